@@ -1,0 +1,1 @@
+"""landmarks: facial landmarks, head pose, smile, glasses and gender from one network."""

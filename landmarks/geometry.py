@@ -1,0 +1,135 @@
+"""From a face to a crop and back.
+
+A face square is (centre x, centre y, side, angle): a square in the image, turned clockwise (as seen, y down)
+by `angle` radians. A crop matrix (2, 3) maps image pixels to crop pixels. Pixel centres are at integers, so an
+image w pixels wide spans -0.5 to w - 0.5 and a mirrored x is w - 1 - x.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from landmarks.schemes import Scheme
+
+
+@dataclass(frozen=True)
+class BoxRule:
+    """How the boxes of one source become face squares; constants fitted on training faces."""
+
+    shift_x: float = 0.0
+    """Centre of the landmarks' extent minus box centre, as a share of the box size sqrt(w h)."""
+    shift_y: float = 0.0
+    extent: float | None = None
+    """Larger side of the landmarks' extent over box size; None: the square around the box is the face square."""
+
+    def squares(self, boxes: np.ndarray, crop_scale: float) -> np.ndarray:
+        """boxes: (N, 4) x0 y0 x1 y1 in pixels -> upright face squares (N, 4), `crop_scale` extents wide."""
+        boxes = np.asarray(boxes, np.float64).reshape(-1, 4)
+        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        size = np.sqrt(np.maximum(width * height, 0))
+        x = (boxes[:, 0] + boxes[:, 2]) / 2 + self.shift_x * size
+        y = (boxes[:, 1] + boxes[:, 3]) / 2 + self.shift_y * size
+        side = np.maximum(width, height) if self.extent is None else crop_scale * self.extent * size
+        return np.stack([x, y, np.maximum(side, 1e-3), np.zeros_like(x)], axis=1)
+
+
+def roll(points: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """In-plane rotation of faces. points: (N, K, 2) -> (N,) radians, clockwise as seen; 0 is upright.
+
+    The direction from eye to eye and the direction from eyes to mouth turned by a quarter are added: in a profile
+    the first nearly vanishes and the second decides.
+    """
+    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(scheme.anchors(points), -2, 0)
+    across = right_eye - left_eye
+    down = (mouth_left + mouth_right) / 2 - (left_eye + right_eye) / 2
+    direction = across + np.stack([down[..., 1], -down[..., 0]], axis=-1)
+    return np.arctan2(direction[..., 1], direction[..., 0])
+
+
+def face_squares(points: np.ndarray, scheme: Scheme, scale: float) -> np.ndarray:
+    """The canonical face squares. points: (N, K, 2) pixels -> (N, 4).
+
+    Upright with the face; centred on the extent of the eyes, nose and mouth; side `scale` times its larger side.
+    """
+    points = np.asarray(points, np.float64)
+    angle = roll(points, scheme)
+    upright = rotate(points, -angle)
+    low, high = upright.min(axis=1), upright.max(axis=1)
+    centre = rotate(((low + high) / 2)[:, None], angle)[:, 0]
+    side = np.maximum((high - low).max(axis=1) * scale, 1e-3)
+    return np.concatenate([centre, side[:, None], angle[:, None]], axis=1)
+
+
+def rotate(points: np.ndarray, angle: np.ndarray) -> np.ndarray:
+    """Turn points (N, K, 2) about the origin by `angle` (N,) radians, clockwise as seen."""
+    cos, sin = np.cos(angle)[:, None], np.sin(angle)[:, None]
+    x, y = points[..., 0], points[..., 1]
+    return np.stack([cos * x - sin * y, sin * x + cos * y], axis=-1)
+
+
+def crop_matrices(squares: np.ndarray, size: int) -> np.ndarray:
+    """Matrices that map image pixels to the pixels of `size` x `size` crops. squares: (N, 4) -> (N, 2, 3)."""
+    squares = np.asarray(squares, np.float64).reshape(-1, 4)
+    x, y, side, angle = squares.T
+    zoom = size / side
+    cos, sin = zoom * np.cos(angle), zoom * np.sin(angle)
+    middle = (size - 1) / 2
+    return np.stack(
+        [
+            np.stack([cos, sin, middle - cos * x - sin * y], axis=1),
+            np.stack([-sin, cos, middle + sin * x - cos * y], axis=1),
+        ],
+        axis=1,
+    )
+
+
+def invert(matrices: np.ndarray) -> np.ndarray:
+    """Inverse of affine maps (N, 2, 3) -> (N, 2, 3)."""
+    linear = np.linalg.inv(matrices[..., :2])
+    return np.concatenate([linear, -linear @ matrices[..., 2:]], axis=-1)
+
+
+def transform(matrices: np.ndarray, points: np.ndarray) -> np.ndarray:
+    """Apply affine maps (N, 2, 3) to points (N, K, 2) -> (N, K, 2)."""
+    return points @ np.swapaxes(matrices[..., :2], -1, -2) + matrices[..., None, :, 2]
+
+
+def flip_points(points: np.ndarray, width: int, scheme: Scheme) -> np.ndarray:
+    """Points (..., K, 2) of an image `width` pixels wide, after the image was mirrored left to right."""
+    mirrored = points[..., list(scheme.swap), :].copy()
+    mirrored[..., 0] = width - 1 - mirrored[..., 0]
+    return mirrored
+
+
+def extract_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray:
+    """Cut a crop out of an image. image: (H, W, 3) uint8, matrix: (2, 3) -> (size, size, 3) uint8.
+
+    Outside the image the crop is black. Where the image must shrink by more than 2, its part under the crop is
+    first averaged down by a whole factor, so that large faces do not alias.
+    """
+    matrix = np.asarray(matrix, np.float64)
+    factor = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-9))
+    if factor >= 2:
+        image, matrix = _shrink_under_crop(image, matrix, size, factor)
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+def _shrink_under_crop(image: np.ndarray, matrix: np.ndarray, size: int, factor: int) -> tuple[np.ndarray, np.ndarray]:
+    """The part of the image under the crop, averaged over factor x factor pixels, and the matrix for it."""
+    height, width = image.shape[:2]
+    corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64) - 0.5
+    corners = transform(invert(matrix[None]), corners[None])[0]
+    x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, (width, height))
+    x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor, 0, (width, height))
+    columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
+    if columns < 1 or rows < 1:
+        return image, matrix
+    part = image[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
+    part = cv2.resize(part, (columns, rows), interpolation=cv2.INTER_AREA)
+    # A small pixel's centre lies (factor - 1) / 2 pixels after the first of those it averages.
+    offset = np.array([x0, y0], np.float64) + (factor - 1) / 2
+    shifted = matrix[:, 2] + matrix[:, :2] @ offset
+    return part, np.concatenate([matrix[:, :2] * factor, shifted[:, None]], axis=1)

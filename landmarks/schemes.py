@@ -1,0 +1,119 @@
+"""What can be predicted: landmark schemes and attributes.
+
+A scheme and an attribute are both *tasks*: a name, how the task flips when the image is mirrored,
+and what its outputs mean. Networks, losses, metrics, files and drawings all read from here.
+
+Left and right are the image's: `left_eye` is the eye with the smaller x in an upright face seen from
+the front, and pose `left` is a face that looks towards the left border of the image.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+ABSENT = -1
+"""The value of an attribute label that a dataset does not give. Absent points are NaN."""
+
+
+@dataclass(frozen=True)
+class Scheme:
+    """An ordered set of landmarks. Points of a face are an array of shape (K, 2), x and y in pixels."""
+
+    name: str
+    """Task name and table column, such as `points_5`."""
+    points: tuple[str, ...]
+    """Name of each landmark, in order."""
+    swap: tuple[int, ...]
+    """`points[swap]` puts the landmarks of a mirrored face back in order."""
+    left_eye: tuple[int, ...]
+    """Landmarks whose mean is the centre of the left eye; likewise the three below."""
+    right_eye: tuple[int, ...]
+    mouth_left: tuple[int, ...]
+    mouth_right: tuple[int, ...]
+    interocular: tuple[int, int]
+    """The two landmarks whose distance is the inter-ocular normaliser."""
+
+    def __len__(self) -> int:
+        return len(self.points)
+
+    def anchors(self, points: np.ndarray) -> np.ndarray:
+        """Eye centres and mouth corners. points: (..., K, 2) -> (..., 4, 2): left eye, right eye, mouth left, right."""
+        groups = (self.left_eye, self.right_eye, self.mouth_left, self.mouth_right)
+        return np.stack([points[..., list(group), :].mean(axis=-2) for group in groups], axis=-2)
+
+
+@dataclass(frozen=True)
+class Attribute:
+    """A property of the whole face with a few classes, labelled 0, 1, ..."""
+
+    name: str
+    """Task name and table column."""
+    labels: tuple[str, ...]
+    """Text of each class."""
+    flip: tuple[int, ...]
+    """`flip[label]` is the label of the mirrored face."""
+    note: str = ""
+    """What a user must know before he uses it."""
+
+    def __len__(self) -> int:
+        return len(self.labels)
+
+
+POINTS_5 = Scheme(
+    name="points_5",
+    points=("left_eye", "right_eye", "nose", "mouth_left", "mouth_right"),
+    swap=(1, 0, 2, 4, 3),
+    left_eye=(0,),
+    right_eye=(1,),
+    mouth_left=(3,),
+    mouth_right=(4,),
+    interocular=(0, 1),
+)
+
+
+def _multi_pie_swap() -> tuple[int, ...]:
+    """Mirror order of the 68 Multi-PIE points, section by section as the scheme numbers them."""
+    jaw = range(16, -1, -1)
+    brows = range(26, 16, -1)
+    nose = (27, 28, 29, 30, 35, 34, 33, 32, 31)
+    eyes = (45, 44, 43, 42, 47, 46, 39, 38, 37, 36, 41, 40)
+    outer_lips = (54, 53, 52, 51, 50, 49, 48, 59, 58, 57, 56, 55)
+    inner_lips = (64, 63, 62, 61, 60, 67, 66, 65)
+    return (*jaw, *brows, *nose, *eyes, *outer_lips, *inner_lips)
+
+
+POINTS_68 = Scheme(
+    name="points_68",
+    points=tuple(f"point_{i}" for i in range(68)),
+    swap=_multi_pie_swap(),
+    left_eye=tuple(range(36, 42)),
+    right_eye=tuple(range(42, 48)),
+    mouth_left=(48,),
+    mouth_right=(54,),
+    interocular=(36, 45),
+)
+
+POSE = Attribute("pose", ("left profile", "left", "frontal", "right", "right profile"), flip=(4, 3, 2, 1, 0))
+SMILE = Attribute("smile", ("not smiling", "smiling"), flip=(0, 1))
+GLASSES = Attribute("glasses", ("no glasses", "glasses"), flip=(0, 1))
+GENDER = Attribute(
+    "gender",
+    ("female", "male"),
+    flip=(0, 1),
+    note="How the annotators of the training data perceived a face; not a fact about the person. "
+    "Do not use it to decide anything about anybody.",
+)
+
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINTS_68)}
+ATTRIBUTES: dict[str, Attribute] = {attribute.name: attribute for attribute in (POSE, SMILE, GLASSES, GENDER)}
+
+
+def scheme_of_size(count: int) -> Scheme:
+    """The scheme with `count` landmarks. Raises ValueError if there is none."""
+    for scheme in SCHEMES.values():
+        if len(scheme) == count:
+            return scheme
+    known = ", ".join(str(len(scheme)) for scheme in SCHEMES.values())
+    raise ValueError(f"there is no scheme of {count} landmarks; known: {known}")
