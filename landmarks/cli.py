@@ -1,0 +1,254 @@
+"""The commands. No logic: each reads its options, calls the package and shows what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import sys
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from landmarks.errors import LandmarksError
+
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__ and (
+    "Facial landmarks, head pose, smile, glasses and gender from one network."
+))  # fmt: skip
+data_app = typer.Typer(no_args_is_help=True, help="Annotated face datasets: look at them, check them, prepare them.")
+weights_app = typer.Typer(no_args_is_help=True, help="The networks that come with the package.")
+app.add_typer(data_app, name="data")
+app.add_typer(weights_app, name="weights")
+
+errors = Console(stderr=True, highlight=False)
+output = Console(highlight=False)
+
+WEIGHTS_HELP = "Shipped weights by name, or a .safetensors file."
+DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
+GENDER_HELP = (
+    "Gender is a dataset label: how annotators perceived a face. It errs, and differently by group (see the card); "
+    "do not use it to decide anything about anybody. Leave it out with --tasks."
+)
+
+
+@contextmanager
+def _progress(what: str, quiet: bool = False):
+    """A bar on stderr, only where somebody looks at it; yields `step(done, total)`."""
+    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+@app.command(epilog="Example: landmarks annotate photos --recursive --out results --draw")
+def annotate(
+    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, @list.txt, or - for paths on stdin.")],
+    out: Annotated[Path, typer.Option(help="Folder for the results.")],
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    boxes: Annotated[Optional[Path], typer.Option(help="CSV of face boxes: image,x0,y0,x1,y1; no detector runs.")] = None,
+    whole_image: Annotated[bool, typer.Option(help="Every image is one face; no detector runs.")] = False,
+    scheme: Annotated[int, typer.Option(help="Number of landmarks.")] = 5,
+    tasks: Annotated[Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")] = None,
+    format: Annotated[str, typer.Option(help="csv, jsonl, or both, comma-separated.")] = "csv",
+    draw: Annotated[bool, typer.Option(help="Also write each image with its faces drawn.")] = False,
+    recursive: Annotated[bool, typer.Option(help="Look into subfolders.")] = False,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Faces a network call.")] = 64,
+    max_pixels: Annotated[int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")] = 100_000_000,
+    quiet: Annotated[bool, typer.Option(help="No progress bar and no summary.")] = False,
+) -> None:
+    """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
+
+    Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
+    """
+    from landmarks.images import find
+    from landmarks.inference.annotator import Annotator
+    from landmarks.inference.batch import annotate as run
+    from landmarks.inference.sinks import FORMATS
+
+    formats = _names(format, FORMATS, "format")
+    found = find(sources, recursive)
+    source = "whole-image" if whole_image else str(boxes) if boxes else detector
+    annotator = Annotator(
+        weights, source, scheme, device, None if tasks is None else _names(tasks, None, "task"),
+        batch_size=batch_size, max_pixels=max_pixels,
+    )  # fmt: skip
+    done = 0
+    with _progress("annotating", quiet) as step:
+
+        def report(record) -> None:
+            nonlocal done
+            done += 1
+            step(done, len(found))
+            if record.reason and not quiet:
+                errors.print(f"{record.image}: {record.reason}", markup=False)
+
+        summary = run(annotator, found, out, formats, draw, report=report)
+    if not quiet:
+        counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
+        speed = summary.images / max(summary.seconds, 1e-9)
+        errors.print(f"{summary.images} images ({counts}), {summary.faces} faces, {speed:.1f} images/s -> {out}", markup=False)
+    if summary.failed:
+        raise typer.Exit(1)
+
+
+@app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")
+def train(
+    config: Annotated[Path, typer.Argument(help="TOML file with the sections [network] and [training].")],
+    data: Annotated[Path, typer.Option(help="Folder made by `landmarks data prepare`.")],
+    out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
+    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+) -> None:
+    """Train a network; an interrupted call with the same settings goes on where it stopped."""
+    from landmarks.training.run import train_from_config
+
+    def report(row: dict) -> None:
+        losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
+        output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)", markup=False)
+
+    path = train_from_config(config, data, out, device, seed, threads, report)
+    output.print(f"weights: {path}", markup=False)
+
+
+@app.command(epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json")
+def evaluate(
+    data: Annotated[Path, typer.Option(help="A dataset's archive, its folder, or a prepared folder.")],
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Never the annotated points.")] = "whole-image",
+    passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
+    quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
+) -> None:
+    """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
+    from landmarks.evaluation.report import tables, write_report
+    from landmarks.evaluation.run import evaluate_weights
+
+    with _progress("evaluating", quiet) as step:
+        figures = evaluate_weights(weights, data, split, detector, passes, device, step)
+    for table in tables(figures):
+        output.print(table)
+    if out:
+        write_report(figures, out)
+
+
+@data_app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
+def data_prepare(
+    source: Annotated[Path, typer.Argument(help="The dataset's archive or folder.")],
+    out: Annotated[Path, typer.Option(help="Folder for the table and the cached crops.")],
+) -> None:
+    """Read a dataset, check it, split off a validation part, cut out the faces once for all epochs."""
+    from landmarks.datasets.dataset import prepare, read_dataset
+
+    dataset = read_dataset(source)
+    with _progress("cutting faces") as step:
+        crops = prepare(dataset, out, step)
+    output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cached for training -> {out}", markup=False)
+
+
+@data_app.command("info", epilog="Example: landmarks data info MTFL.zip")
+def data_info(source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")]) -> None:
+    """Count a dataset's faces and labels by split."""
+    from landmarks.datasets.dataset import read_dataset
+    from landmarks.datasets.table import counts
+
+    dataset = read_dataset(source)
+    output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}", markup=False)
+    frame = counts(dataset.table)
+    output.print(_table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())]))
+
+
+@data_app.command("check", epilog="Example: landmarks data check my_faces")
+def data_check(source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")]) -> None:
+    """Read every label and decode every image; exit code 1 if anything is wrong."""
+    from landmarks.datasets.dataset import check_images, read_dataset
+
+    dataset = read_dataset(source)
+    with _progress("decoding") as step:
+        problems = check_images(dataset, step)
+    for problem in problems:
+        errors.print(problem, markup=False)
+    output.print(f"{len(dataset.table)} faces, {len(problems)} problems", markup=False)
+    if problems:
+        raise typer.Exit(1)
+
+
+@weights_app.command("list", epilog="Example: landmarks weights list")
+def weights_list() -> None:
+    """Name the shipped weights."""
+    from landmarks.models.store import load_model, shipped_names
+
+    rows = []
+    for name in shipped_names():
+        model = load_model(name)
+        config = model.network.config
+        parameters = sum(p.numel() for p in model.network.parameters())
+        rows.append([name, ", ".join(config.tasks), f"{config.input_size} px", f"{parameters / 1e6:.2f} M"])
+    output.print(_table("", ["name", "tasks", "input", "parameters"], rows))
+
+
+@weights_app.command("info", epilog="Example: landmarks weights info compact")
+def weights_info(
+    name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
+) -> None:
+    """Show what a weights file says about itself, as JSON."""
+    from landmarks.models.store import load_model, resolve
+
+    model = load_model(name)
+    facts = {"file": resolve(name).name, "sha256": model.sha256, "config": model.network.config.as_dict(), **model.about}
+    typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+@weights_app.command("verify", epilog="Example: landmarks weights verify")
+def weights_verify() -> None:
+    """Load every shipped file and compare its checksum with SHA256SUMS; exit code 1 if one differs."""
+    from landmarks.models.store import load_model, shipped_names
+
+    failed = False
+    for name in shipped_names():
+        try:
+            load_model(name)
+            output.print(f"{name}: ok")
+        except LandmarksError as error:
+            failed = True
+            output.print(str(error), markup=False)
+    if failed or not shipped_names():
+        raise typer.Exit(1)
+
+
+def _names(text: str, known, what: str) -> tuple[str, ...]:
+    """Comma-separated names. Raises LandmarksError for an unknown one."""
+    names = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in names:
+        if known is not None and name not in known:
+            raise LandmarksError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return names
+
+
+def _table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
+    table = Table(*columns, title=title or None)
+    for row in rows:
+        table.add_row(*row)
+    return table
+
+
+def main() -> None:
+    """Run a command; the user's errors end in one sentence and exit code 2."""
+    try:
+        app(standalone_mode=True)
+    except (LandmarksError, ValueError) as error:
+        if os.environ.get("LANDMARKS_DEBUG"):
+            raise
+        errors.print(f"landmarks: {error}", markup=False)
+        sys.exit(2)
+    except KeyboardInterrupt:
+        errors.print("landmarks: interrupted")
+        sys.exit(130)

@@ -1,0 +1,65 @@
+"""What training does to a face: our own crop and flip for points and pose, albumentations for the picture."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import albumentations as A
+import numpy as np
+
+from landmarks.geometry import flip_points
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
+
+
+@dataclass(frozen=True)
+class Jitter:
+    """How far training crops stray from the canonical face square."""
+
+    scale: tuple[float, float]
+    """Factor on the side, drawn log-uniformly."""
+    shift: float
+    """Largest offset in x and in y, as a share of the canonical side."""
+    angle: float
+    """Standard deviation of the in-plane rotation, degrees."""
+
+    def draw(self, square: np.ndarray, generator: np.random.Generator) -> np.ndarray:
+        """A strayed copy of a face square (4,)."""
+        x, y, side, angle = square
+        low, high = np.log(self.scale)
+        dx, dy = generator.uniform(-self.shift, self.shift, 2) * side
+        zoom = np.exp(generator.uniform(low, high))
+        turn = np.radians(generator.normal(0, self.angle))
+        return np.array([x + dx, y + dy, side * zoom, angle + turn])
+
+
+FIRST_PASS = Jitter(scale=(0.8, 2.2), shift=0.2, angle=20)
+"""What a detector's box or a whole picture of a face looks like to the network."""
+SECOND_PASS = Jitter(scale=(0.88, 1.14), shift=0.07, angle=6)
+"""What is left to correct after the first pass."""
+
+
+def picture_transforms() -> A.Compose:
+    """Changes of the picture alone: light, colour, sharpness, noise, compression, covered parts."""
+    return A.Compose(
+        [
+            A.RandomBrightnessContrast(0.3, 0.3, p=0.6),
+            A.HueSaturationValue(12, 40, 0, p=0.4),
+            A.RandomGamma((60, 150), p=0.2),
+            A.ToGray(p=0.12),
+            A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 7)), A.Downscale((0.35, 0.8))], p=0.25),
+            A.OneOf([A.GaussNoise((0.02, 0.08)), A.ImageCompression(quality_range=(25, 80))], p=0.2),
+            A.CoarseDropout((1, 2), (0.1, 0.3), (0.1, 0.3), fill="random_uniform", p=0.25),
+        ]
+    )
+
+
+def flip(
+    image: np.ndarray, points: dict[str, np.ndarray], labels: dict[str, int]
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, int]]:
+    """Mirror a face left to right: the picture (H, W, 3), its points by scheme (K, 2) and its labels by attribute."""
+    width = image.shape[1]
+    return (
+        np.ascontiguousarray(image[:, ::-1]),
+        {name: flip_points(p, width, SCHEMES[name]) for name, p in points.items()},
+        {name: label if label == ABSENT else ATTRIBUTES[name].flip[label] for name, label in labels.items()},
+    )

@@ -1,0 +1,130 @@
+"""The one table every reader fills: a row a face, labels that a dataset does not have left empty.
+
+Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
+NaN where there is none), one column of (K, 2) float arrays a scheme, one column of nullable small integers an
+attribute. Kept as Parquet.
+"""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks.errors import DataError
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
+
+SPLITS = ("train", "val", "test")
+BOX = ["x0", "y0", "x1", "y1"]
+
+
+def make_table(rows: list[dict]) -> pd.DataFrame:
+    """A complete table from rows that may lack any column but `image` and `split`."""
+    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES])
+    table["source"] = table["source"].astype(object).where(table["source"].notna(), "")
+    table[BOX] = table[BOX].astype(float)
+    for name in SCHEMES:
+        table[name] = pd.Series([p if isinstance(p, np.ndarray) else None for p in table[name]], dtype=object)
+    for name in ATTRIBUTES:
+        table[name] = table[name].astype("Int8")
+    return table
+
+
+def points_of(table: pd.DataFrame, scheme: Scheme) -> np.ndarray:
+    """(N, K, 2) float64 pixels; NaN where a face has no such points."""
+    absent = np.full((len(scheme), 2), np.nan)
+    column = table[scheme.name]
+    return np.stack([absent if p is None else p for p in column]) if len(column) else absent[None][:0]
+
+
+def labels_of(table: pd.DataFrame, attribute: Attribute) -> np.ndarray:
+    """(N,) int64; ABSENT where a face has no label."""
+    return table[attribute.name].fillna(ABSENT).to_numpy(np.int64)
+
+
+def check_table(table: pd.DataFrame) -> None:
+    """Raise DataError, naming the row, for the first thing that breaks the table's rules."""
+    for name, allowed in (("split", set(SPLITS)),):
+        bad = ~table[name].isin(allowed)
+        if bad.any():
+            raise DataError(f"row {bad.idxmax()}: {name} must be one of {sorted(allowed)}, not {table[name][bad].iloc[0]!r}")
+    for attribute in ATTRIBUTES.values():
+        labels = labels_of(table, attribute)
+        bad = (labels < ABSENT) | (labels >= len(attribute))
+        if bad.any():
+            raise DataError(
+                f"row {bad.argmax()} ({table.image.iloc[bad.argmax()]}): {attribute.name} must be 0 to "
+                f"{len(attribute) - 1} ({', '.join(attribute.labels)}), not {labels[bad][0]}"
+            )
+    for scheme in SCHEMES.values():
+        points = points_of(table, scheme).reshape(len(table), -1)
+        partly = np.isnan(points).any(axis=1) & ~np.isnan(points).all(axis=1) | np.isinf(points).any(axis=1)
+        if partly.any():
+            raise DataError(f"row {partly.argmax()} ({table.image.iloc[partly.argmax()]}): a {scheme.name} value is missing")
+        flat = np.ptp(points.reshape(-1, len(scheme), 2), axis=1).max(axis=1) <= 0
+        if flat.any():
+            raise DataError(f"row {flat.argmax()} ({table.image.iloc[flat.argmax()]}): all {scheme.name} coincide")
+    boxes = table[BOX].to_numpy()
+    bad = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
+    if bad.any():
+        raise DataError(f"row {bad.argmax()} ({table.image.iloc[bad.argmax()]}): the box needs x0 < x1 and y0 < y1")
+
+
+def split_validation(table: pd.DataFrame, share: float, seed: int = 0) -> pd.DataFrame:
+    """The same table with `share` of its training rows moved to `val`, stratified by source and pose.
+
+    The choice depends on the rows and the seed alone. Rows of one image stay together.
+    """
+    table = table.copy()
+    train = table[table["split"] == "train"]
+    first = train.drop_duplicates("image")
+    generator = np.random.default_rng(seed)
+    chosen: list[str] = []
+    for _, group in first.groupby(["source", labels_of(first, ATTRIBUTES["pose"])], sort=True):
+        count = int(round(share * len(group)))
+        chosen += list(generator.permutation(np.sort(group["image"].to_numpy(dtype=str)))[:count])
+    table.loc[(table["split"] == "train") & table["image"].isin(chosen), "split"] = "val"
+    return table
+
+
+def save_table(table: pd.DataFrame, path: Path) -> None:
+    """Write a table as Parquet, points flattened to lists; written whole or not at all."""
+    flat = table.copy()
+    for name in SCHEMES:
+        flat[name] = [None if p is None else np.asarray(p, float).ravel() for p in table[name]]
+    temporary = path.with_name(path.name + ".tmp")
+    flat.to_parquet(temporary, index=False)
+    os.replace(temporary, path)
+
+
+def load_table(path: Path) -> pd.DataFrame:
+    """Read what `save_table` wrote. Raises DataError if the file is missing or is something else."""
+    try:
+        flat = pd.read_parquet(path)
+        rows = flat.to_dict("records")
+        for row in rows:
+            for name in SCHEMES:
+                row[name] = None if row[name] is None else np.array(row[name], float).reshape(-1, 2)
+        table = make_table(rows)
+    except (OSError, ValueError, KeyError) as error:
+        raise DataError(f"{path}: not a table of annotated faces ({error}); make it with `landmarks data prepare`") from error
+    check_table(table)
+    return table
+
+
+def counts(table: pd.DataFrame) -> pd.DataFrame:
+    """How many faces, boxes, points and labels each split has: a row a fact, a column a split."""
+    splits = [split for split in SPLITS if (table["split"] == split).any()]
+    parts = {split: table[table["split"] == split] for split in splits}
+    rows = {"faces": [len(part) for part in parts.values()]}
+    for source in sorted(table["source"].unique()):
+        rows[f"source {source or '(none)'}"] = [int((part["source"] == source).sum()) for part in parts.values()]
+    rows["boxes"] = [int(part["x0"].notna().sum()) for part in parts.values()]
+    for name in SCHEMES:
+        rows[name] = [int(part[name].map(lambda p: p is not None).sum()) for part in parts.values()]
+    for attribute in ATTRIBUTES.values():
+        for code, label in enumerate(attribute.labels):
+            rows[f"{attribute.name}: {label}"] = [int((labels_of(part, attribute) == code).sum()) for part in parts.values()]
+    return pd.DataFrame.from_dict(rows, orient="index", columns=splits)

@@ -1,0 +1,60 @@
+"""Figures as tables for a terminal and as JSON for another program."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+from rich.table import Table
+
+
+def write_report(figures: dict, path: Path) -> None:
+    """Write figures as JSON; whole or not at all."""
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def tables(figures: dict) -> list[Table]:
+    """Landmarks, slices and attributes, in per cent, intervals in brackets."""
+    protocol = figures["protocol"]
+    title = f"{protocol['weights']} on {protocol['dataset']} {protocol['split']}, {protocol['input']}, {protocol['passes']} passes"
+    found = []
+    for name, points in figures["landmarks"].items():
+        table = Table("", "plain", "without the mean shift", title=f"{title}: {name}, % of inter-ocular distance")
+        names = {
+            "nme": "mean error",
+            "failure_rate_faces": "failure rate at 10 %, per face",
+            "failure_rate_landmarks": "failure rate at 10 %, per landmark",
+            "auc": "AUC to 10 %",
+        }
+        for key, label in names.items():
+            table.add_row(label, _percent(points["interocular"][key]), _percent(points["shift_free"][key]))
+        table.add_row("mean error, % of the landmarks' box", f"{100 * points['box']['nme']:.2f}", "")
+        shift = ", ".join(f"{100 * v:+.2f}" for v in points["shift_free"]["shift"])
+        table.add_row("mean shift x, y", shift, "")
+        found += [table, _slices_table(points["slices"], name)]
+    if figures["attributes"]:
+        table = Table("", "accuracy", "balanced accuracy", "recall by class", title="attributes, %")
+        for name, attribute in figures["attributes"].items():
+            recall = ", ".join(f"{label} {100 * value:.1f}" for label, value in attribute["recall"].items())
+            table.add_row(name, _percent(attribute["accuracy"]), _percent(attribute["balanced_accuracy"]), recall)
+        found.append(table)
+    return found
+
+
+def _slices_table(slices: dict, name: str) -> Table:
+    columns = ("faces", "mean error", "failure rate", "without the shift", "its failure rate", "of box")
+    table = Table("", *columns, title=f"{name} by group, %")
+    keys = ("nme", "failure_rate_faces", "shift_free_nme", "shift_free_failure_rate_faces", "box_nme")
+    for column, groups in slices.items():
+        for label, group in groups.items():
+            table.add_row(f"{column}: {label}", str(group["faces"]), *(f"{100 * group[key]:.2f}" for key in keys))
+    return table
+
+
+def _percent(measure: dict) -> str:
+    low, high = measure["interval"]
+    return f"{100 * measure['value']:.2f} ({100 * low:.2f} to {100 * high:.2f})"

@@ -1,0 +1,381 @@
+"""Find image files and decode them: upright 8-bit RGB, or an ImageError that says why not.
+
+Headers are never trusted: the pixel count is checked before anything is decoded, and a file that ends before its
+picture does is refused, because decoders fill the rest with grey and faces are then "found" in half an image.
+"""
+
+from __future__ import annotations
+
+import functools
+import glob
+import io
+import logging
+import os
+import re
+import stat
+import sys
+import warnings
+from collections import Counter
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import PIL.Image
+from PIL import (
+    AvifImagePlugin,
+    BmpImagePlugin,
+    GifImagePlugin,
+    Jpeg2KImagePlugin,
+    JpegImagePlugin,
+    PngImagePlugin,
+    PpmImagePlugin,
+    TiffImagePlugin,
+    WebPImagePlugin,
+)
+
+from landmarks.errors import ImageError, LandmarksError
+
+MAX_PIXELS = 100_000_000
+"""Images with more pixels are refused unless the caller raises the cap."""
+
+# fmt: off
+SUFFIXES = (
+    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
+    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif",
+    ".heic", ".heif", ".jxl",  # Not readable, but such a photograph must not be passed over: its row says so.
+)
+# fmt: on
+"""What counts as an image in a folder or a glob; a file named by itself may have any suffix."""
+
+_FORMATS = (
+    # Name, first bytes, reader. The readers are called directly since PIL.Image.open has a lower pixel cap of its own.
+    ("JPEG", rb"\xff\xd8\xff", JpegImagePlugin.JpegImageFile),
+    ("PNG", rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile),
+    ("GIF", rb"GIF8[79]a", GifImagePlugin.GifImageFile),
+    ("BMP", rb"BM", BmpImagePlugin.BmpImageFile),
+    ("TIFF", rb"II[*+]\0|MM\0[*+]", TiffImagePlugin.TiffImageFile),
+    ("WebP", rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile),
+    ("PNM", rb"P[1-6]\s", PpmImagePlugin.PpmImageFile),
+    ("JPEG 2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", Jpeg2KImagePlugin.Jpeg2KImageFile),
+    ("AVIF", rb"....ftyp.{0,40}avi[fs]", AvifImagePlugin.AvifImageFile if AvifImagePlugin.SUPPORTED else None),
+    ("HEIC", rb"....ftyp(?:hei|hev|mif1|msf1)", None),
+    ("JPEG XL", rb"\xff\x0a|\0\0\0\x0cJXL ", None),
+    ("PDF", rb"%PDF", None),
+)
+
+_TURNS = {
+    # EXIF orientation: transpose?, (mirror x?, mirror y?). Stored pixels become upright when they are mirrored, then
+    # transposed; upright points become stored ones when they are transposed, then mirrored.
+    1: (False, (False, False)),
+    2: (False, (True, False)),
+    3: (False, (True, True)),
+    4: (False, (False, True)),
+    5: (True, (False, False)),
+    6: (True, (False, True)),
+    7: (True, (True, True)),
+    8: (True, (True, False)),
+}
+
+# What Pillow has to say about odd metadata is of no use to whoever annotates a million photographs.
+warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+logging.getLogger("PIL").addHandler(logging.NullHandler())
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One decoded image, upright: the EXIF orientation of its file is already applied."""
+
+    pixels: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+    orientation: int = 1
+    """EXIF orientation 1..8 of the file; 1: stored upright."""
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height as the file stores them, before the orientation is applied."""
+        return (self.height, self.width) if _TURNS[self.orientation][0] else (self.width, self.height)
+
+
+def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`.
+
+    Files above 8 bytes a pixel of the cap (16-bit RGBA, uncompressed) plus 64 MiB are not even opened.
+    """
+    name = _printable(path)
+    most_bytes = 8 * max_pixels + (64 << 20)
+    try:
+        status = os.stat(path)
+        if stat.S_ISDIR(status.st_mode):
+            raise ImageError(name, "unreadable", "is a folder, not an image")
+        if not stat.S_ISREG(status.st_mode):
+            raise ImageError(name, "unreadable", "is not a regular file")
+        if status.st_size > most_bytes:
+            size = f"{status.st_size:,} bytes, above the cap of {most_bytes:,}"
+            raise ImageError(name, "too_large", f"the file has {size}; raise max_pixels to read it")
+        with open(path, "rb") as file:
+            data = file.read()
+    except (FileNotFoundError, NotADirectoryError):
+        raise ImageError(name, "missing", "there is no such file") from None
+    except (OSError, ValueError) as error:
+        reason = f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"
+        raise ImageError(name, "unreadable", reason) from error
+    return decode(data, name, max_pixels)
+
+
+def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """Decode the bytes of an image file; `name` is for messages. Raises only ImageError, whatever the bytes.
+
+    Transparent pixels are shown on white, 16-bit samples scaled to 8, animations and multi-page files give their first
+    picture; colour profiles are ignored.
+    """
+    if not data:
+        raise ImageError(name, "unreadable", "the file is empty")
+    formats = [(kind, reader) for kind, signature, reader in _FORMATS if re.match(signature, data, re.DOTALL)]
+    if not formats:
+        raise ImageError(name, "unreadable", "this is not an image in a known format (JPEG, PNG, WebP, TIFF, GIF, BMP)")
+    format_name, reader = formats[0]
+    if reader is None:
+        raise ImageError(name, "unreadable", f"{format_name} files cannot be read; convert it to JPEG or PNG")
+    try:
+        with reader(io.BytesIO(data)) as picture:
+            width, height = picture.size
+            if width * height > max_pixels:
+                size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
+                raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
+            orientation = _orientation(picture)
+            pixels = _decode_jpeg(data, picture) if format_name == "JPEG" else _decode_other(picture)
+            # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
+            return Image(_turn(pixels, _orientation(picture)), orientation)
+    except ImageError:
+        raise
+    except MemoryError as error:
+        raise ImageError(name, "too_large", "there is not enough memory to decode it") from error
+    except PIL.Image.DecompressionBombError as error:
+        reason = f"it is above Pillow's own limit, PIL.Image.MAX_IMAGE_PIXELS ({error})"
+        raise ImageError(name, "too_large", reason) from error
+    except Exception as error:  # Decoders raise anything at all on broken bytes.
+        reason = f"the {format_name} file is damaged or of an unusual kind ({error or type(error).__name__})"
+        raise ImageError(name, "unreadable", reason) from error
+
+
+def from_array(array: np.ndarray, name: str) -> Image:
+    """Wrap an upright (H, W, 3) uint8 RGB array; anything else is an ImageError. `name` is for messages."""
+    if not isinstance(array, np.ndarray):
+        kind = f"a {type(array).__name__}"
+    elif array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        kind = f"{array.dtype} of shape {array.shape}"
+    else:
+        return Image(np.ascontiguousarray(array))
+    raise ImageError(name, "unreadable", f"an image must be a NumPy array (H, W, 3) of uint8, RGB; this is {kind}")
+
+
+def to_stored(points: np.ndarray, image: Image) -> np.ndarray:
+    """Map points (..., 2) from upright pixels to the pixels the file stores; pixel centres at integers."""
+    transpose, _ = _TURNS[image.orientation]
+    points = np.asarray(points)
+    return _mirror(points[..., [1, 0]] if transpose else points, image)
+
+
+def to_upright(points: np.ndarray, image: Image) -> np.ndarray:
+    """Map points (..., 2) from the pixels the file stores to upright pixels: the inverse of `to_stored`."""
+    transpose, _ = _TURNS[image.orientation]
+    points = _mirror(np.asarray(points), image)
+    return points[..., [1, 0]] if transpose else points
+
+
+def _mirror(points: np.ndarray, image: Image) -> np.ndarray:
+    """Mirror points (..., 2) in the stored frame, as the orientation asks; floating, a copy."""
+    points = points.astype(np.result_type(points, np.float32))
+    last = np.array(image.stored_size, points.dtype) - 1
+    return np.where(_TURNS[image.orientation][1], last - points, points)
+
+
+def _turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (H, W, 3) -> upright pixels."""
+    transpose, (mirror_x, mirror_y) = _TURNS[orientation]
+    if mirror_x or mirror_y:
+        pixels = cv2.flip(pixels, -1 if mirror_x and mirror_y else int(mirror_x))
+    return cv2.transpose(pixels) if transpose else pixels
+
+
+def _orientation(picture: PIL.Image.Image) -> int:
+    """EXIF orientation 1..8; 1 where there is none, or only nonsense."""
+    try:
+        value = picture.getexif().get(0x0112, 1)
+        return int(value) if value in _TURNS else 1
+    except Exception:  # Broken metadata raise anything, and are no reason to refuse a picture.
+        return 1
+
+
+def _decode_jpeg(data: bytes, picture: PIL.Image.Image) -> np.ndarray:
+    """JPEG -> (H, W, 3) uint8 RGB as stored. By OpenCV, which is about twice as fast; odd kinds by Pillow."""
+    if not _jpeg_is_complete(data):
+        raise ValueError("it ends before the picture does: the file was cut short")
+    if picture.mode in ("L", "RGB"):
+        flags = cv2.IMREAD_COLOR_RGB | cv2.IMREAD_IGNORE_ORIENTATION
+        pixels = cv2.imdecode(np.frombuffer(data, np.uint8), flags)
+        if pixels is not None and pixels.shape[1::-1] == picture.size:
+            return pixels
+    return _decode_other(picture)
+
+
+def _jpeg_is_complete(data: bytes) -> bool:
+    """Whether the first picture of a JPEG file reaches its end marker.
+
+    Segments are skipped by their length, so the end of a thumbnail inside one does not count; nor does it matter what
+    follows the end, such as a phone's second picture or video.
+    """
+    at = 2
+    # Inside the picture data 0xff is followed by 0 or a restart marker (d0 to d7); 0xff 0xff is padding.
+    while marker := re.compile(rb"\xff[^\x00\xd0-\xd7\xff]").search(data, at):
+        at = marker.end()
+        if data[at - 1] == 0xD9:
+            return True
+        if data[at - 1] not in (0x01, 0xD8):  # The other two markers that have no segment.
+            at += int.from_bytes(data[at : at + 2], "big")
+    return False
+
+
+def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
+    """Any Pillow picture -> (H, W, 3) uint8 RGB; as stored, except TIFF, which Pillow turns upright."""
+    picture.load()
+    if picture.mode.startswith("I"):
+        samples = np.asarray(picture)
+        if samples.min() < 0 or samples.max() > 65535:
+            raise ValueError("32-bit samples have no fixed range; save it with 8 or 16 bits")
+        return cv2.cvtColor((samples >> 8).astype(np.uint8), cv2.COLOR_GRAY2RGB)
+    if picture.mode == "F":
+        raise ValueError("floating-point samples have no fixed range; save it with 8 or 16 bits")
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", picture.size, "white"), picture)
+    return np.array(picture.convert("RGB"))
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image file to read."""
+
+    path: Path
+    name: str
+    """How results name it: relative to the folder it was found in, with forward slashes; unique among the sources."""
+
+
+def find(sources: Iterable[str | os.PathLike], recursive: bool = False) -> list[Source]:
+    """The image files that `sources` stand for, each once, in natural order of their names (2 before 10).
+
+    A source is a file, a folder, a glob, `@list.txt` (a file or folder a line, relative to the list's folder; `#`
+    starts a comment) or `-` (such lines on standard input). Folders and globs give files with an image suffix and skip
+    hidden ones. A file named by itself is kept whatever its suffix, even if it is missing: its row says so.
+    """
+    if isinstance(sources, (str, os.PathLike)):
+        sources = [sources]
+    real_folder = functools.cache(os.path.realpath)  # Resolving every path in full takes most of the time otherwise.
+    found: dict[str, Source] = {}
+    for source in sources:
+        for path, name in _expand(os.fspath(source), recursive):
+            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(path.parent), path.name)
+            found.setdefault(real, Source(path, _printable(name)))
+    return sorted(_distinct(list(found.values())), key=lambda source: (_natural(source.name), source.name))
+
+
+def _distinct(sources: list[Source]) -> list[Source]:
+    """The sources, with the path as given where several have the same name."""
+    while True:
+        uses = Counter(source.name for source in sources)
+        distinct = [
+            Source(source.path, _printable(source.path.as_posix())) if uses[source.name] > 1 else source
+            for source in sources
+        ]
+        if distinct == sources:
+            return sources
+        sources = distinct  # Again, since a path may equal another file's name.
+
+
+def _expand(source: str, recursive: bool) -> Iterator[tuple[Path, str]]:
+    """Files of one source, with their names."""
+    if source == "-":
+        yield from _listed(sys.stdin.buffer.read(), Path(), "standard input", recursive)
+    elif os.path.lexists(source):  # First, since names may hold brackets or start with @.
+        yield from _file_or_folder(Path(source), recursive)
+    elif source.startswith("@"):
+        path = Path(source[1:])
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise LandmarksError(f"{path}: this list of images cannot be read ({error.strerror})") from error
+        yield from _listed(data, path.parent, str(path), recursive)
+    elif start := re.match(r"[^*?[]*(?=[*?[])", source):
+        folder = Path(os.path.dirname(start[0]))
+        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True)) if not os.path.isdir(match)]
+        matches = [path for path in matches if path.suffix.lower() in SUFFIXES]
+        if not matches:
+            raise LandmarksError(f"{source}: matches no image files; check the pattern")
+        yield from ((path, path.relative_to(folder).as_posix()) for path in matches)
+    else:
+        yield from _file_or_folder(Path(source), recursive)
+
+
+def _listed(data: bytes, folder: Path, list_name: str, recursive: bool) -> Iterator[tuple[Path, str]]:
+    """Files that the lines of a list name, relative to `folder`."""
+    text = data.decode("utf-8-sig", "surrogateescape")  # The form in which Python keeps file names that are not UTF-8.
+    if "\0" in text:
+        raise LandmarksError(f"{list_name}: is not a list of paths; it must be UTF-8 text with a path a line")
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise LandmarksError(f"{list_name}: names no images; write a path a line")
+    for line in lines:
+        yield from _file_or_folder(folder / line, recursive)
+
+
+def _file_or_folder(path: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
+    """A file, there or not, or the images in a folder."""
+    if not os.path.isdir(path):
+        yield path, path.name
+        return
+    images = list(_walk(path, recursive))
+    if not images:
+        hint = "check the path"
+        if not recursive and any(_walk(path, recursive=True)):
+            hint = "its subfolders do: add --recursive (in Python, recursive=True)"
+        raise LandmarksError(f"{path}: this folder holds no image files; {hint}")
+    yield from ((image, image.relative_to(path).as_posix()) for image in images)
+
+
+def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Images in a folder. Links to folders are followed, but no folder is entered twice."""
+
+    def refuse(error: OSError) -> None:
+        raise LandmarksError(f"{error.filename}: this folder cannot be listed ({error.strerror})") from error
+
+    entered = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        if os.path.realpath(parent) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(parent))
+        for name in sorted(files):
+            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
+                yield Path(parent, name)
+
+
+def _natural(name: str) -> str:
+    """A key that sorts numbers inside names by value."""
+    return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.casefold())
+
+
+def _printable(path: str | os.PathLike) -> str:
+    """A path as valid Unicode, for tables and messages; bytes that are none are written as \\udc.."""
+    return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -1,0 +1,165 @@
+"""Annotator: one image or many in, Faces out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from pathlib import Path
+
+import numpy as np
+import torch
+
+from landmarks import images
+from landmarks.errors import ImageError, WeightsError
+from landmarks.faces import AttributeScores, Faces
+from landmarks.inference.detect import Detector, create_detector
+from landmarks.inference.locate import PASSES, locate
+from landmarks.models.store import Model, load_model
+from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
+
+OK, NO_FACE = "ok", "no_face"
+FAILED = ("missing", "unreadable", "too_large")
+"""Statuses that make a run end with exit code 1."""
+
+
+@dataclass(frozen=True)
+class Record:
+    """What became of one image: a row for every image, whatever happens."""
+
+    image: str
+    status: str
+    """`ok`, `no_face`, or why there is nothing: `missing`, `unreadable`, `too_large`."""
+    faces: Faces
+    reason: str = ""
+    """One sentence for a failed image."""
+    width: int = 0
+    """Of the upright image in pixels; likewise the height."""
+    height: int = 0
+    orientation: int = 1
+    """EXIF orientation of the stored file; 1 is upright."""
+    pixels: np.ndarray | None = None
+    """(H, W, 3) uint8 RGB; None for a failed image."""
+
+
+class Annotator:
+    """Finds faces, landmarks and attributes.
+
+    weights: a shipped name or a file; detector: `centerface`, `yunet`, `whole-image`, a CSV file of boxes, or any
+    Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network has if None; device: `auto`,
+    `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a network call.
+
+    Raises WeightsError or DetectorError if the parts are not there or do not fit.
+    """
+
+    def __init__(
+        self,
+        weights: str | Path | Model = "compact",
+        detector: str | Path | Detector = "centerface",
+        scheme: int = 5,
+        device: str = "auto",
+        tasks: Sequence[str] | None = None,
+        passes: int = PASSES,
+        batch_size: int = 64,
+        max_pixels: int = images.MAX_PIXELS,
+    ) -> None:
+        if passes < 1 or batch_size < 1:
+            raise ValueError("passes and batch_size must be at least 1")
+        model = weights if isinstance(weights, Model) else load_model(weights)
+        self.scheme = scheme_of_size(scheme)
+        config = model.network.config
+        if self.scheme.name not in config.schemes:
+            has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
+            raise WeightsError(f"{weights}: has no head for {scheme} landmarks, only for {has}; choose another --scheme")
+        self.attributes = config.attributes if tasks is None else tuple(tasks)
+        for name in self.attributes:
+            if name not in config.attributes:
+                raise WeightsError(f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}")
+        self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
+        self.network = model.network.fuse().to(choose_device(device))
+        self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
+
+    def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
+        """The faces of one image: a path, the bytes of a file, or (H, W, 3) uint8 RGB. Raises ImageError."""
+        if isinstance(image, np.ndarray):
+            loaded = images.from_array(image, "array")
+        elif isinstance(image, bytes):
+            loaded = images.decode(image, "bytes", self.max_pixels)
+        else:
+            loaded = images.read(image, self.max_pixels)
+        name = str(image) if isinstance(image, (str, Path)) else ""
+        found = self.detector(loaded.pixels, name)
+        return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
+
+    def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
+        """Faces whose boxes are known: (H, W, 3) uint8 RGB images and their (n, 4) x0 y0 x1 y1 pixel boxes.
+
+        The boxes are taken as the detector's would be.
+        """
+        if len(pictures) != len(boxes):
+            raise ValueError(f"{len(pictures)} images but {len(boxes)} arrays of boxes")
+        pictures = [images.from_array(picture, f"array {i}").pixels for i, picture in enumerate(pictures)]
+        boxes = [np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]
+        return self._faces(pictures, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
+
+    def stream(self, sources: Iterable[str | Path | images.Source]) -> Iterator[Record]:
+        """One record an image, in order, whatever happens to the image; memory does not grow with their number."""
+        waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
+        for source in sources:
+            waiting.append(self._detect(source))
+            if sum(len(boxes) for _, boxes, _ in waiting) >= self.batch_size or len(waiting) >= self.batch_size // 4 + 1:
+                yield from self._finish(waiting)
+                waiting = []
+        yield from self._finish(waiting)
+
+    def _detect(self, source: str | Path | images.Source) -> tuple[Record, np.ndarray, np.ndarray]:
+        """An image's record, still without faces, and the boxes and scores found in it."""
+        if not isinstance(source, images.Source):
+            source = images.Source(Path(source), str(source))
+        nothing = Faces.empty(self.scheme, self.attributes)
+        try:
+            image = images.read(source.path, self.max_pixels)
+        except ImageError as error:
+            return Record(source.name, error.status, nothing, error.reason), np.zeros((0, 4)), np.zeros(0)
+        found = self.detector(image.pixels, source.name)
+        status = OK if len(found) else NO_FACE
+        record = Record(
+            source.name, status, nothing, "", image.width, image.height, image.orientation, image.pixels
+        )
+        return record, found.boxes, found.scores
+
+    def _finish(self, waiting: list[tuple[Record, np.ndarray, np.ndarray]]) -> Iterator[Record]:
+        pictures = [record.pixels for record, _, _ in waiting]
+        faces = self._faces(pictures, [boxes for _, boxes, _ in waiting], [scores for _, _, scores in waiting])
+        for (record, _, _), found in zip(waiting, faces):
+            yield replace(record, faces=found)
+
+    def _faces(self, pictures: list, boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
+        """Faces of each picture, all pictures' faces located together."""
+        counts = [len(b) for b in boxes]
+        if not sum(counts):
+            return [Faces.empty(self.scheme, self.attributes) for _ in pictures]
+        owners = np.repeat(np.arange(len(pictures)), counts)
+        squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
+        found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
+        together = Faces(
+            boxes=np.concatenate(boxes),
+            points=found.points[self.scheme.name],
+            scores=np.concatenate(scores),
+            attributes={
+                name: AttributeScores(ATTRIBUTES[name], found.probabilities[name]) for name in self.attributes
+            },
+            scheme=self.scheme,
+        )
+        return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto` is the first GPU if there is one. Raises ValueError for a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return chosen

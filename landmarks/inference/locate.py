@@ -1,0 +1,77 @@
+"""Points and attributes of faces whose squares are known: crop, network, crop again upright, network."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+
+import numpy as np
+import torch
+
+from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
+from landmarks.models.network import Network, predict
+from landmarks.schemes import SCHEMES
+
+PASSES = 2
+"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box."""
+
+
+@dataclass(frozen=True)
+class Located:
+    """What the network saw in N faces."""
+
+    points: dict[str, np.ndarray]
+    """(N, K, 2) float64 image pixels by scheme."""
+    probabilities: dict[str, np.ndarray]
+    """(N, C) float32 by attribute: mean over the passes."""
+
+
+def locate(
+    network: Network,
+    images: Sequence[np.ndarray],
+    owners: np.ndarray,
+    squares: np.ndarray,
+    passes: int = PASSES,
+    batch_size: int = 64,
+) -> Located:
+    """Find the points and attributes of N faces, in batches over all images.
+
+    images: (H, W, 3) uint8 RGB each; owners: (N,) index of each face's image; squares: (N, 4) face squares.
+    A face whose points come out not finite keeps NaN.
+    """
+    config = network.config
+    parts = [
+        _locate_batch(network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes)
+        for low in range(0, len(squares), batch_size)
+    ]
+    if not parts:
+        return Located(
+            {name: np.zeros((0, len(SCHEMES[name]), 2)) for name in config.schemes},
+            {name: np.zeros((0, head.out_features), np.float32) for name, head in _attribute_heads(network)},
+        )
+    return Located(
+        {name: np.concatenate([part.points[name] for part in parts]) for name in config.schemes},
+        {name: np.concatenate([part.probabilities[name] for part in parts]) for name in config.attributes},
+    )
+
+
+def _attribute_heads(network: Network):
+    return ((name, network.heads[name]) for name in network.config.attributes)
+
+
+def _locate_batch(network: Network, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
+    config = network.config
+    scheme = SCHEMES[config.schemes[0]]
+    device = next(network.parameters()).device
+    sums: dict[str, np.ndarray] = {}
+    points: dict[str, np.ndarray] = {}
+    for _ in range(passes):
+        matrices = crop_matrices(squares, config.input_size)
+        crops = np.stack([extract_crop(image, m, config.input_size) for image, m in zip(images, matrices)])
+        in_crop, probabilities = predict(network, torch.from_numpy(crops).to(device))
+        back = invert(matrices)
+        points = {name: transform(back, p.cpu().numpy().astype(np.float64)) for name, p in in_crop.items()}
+        for name, p in probabilities.items():
+            sums[name] = sums.get(name, 0) + p.cpu().numpy() / passes
+        squares = face_squares(points[scheme.name], scheme, config.crop_scale)
+    return Located(points, sums)

@@ -1,0 +1,83 @@
+"""Measures of landmarks and attributes, with their uncertainty: pure numpy, shares rather than per cent."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+
+import numpy as np
+
+from landmarks.schemes import Scheme
+
+
+def interocular(points: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Normaliser: distance of the two inter-ocular landmarks. points: (N, K, 2) -> (N,) pixels."""
+    left, right = scheme.interocular
+    return np.linalg.norm(points[:, left] - points[:, right], axis=-1)
+
+
+def extent_size(points: np.ndarray) -> np.ndarray:
+    """Normaliser "box": sqrt(w h) of the landmarks' bounding box. points: (N, K, 2) -> (N,) pixels."""
+    width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), -1, 0)
+    return np.sqrt(width * height)
+
+
+def point_errors(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray) -> np.ndarray:
+    """Euclidean error of each landmark as a share of the normaliser. (N, K, 2), (N, K, 2), (N,) -> (N, K).
+
+    A prediction that is NaN is infinitely wrong: a face that was not found is a failure, not a gap in the figures.
+    """
+    distance = np.linalg.norm(predicted - true, axis=-1)
+    return np.where(np.isnan(distance), np.inf, distance) / normaliser[:, None]
+
+
+def nme(errors: np.ndarray) -> np.ndarray:
+    """Normalised mean error of each face. errors: (N, K) -> (N,)."""
+    return errors.mean(axis=-1)
+
+
+def failure_rate(errors: np.ndarray, threshold: float = 0.1) -> float:
+    """Share of errors above the threshold; of faces with (N,) errors, of landmarks with (N, K)."""
+    return float(np.mean(errors > threshold))
+
+
+def ced(errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
+    """Cumulative error distribution: share of errors at or below each threshold. -> shape of thresholds."""
+    return np.searchsorted(np.sort(errors.ravel()), thresholds, side="right") / errors.size
+
+
+def auc(errors: np.ndarray, threshold: float = 0.1) -> float:
+    """Area under the CED from 0 to the threshold, over the threshold: exact, as the CED is a step function."""
+    return float(np.mean(np.clip(threshold - errors, 0, None)) / threshold)
+
+
+def mean_shift(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray) -> np.ndarray:
+    """Mean error vector over all faces and points, as a share of the normaliser. -> (2,)."""
+    return np.nanmean((predicted - true) / normaliser[:, None, None], axis=(0, 1))
+
+
+def without_shift(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray) -> np.ndarray:
+    """Predictions with the mean error vector taken out: two numbers for the whole set. -> (N, K, 2)."""
+    return predicted - mean_shift(predicted, true, normaliser) * normaliser[:, None, None]
+
+
+def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Share of labels that are right. (N,), (N,) integers."""
+    return float(np.mean(predicted == true))
+
+
+def balanced_accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
+    """Mean over the classes that occur of the share of that class that is right."""
+    return float(np.mean([np.mean(predicted[true == label] == label) for label in np.unique(true)]))
+
+
+def bootstrap(
+    statistic: Callable[[np.ndarray], float], count: int, rounds: int = 1000, level: float = 0.95, seed: int = 0
+) -> tuple[float, float]:
+    """Percentile bootstrap interval (Efron, 1979) of a statistic of faces.
+
+    statistic: index array (n,) of the drawn faces -> value; count: number of faces. -> (low, high).
+    """
+    generator = np.random.default_rng(seed)
+    values = [statistic(generator.integers(count, size=count)) for _ in range(rounds)]
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    return float(low), float(high)

@@ -1,0 +1,117 @@
+"""Weights in one safetensors file that carries all that is needed to run them. No pickle anywhere."""
+
+from __future__ import annotations
+
+import hashlib
+import json
+import os
+from dataclasses import dataclass, field
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from landmarks.errors import WeightsError
+from landmarks.models.network import Network, NetworkConfig
+
+FORMAT = 1
+KEY = "landmarks"
+PACKAGE = Path(__file__).resolve().parent.parent
+SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
+"""Inside an installed package, beside it in a source tree."""
+MAX_BYTES = 2**30
+
+
+@dataclass(frozen=True)
+class Model:
+    """A network and what its file says about it."""
+
+    network: Network
+    about: dict = field(default_factory=dict)
+    """Free facts: name, version, training data and its terms, settings, figures."""
+    sha256: str = ""
+
+
+def save_model(network: Network, path: str | Path, about: dict | None = None) -> None:
+    """Write a network and its facts; whole or not at all."""
+    path = Path(path)
+    header = {"format": FORMAT, "config": network.config.as_dict(), "about": about or {}}
+    tensors = {name: tensor.detach().cpu().contiguous() for name, tensor in network.state_dict().items()}
+    temporary = path.with_name(path.name + ".tmp")
+    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
+    os.replace(temporary, path)
+
+
+def load_model(name: str | Path) -> Model:
+    """Load shipped weights by name (`compact`) or a weights file by path. The network is in evaluation mode.
+
+    Raises WeightsError if there is no such file, if a shipped file does not have its published checksum, or if the
+    file is not a whole and consistent weights file of this package.
+    """
+    path = resolve(name)
+    data = _read(path)
+    sha256 = hashlib.sha256(data).hexdigest()
+    if path.parent == SHIPPED and checksums().get(path.name) != sha256:
+        raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
+    header, tensors = _parse(path)
+    try:
+        config = NetworkConfig(**header["config"])
+        network = Network(config)
+        network.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error
+    return Model(network.eval(), header.get("about", {}), sha256)
+
+
+def resolve(name: str | Path) -> Path:
+    """The file of shipped weights or of a path. Raises WeightsError."""
+    shipped = SHIPPED / f"{name}.safetensors"
+    if str(name) in shipped_names():
+        return shipped
+    path = Path(name)
+    if path.is_file():
+        return path
+    known = ", ".join(shipped_names()) or "none"
+    raise WeightsError(f"{name}: no such weights; give a .safetensors file or one of the shipped names: {known}")
+
+
+def shipped_names() -> list[str]:
+    """Names of the weights that come with the package."""
+    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+
+
+def checksums() -> dict[str, str]:
+    """SHA-256 of each shipped file, from SHA256SUMS."""
+    sums = SHIPPED / "SHA256SUMS"
+    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
+    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
+    return {file.strip(): digest for digest, file in pairs}
+
+
+def _read(path: Path) -> bytes:
+    try:
+        if path.stat().st_size > MAX_BYTES:
+            raise WeightsError(f"{path}: larger than {MAX_BYTES} bytes, which no weights of this package are")
+        return path.read_bytes()
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
+
+
+def _parse(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+    """Header and tensors of a weights file."""
+    cure = "train weights with `landmarks train` or use a shipped name"
+    try:
+        with safe_open(path, framework="pt") as file:
+            metadata = file.metadata() or {}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        header = json.loads(metadata[KEY])
+        version = header["format"]
+    except SafetensorError as error:
+        raise WeightsError(f"{path}: not a whole safetensors file ({error}); {cure}") from error
+    except (KeyError, TypeError, ValueError) as error:
+        raise WeightsError(f"{path}: a safetensors file, but not of this package; {cure}") from error
+    if version != FORMAT:
+        raise WeightsError(f"{path}: written in format {version}, this version reads {FORMAT}; install a fitting version")
+    return header, tensors

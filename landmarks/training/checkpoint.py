@@ -1,0 +1,55 @@
+"""The state of an interrupted training in one safetensors file: network, running average, optimiser, schedule."""
+
+from __future__ import annotations
+
+import json
+import os
+from pathlib import Path
+
+import torch
+from safetensors import SafetensorError, safe_open
+from safetensors.torch import save_file
+
+from landmarks.errors import WeightsError
+
+KEY = "training"
+
+
+def save_state(path: Path, settings: dict, epochs_done: int, network, average, optimizer, schedule) -> None:
+    """Write everything that the next epoch needs; whole or not at all."""
+    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
+    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+    state = optimizer.state_dict()
+    for index, values in state["state"].items():
+        tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
+    header = {
+        "settings": settings,
+        "epochs_done": epochs_done,
+        "groups": state["param_groups"],
+        "schedule": {k: v for k, v in schedule.state_dict().items() if isinstance(v, (int, float, list, bool))},
+    }
+    temporary = path.with_name(path.name + ".tmp")
+    tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
+    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
+    os.replace(temporary, path)
+
+
+def load_state(path: Path, network, average, optimizer, schedule) -> tuple[dict, int]:
+    """Put a saved state back; return its settings and the number of epochs done. Raises WeightsError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            header = json.loads((file.metadata() or {})[KEY])
+            tensors = {name: file.get_tensor(name) for name in file.keys()}
+        take = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
+        network.load_state_dict(take("network."))
+        average.load_state_dict(take("average."))
+        moments: dict[int, dict] = {}
+        for name, value in take("optimizer.").items():
+            index, key = name.split(".", 1)
+            moments.setdefault(int(index), {})[key] = value
+        optimizer.load_state_dict({"state": moments, "param_groups": header["groups"]})
+        schedule.load_state_dict(header["schedule"])
+        return header["settings"], header["epochs_done"]
+    except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
+        reason = str(error).splitlines()[0]
+        raise WeightsError(f"{path}: not a state to go on from ({reason}); delete it to start again") from error

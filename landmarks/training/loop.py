@@ -1,0 +1,202 @@
+"""How a network learns: one loop for every network and every set of tasks."""
+
+from __future__ import annotations
+
+import json
+import math
+import os
+import time
+from collections import defaultdict
+from collections.abc import Callable
+from dataclasses import asdict, dataclass, field
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
+from torch.utils.data import DataLoader, WeightedRandomSampler
+
+from landmarks.datasets.dataset import Crops
+from landmarks.datasets.samples import Samples
+from landmarks.datasets.table import labels_of
+from landmarks.errors import WeightsError
+from landmarks.models.network import Network, NetworkConfig
+from landmarks.schemes import POSE, SCHEMES
+from landmarks.training.checkpoint import load_state, save_state
+from landmarks.training.losses import task_losses
+
+
+@dataclass(frozen=True)
+class TrainingConfig:
+    """How to train. Raises ValueError for values that cannot be."""
+
+    epochs: int = 40
+    batch_size: int = 128
+    learning_rate: float = 2e-3
+    """Peak of the one-cycle schedule (Smith and Topin, 2018)."""
+    weight_decay: float = 0.05
+    task_weights: dict[str, float] = field(default_factory=dict)
+    """Weight of each task's loss; 1 where not given."""
+    label_smoothing: float = 0.0
+    """For the attributes."""
+    pose_balance: float = 0.5
+    """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
+    average_decay: float = 0.998
+    """Decay a step of the running average of the weights, which is what is kept."""
+    precision: str = "float32"
+    """`float32` or `bfloat16` (mixed precision)."""
+    seed: int = 0
+    workers: int = 1
+    """Processes that make samples; 0 makes them in the training process."""
+
+    def __post_init__(self) -> None:
+        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0 or self.workers < 0:
+            raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate positive, workers 0 or more")
+        if self.precision not in ("float32", "bfloat16"):
+            raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}")
+
+
+def train(
+    network_config: NetworkConfig,
+    config: TrainingConfig,
+    crops: Crops,
+    out: str | Path,
+    device: str = "cpu",
+    report: Callable[[dict], None] = lambda row: None,
+) -> Network:
+    """Train a network on the `train` faces and watch it on the `val` faces; return the averaged network.
+
+    Writes to `out`: `log.jsonl`, a row an epoch with every task's loss, and `state.safetensors`, from which an
+    interrupted call with the same settings goes on. Equal settings give equal numbers on a CPU.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    torch.manual_seed(config.seed)
+    network = Network(network_config).to(device, memory_format=torch.channels_last)
+    average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
+    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    rows = {split: crops.part(split) for split in ("train", "val")}
+    make = lambda split: Samples(  # noqa: E731
+        crops, rows[split], network_config.tasks, network_config.input_size, network_config.crop_scale, config.seed
+    )
+    samples, held_out = make("train"), make("val")
+    steps = config.epochs * math.ceil(len(samples) / config.batch_size)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
+
+    settings = {"network": network_config.as_dict(), "training": asdict(config), "faces": len(samples)}
+    done = _resume(out, settings, network, average, optimizer, schedule)
+    for epoch in range(done, config.epochs):
+        started = time.perf_counter()
+        samples.epoch = epoch
+        losses = _train_epoch(network, average, optimizer, schedule, samples, config, epoch, device)
+        row = {"epoch": epoch, "lr": schedule.get_last_lr()[0], "train": losses}
+        if len(held_out):
+            row["val"] = validate(average.module, held_out, config, device)
+        row["seconds"] = round(time.perf_counter() - started, 2)
+        _append(out / "log.jsonl", row, epoch)
+        save_state(out / "state.safetensors", settings, epoch + 1, network, average, optimizer, schedule)
+        report(row)
+    return average.module.eval()
+
+
+def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, device) -> dict[str, float]:
+    """One pass over the training faces; mean loss of each task."""
+    network.train()
+    sums: dict[str, float] = defaultdict(float)
+    batches = 0
+    for batch in _loader(samples, config, epoch, shuffle=True):
+        batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
+        with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=_mixed(config)):
+            outputs = network(batch["crop"])
+        losses = task_losses(network.config, outputs, batch, config.label_smoothing)
+        total = sum(config.task_weights.get(task, 1.0) * loss for task, loss in losses.items())
+        optimizer.zero_grad(set_to_none=True)
+        total.backward()
+        nn.utils.clip_grad_norm_(network.parameters(), 5.0)
+        optimizer.step()
+        schedule.step()
+        average.update_parameters(network)
+        for task, loss in losses.items():
+            sums[task] += float(loss.detach())
+        batches += 1
+    return {task: value / batches for task, value in sums.items()}
+
+
+@torch.inference_mode()
+def validate(network: Network, samples: Samples, config: TrainingConfig, device: str = "cpu") -> dict[str, float]:
+    """Loss of each task on held-out faces, augmented the same way every time; and the landmarks' mean error in % of
+    the canonical face square's side (`NAME_error`)."""
+    network.eval()
+    sums, faces = defaultdict(float), 0
+    for batch in _loader(samples, config, epoch=0, shuffle=False):
+        batch = {name: tensor.to(device) for name, tensor in batch.items()}
+        outputs = network(batch["crop"])
+        losses = task_losses(network.config, outputs, batch)
+        count = len(batch["crop"])
+        for task, loss in losses.items():
+            sums[task] += float(loss) * count
+        for name in network.config.schemes:
+            sums[f"{name}_error"] += count * _points_error(network.config, outputs[name], batch[name])
+        faces += count
+    return {name: value / faces for name, value in sums.items()}
+
+
+def _points_error(config: NetworkConfig, logits: Tensor, points: Tensor) -> float:
+    inside = config.codec.inside(points)
+    distance = (config.codec.decode(logits) - points).norm(dim=-1)
+    return float(distance[inside].mean()) / config.input_size * 100 if inside.any() else 0.0
+
+
+def _loader(samples: Samples, config: TrainingConfig, epoch: int, shuffle: bool) -> DataLoader:
+    generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
+    sampler = None
+    if shuffle:
+        weights = _draw_weights(samples, config.pose_balance)
+        sampler = WeightedRandomSampler(torch.from_numpy(weights), len(samples), generator=generator)
+    return DataLoader(
+        samples,
+        batch_size=config.batch_size,
+        sampler=sampler,
+        num_workers=config.workers,
+        generator=generator,
+        drop_last=False,
+    )
+
+
+def _draw_weights(samples: Samples, balance: float) -> np.ndarray:
+    """(N,) float64: how often each face is drawn, relative to the others."""
+    pose = labels_of(samples.crops.table.iloc[samples.rows], POSE)
+    _, inverse, counts = np.unique(pose, return_inverse=True, return_counts=True)
+    return counts[inverse].astype(float) ** -balance
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:
+    """Weight decay for matrices and kernels, none for biases and normalisation."""
+    matrices = [p for p in network.parameters() if p.ndim > 1]
+    vectors = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": matrices, "weight_decay": weight_decay}, {"params": vectors, "weight_decay": 0.0}]
+
+
+def _mixed(config: TrainingConfig) -> bool:
+    return config.precision == "bfloat16"
+
+
+def _resume(out: Path, settings: dict, network, average, optimizer, schedule) -> int:
+    """Epochs already done, after loading their state; 0 without one. Raises WeightsError if the settings changed."""
+    path = out / "state.safetensors"
+    if not path.is_file():
+        return 0
+    saved, done = load_state(path, network, average, optimizer, schedule)
+    if saved != json.loads(json.dumps(settings)):
+        raise WeightsError(f"{path}: belongs to a training with other settings; give another output folder or delete it")
+    return done
+
+
+def _append(path: Path, row: dict, epoch: int) -> None:
+    """Add an epoch's row to the log; rows of this and later epochs, left by an interrupted run, go first."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    kept = [line for line in lines if json.loads(line)["epoch"] < epoch]
+    temporary = path.with_name(path.name + ".tmp")
+    temporary.write_text("\n".join([*kept, json.dumps(row)]) + "\n", encoding="utf-8")
+    os.replace(temporary, path)

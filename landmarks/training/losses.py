@@ -1,0 +1,42 @@
+"""Losses of each kind of task. Absent labels are masked: they neither add to a loss nor to what it is divided by."""
+
+from __future__ import annotations
+
+import torch
+from torch import Tensor
+from torch.nn import functional as F
+
+from landmarks.models.heads import SimCC
+from landmarks.models.network import NetworkConfig
+from landmarks.schemes import ABSENT, SCHEMES
+
+
+def points_loss(codec: SimCC, logits: Tensor, points: Tensor) -> Tensor:
+    """Kullback-Leibler divergence of the predicted from the target bins, averaged over labelled points and axes.
+
+    logits: (N, K, 2, B); points: (N, K, 2) crop pixels, NaN where absent; points outside the crop do not count.
+    """
+    mask = codec.inside(points)
+    target = codec.encode(torch.where(mask[..., None], points, 0.0))
+    divergence = F.kl_div(F.log_softmax(logits.float(), dim=-1), target, reduction="none").sum(dim=-1).mean(dim=-1)
+    return (divergence * mask).sum() / mask.sum().clamp(min=1)
+
+
+def attribute_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
+    """Cross-entropy over the labelled faces. logits: (N, C); labels: (N,), ABSENT where absent."""
+    total = F.cross_entropy(
+        logits.float(), labels, ignore_index=ABSENT, reduction="sum", label_smoothing=smoothing
+    )
+    return total / (labels != ABSENT).sum().clamp(min=1)
+
+
+def task_losses(
+    config: NetworkConfig, outputs: dict[str, Tensor], batch: dict[str, Tensor], smoothing: float = 0.0
+) -> dict[str, Tensor]:
+    """The unweighted loss of every task."""
+    return {
+        task: points_loss(config.codec, outputs[task], batch[task])
+        if task in SCHEMES
+        else attribute_loss(outputs[task], batch[task], smoothing)
+        for task in config.tasks
+    }

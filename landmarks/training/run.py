@@ -1,0 +1,70 @@
+"""From a config file and a prepared dataset to a weights file."""
+
+from __future__ import annotations
+
+import dataclasses
+import sys
+from collections.abc import Callable
+from pathlib import Path
+
+import torch
+
+from landmarks import __version__
+from landmarks.datasets.dataset import about, load_crops
+from landmarks.errors import LandmarksError
+from landmarks.models.network import NetworkConfig
+from landmarks.models.store import save_model
+from landmarks.training.loop import TrainingConfig, train
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+
+def read_config(path: str | Path) -> tuple[NetworkConfig, TrainingConfig]:
+    """The [network] and [training] sections of a TOML file. Raises LandmarksError naming what is wrong."""
+    path = Path(path)
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+    except (OSError, ValueError) as error:
+        raise LandmarksError(f"{path}: cannot be read as TOML ({error})") from error
+    unknown = set(content) - {"network", "training"}
+    if unknown:
+        raise LandmarksError(f"{path}: unknown section {sorted(unknown)[0]!r}; known: network, training")
+    try:
+        return NetworkConfig(**content.get("network", {})), TrainingConfig(**content.get("training", {}))
+    except (TypeError, ValueError) as error:
+        raise LandmarksError(f"{path}: {error}") from error
+
+
+def train_from_config(
+    config: str | Path,
+    data: str | Path,
+    out: str | Path,
+    device: str = "auto",
+    seed: int | None = None,
+    threads: int = 0,
+    report: Callable[[dict], None] = lambda row: None,
+) -> Path:
+    """Train as a config file says and write `weights.safetensors` to `out`; return its path."""
+    network_config, training = read_config(config)
+    if seed is not None:
+        training = dataclasses.replace(training, seed=seed)
+    if threads:
+        torch.set_num_threads(threads)
+    if device == "auto":
+        device = "cuda" if torch.cuda.is_available() else "cpu"
+    network = train(network_config, training, load_crops(data), out, device, report)
+    path = Path(out) / "weights.safetensors"
+    facts = about(data)
+    save_model(
+        network,
+        path,
+        {
+            "version": __version__,
+            "trained_on": [{"dataset": facts["name"], "terms": facts["terms"], "faces": facts["crops"]}],
+            "training": dataclasses.asdict(training),
+        },
+    )
+    return path

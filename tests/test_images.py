@@ -1,0 +1,513 @@
+"""Finding and decoding images: every ugly input has a status, and nothing but ImageError ever escapes."""
+
+from __future__ import annotations
+
+import io
+import os
+import random
+import struct
+import sys
+import zlib
+
+import numpy as np
+import PIL.features
+import PIL.Image
+import pytest
+
+from landmarks import images
+from landmarks.errors import ImageError, LandmarksError
+
+# The test runner drops the filter that images.py sets.
+pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
+
+FORMATS = {
+    "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
+    "progressive": {"format": "JPEG", "quality": 95, "progressive": True},
+    "png": {"format": "PNG"},
+    "webp": {"format": "WEBP", "lossless": True},
+    "gif": {"format": "GIF"},
+    "bmp": {"format": "BMP"},
+    "tiff": {"format": "TIFF"},
+    "tiff_lzw": {"format": "TIFF", "compression": "tiff_lzw"},
+    "ppm": {"format": "PPM"},
+    "jp2": {"format": "JPEG2000"},
+}
+if PIL.features.check("avif"):
+    FORMATS["avif"] = {"format": "AVIF", "quality": 95}
+
+
+def scene(width: int = 48, height: int = 32) -> np.ndarray:
+    """A smooth picture without any symmetry. -> (H, W, 3) uint8."""
+    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
+    return np.stack([x, y, (255 - x) * y / 255], axis=-1).astype(np.uint8)
+
+
+def encode(picture, **options) -> bytes:
+    if isinstance(picture, np.ndarray):
+        picture = PIL.Image.fromarray(picture)
+    file = io.BytesIO()
+    picture.save(file, **options)
+    return file.getvalue()
+
+
+def png_header(width: int, height: int) -> bytes:
+    """A PNG file that claims a size and holds next to no data."""
+    chunks = [
+        (b"IHDR", struct.pack(">2I5B", width, height, 8, 2, 0, 0, 0)),
+        (b"IDAT", zlib.compress(b"")),
+        (b"IEND", b""),
+    ]
+    body = b"".join(
+        struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data)) for kind, data in chunks
+    )
+    return b"\x89PNG\r\n\x1a\n" + body
+
+
+def jpeg_with_thumbnail() -> bytes:
+    exif = b"Exif\0\0" + b"II*\0\x08\0\0\0\0\0\0\0\0\0" + encode(scene(16, 16), format="JPEG")
+    return encode(scene(), format="JPEG", exif=exif)
+
+
+def status_of(data: bytes, **options) -> str:
+    with pytest.raises(ImageError) as caught:
+        images.decode(data, "a.jpg", **options)
+    assert str(caught.value).startswith("a.jpg: ")
+    return caught.value.status
+
+
+# Decoding
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_every_format_decodes_to_upright_rgb(name):
+    image = images.decode(encode(scene(), **FORMATS[name]), name)
+    assert (image.pixels.dtype, image.pixels.shape) == (np.uint8, (32, 48, 3))
+    assert image.pixels.flags.c_contiguous and image.pixels.flags.writeable
+    assert (image.width, image.height, image.stored_size, image.orientation) == (48, 32, (48, 32), 1)
+    assert np.abs(image.pixels.astype(int) - scene()).mean() < (8 if name == "gif" else 3)
+
+
+RED, GREY, WHITE = (254, 0, 0), (100, 100, 100), (255, 255, 255)
+
+
+def flat(mode: str, colour) -> PIL.Image.Image:
+    return PIL.Image.new(mode, (16, 8), colour)
+
+
+def palette(transparent: bool) -> bytes:
+    picture = flat("P", 1)
+    picture.putpalette([9, 9, 9, *RED])
+    return encode(picture, format="PNG", **({"transparency": 1} if transparent else {}))
+
+
+def adobe_inverted_cmyk() -> bytes:
+    data = encode(flat("CMYK", (0, 255, 255, 0)), format="JPEG", quality=95)
+    assert b"Adobe" in data
+    return data
+
+
+@pytest.mark.parametrize(
+    ("data", "colour", "tolerance"),
+    {
+        "grey": (encode(flat("L", 100), format="PNG"), GREY, 0),
+        "grey jpeg": (encode(flat("L", 100), format="JPEG"), GREY, 1),
+        "1 bit": (encode(flat("1", 1), format="PNG"), WHITE, 0),
+        "1 bit tiff": (encode(flat("1", 1), format="TIFF", compression="group4"), WHITE, 0),
+        "palette": (palette(False), RED, 0),
+        "palette, transparent": (palette(True), WHITE, 0),
+        "grey and alpha": (encode(flat("LA", (100, 255)), format="PNG"), GREY, 0),
+        "grey, transparent": (encode(flat("LA", (100, 0)), format="PNG"), WHITE, 0),
+        "rgba": (encode(flat("RGBA", (*RED, 255)), format="PNG"), RED, 0),
+        "rgba, half transparent": (encode(flat("RGBA", (0, 0, 0, 128)), format="PNG"), (127, 127, 127), 1),
+        "rgba, garbage under alpha 0": (encode(flat("RGBA", (1, 2, 3, 0)), format="WEBP", lossless=True), WHITE, 0),
+        "rgb with a transparent colour": (encode(flat("RGB", RED), format="PNG", transparency=RED), WHITE, 0),
+        "cmyk tiff": (encode(flat("CMYK", (0, 255, 255, 0)), format="TIFF"), RED, 2),
+        "cmyk jpeg": (adobe_inverted_cmyk(), RED, 4),
+        "ycbcr tiff": (encode(flat("RGB", RED).convert("YCbCr"), format="TIFF"), RED, 3),
+        "16-bit grey": (encode(flat("I;16", 100 << 8), format="PNG"), GREY, 0),
+        "one pixel": (encode(PIL.Image.new("RGB", (1, 1), RED), format="PNG"), RED, 0),
+        "animated gif": (
+            encode(flat("RGB", RED), format="GIF", save_all=True, append_images=[flat("RGB", GREY)]),
+            RED,
+            1,
+        ),
+        "animated webp": (
+            encode(flat("RGB", RED), format="WEBP", save_all=True, append_images=[flat("RGB", GREY)], lossless=True),
+            RED,
+            0,
+        ),
+        "tiff of two pages": (
+            encode(flat("RGB", RED), format="TIFF", save_all=True, append_images=[flat("RGB", GREY)]),
+            RED,
+            0,
+        ),
+    }.values(),
+)
+def test_colour_modes(data, colour, tolerance):
+    pixels = images.decode(data, "a").pixels
+    assert pixels.shape[2] == 3
+    assert np.abs(pixels.astype(int) - colour).max() <= tolerance
+
+
+@pytest.mark.parametrize("file_format", ["PNG", "TIFF", "PPM"])
+def test_16_bit_grey_is_scaled_not_clipped(file_format):
+    gradient = np.linspace(0, 65535, 256 * 3).reshape(3, 256).astype(np.uint16)
+    data = encode(gradient, format=file_format)
+    pixels = images.decode(data, "a").pixels
+    assert np.abs(pixels.astype(float) - gradient[..., None] / 257).max() <= 1
+    assert (pixels.min(), pixels.max()) == (0, 255)
+
+
+def test_16_bit_colour_is_scaled_not_clipped():
+    cv2 = pytest.importorskip("cv2")
+    gradient = np.random.default_rng(0).integers(0, 65536, (9, 11, 3)).astype(np.uint16)
+    for suffix in (".png", ".tiff"):
+        data = cv2.imencode(suffix, gradient[..., ::-1])[1].tobytes()
+        assert np.abs(images.decode(data, "a").pixels - gradient / 257).max() <= 1
+
+
+# Orientation
+
+
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff", "tiff_lzw"])
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_every_orientation_gives_the_same_upright_picture(name, orientation):
+    stored = as_stored(scene(), orientation)
+    exif = PIL.Image.Exif()
+    exif[0x0112] = orientation
+    image = images.decode(encode(stored, exif=exif, **FORMATS[name]), name)
+    assert (image.orientation, image.stored_size) == (orientation, stored.shape[1::-1])
+    assert image.pixels.shape == scene().shape and image.pixels.flags.c_contiguous
+    assert np.abs(image.pixels.astype(int) - scene()).max() <= (12 if name == "jpeg" else 0)
+
+
+def as_stored(upright: np.ndarray, orientation: int) -> np.ndarray:
+    """The picture that `orientation` makes upright, by Pillow's own transpositions."""
+    method = {
+        2: PIL.Image.Transpose.FLIP_LEFT_RIGHT,
+        3: PIL.Image.Transpose.ROTATE_180,
+        4: PIL.Image.Transpose.FLIP_TOP_BOTTOM,
+        5: PIL.Image.Transpose.TRANSPOSE,
+        6: PIL.Image.Transpose.ROTATE_90,
+        7: PIL.Image.Transpose.TRANSVERSE,
+        8: PIL.Image.Transpose.ROTATE_270,
+    }.get(orientation)
+    return upright if method is None else np.asarray(PIL.Image.fromarray(upright).transpose(method))
+
+
+@pytest.mark.parametrize("orientation", range(1, 9))
+def test_points_map_to_the_stored_picture_and_back(orientation):
+    upright = np.arange(5 * 7 * 3, dtype=np.uint8).reshape(5, 7, 3)
+    stored = as_stored(upright, orientation)
+    image = images.Image(upright, orientation)
+    points = np.stack(np.meshgrid(np.arange(7), np.arange(5)), axis=-1).reshape(-1, 2)
+    x, y = images.to_stored(points, image).astype(int).T
+    assert (stored[y, x] == upright[points[:, 1], points[:, 0]]).all()
+    for dtype in (np.float32, np.float64):
+        points = (np.random.default_rng(0).integers(-64, 640, (20, 2)) / 64).astype(dtype)
+        points[0] = np.nan
+        there = images.to_stored(points, image)
+        assert there.dtype == dtype
+        np.testing.assert_array_equal(images.to_upright(there, image), points)
+    assert images.to_stored(np.zeros((0, 2)), image).shape == (0, 2)
+
+
+@pytest.mark.parametrize("exif", [b"Exif\0\0", b"Exif\0\0rubbish", b"Exif\0\0II*\0\xff\xff\xff\xff"])
+def test_broken_exif_is_ignored(exif):
+    assert images.decode(encode(scene(), format="JPEG", exif=exif), "a").orientation == 1
+
+
+def test_impossible_orientation_is_ignored():
+    exif = PIL.Image.Exif()
+    exif[0x0112] = 9
+    assert images.decode(encode(scene(), format="JPEG", exif=exif), "a").orientation == 1
+
+
+# Refusing
+
+
+@pytest.mark.parametrize(
+    ("data", "status", "words"),
+    [
+        (b"", "unreadable", "empty"),
+        (b"\0" * 4096, "unreadable", "not an image"),
+        (b"<html><body>404 Not Found</body></html>", "unreadable", "not an image"),
+        (b"\xff\xd8\xff", "unreadable", "JPEG"),
+        (b"\xff\xd8\xff\xd9", "unreadable", "JPEG"),
+        (b"BM and so on", "unreadable", "BMP"),
+        (b"\0\0\0\x18ftypheic\0\0\0\0mif1heic" + b"\0" * 99, "unreadable", "HEIC files cannot be read; convert it to"),
+        (b"%PDF-1.7", "unreadable", "PDF"),
+        (png_header(0, 0), "unreadable", "PNG"),
+        (png_header(20_000, 20_000), "too_large", "20000 x 20000 = 400,000,000 pixels, above the cap of 100,000,000"),
+        (png_header(2**31 - 1, 2**31 - 1), "too_large", "raise max_pixels"),
+        (png_header(9, 9), "unreadable", "PNG"),
+        (b"P6 60000 60000 255\n", "too_large", "raise max_pixels"),
+        (encode(flat("F", 0.5), format="TIFF"), "unreadable", "floating-point"),
+        (encode(flat("I", -5), format="TIFF"), "unreadable", "32-bit"),
+    ],
+)
+def test_what_is_refused_and_why(data, status, words):
+    with pytest.raises(ImageError, match=words) as caught:
+        images.decode(data, "a")
+    assert caught.value.status == status
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_the_pixel_cap_holds_for_every_format(name):
+    data = encode(scene(), **FORMATS[name])
+    assert status_of(data, max_pixels=48 * 32 - 1) == "too_large"
+    assert images.decode(data, name, max_pixels=48 * 32).width == 48
+
+
+def test_a_size_above_pillows_own_limit_can_be_allowed():
+    assert status_of(png_header(20_000, 20_000), max_pixels=400_000_000) == "unreadable"
+
+
+def test_a_header_that_claims_less_than_the_data_hold():
+    data = bytearray(encode(scene(), format="PNG"))
+    data[16:29] = struct.pack(">2I5B", 48, 2, 8, 2, 0, 0, 0)
+    data[29:33] = struct.pack(">I", zlib.crc32(data[12:29]))
+    assert images.decode(bytes(data), "a").pixels.shape == (2, 48, 3)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_file_cut_short_is_refused_or_complete(name, capfd):
+    data = encode(scene(), **FORMATS[name])
+    whole = images.decode(data, name).pixels
+    for length in {*range(0, len(data), max(1, len(data) // 60)), *range(len(data) - 12, len(data))}:
+        try:
+            pixels = images.decode(data[:length], name).pixels
+        except ImageError as error:
+            assert error.status == "unreadable"
+        else:
+            np.testing.assert_array_equal(pixels, whole)
+    assert capfd.readouterr().err == ""
+
+
+def test_a_cut_jpeg_with_a_whole_thumbnail_is_refused():
+    data = jpeg_with_thumbnail()
+    assert data.count(b"\xff\xd9") == 2
+    assert images.decode(data, "a").width == 48
+    assert status_of(data[:-20]) == "unreadable"
+    assert status_of(data[:-20] + b"\0" * 4096) == "unreadable"
+
+
+def test_what_follows_the_end_of_a_jpeg_does_not_matter():
+    data = encode(scene(), format="JPEG")
+    whole = images.decode(data, "a").pixels
+    for tail in (b"\0" * 99, b"\xff\xd8 half a second picture", encode(scene(9, 9), format="JPEG")):
+        np.testing.assert_array_equal(images.decode(data + tail, "a").pixels, whole)
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damaged_files_give_an_image_or_an_image_error(name):
+    data, dice = encode(scene(), **FORMATS[name]), random.Random(name)
+    for _ in range(150):
+        damaged = bytearray(data)
+        for _ in range(dice.choice([1, 2, 8])):
+            # Headers are a small part of a file and the part that matters most.
+            at = dice.randrange(min(len(data), 200)) if dice.random() < 0.5 else dice.randrange(len(data))
+            damaged[at] = dice.randrange(256)
+        if dice.random() < 0.3:
+            del damaged[dice.randrange(len(damaged)) :]
+        try:
+            image = images.decode(bytes(damaged), name, max_pixels=1_000_000)
+        except ImageError as error:
+            assert error.status in ("unreadable", "too_large") and error.reason
+        else:
+            assert image.pixels.dtype == np.uint8 and image.pixels.shape == (image.height, image.width, 3)
+
+
+# Files and arrays
+
+
+def test_read(tmp_path):
+    path = tmp_path / "Gesicht é 脸 [1] 😀.png"
+    path.write_bytes(encode(scene(), format="PNG"))
+    np.testing.assert_array_equal(images.read(path).pixels, scene())
+    np.testing.assert_array_equal(images.read(str(path)).pixels, scene())
+
+
+def test_read_names_what_is_wrong(tmp_path):
+    (tmp_path / "text.jpg").write_text("not an image")
+    (tmp_path / "loop.jpg").symlink_to("loop.jpg")
+    with open(tmp_path / "long.jpg", "wb") as file:
+        file.truncate(100 << 20)  # Sparse: takes no space.
+    os.mkfifo(tmp_path / "pipe.jpg")
+    cases = {
+        "none.jpg": ("missing", "no such file"),
+        "text.jpg": ("unreadable", "not an image"),
+        "text.jpg/a.jpg": ("missing", "no such file"),
+        ".": ("unreadable", "folder"),
+        "loop.jpg": ("unreadable", "cannot be opened"),
+        "nul\0.jpg": ("unreadable", "cannot be opened"),
+        "x" * 300: ("unreadable", "cannot be opened"),
+        "pipe.jpg": ("unreadable", "regular"),
+        "long.jpg": ("too_large", "104,857,600 bytes"),
+    }
+    for name, (status, words) in cases.items():
+        with pytest.raises(ImageError, match=words) as caught:
+            images.read(tmp_path / name, max_pixels=1000)
+        assert (caught.value.status, caught.value.path) == (status, str(tmp_path / name))
+
+
+def test_a_file_that_may_not_be_opened(tmp_path, monkeypatch):
+    def refuse(*_):
+        raise PermissionError(13, "Permission denied")
+
+    (tmp_path / "a.jpg").write_bytes(encode(scene(), format="JPEG"))
+    monkeypatch.setattr("builtins.open", refuse)
+    with pytest.raises(ImageError, match="Permission denied") as caught:
+        images.read(tmp_path / "a.jpg")
+    assert caught.value.status == "unreadable"
+
+
+def test_too_little_memory_is_too_large(monkeypatch):
+    def fail(*_):
+        raise MemoryError
+
+    monkeypatch.setattr(images, "_decode_other", fail)
+    assert status_of(encode(scene(), format="PNG")) == "too_large"
+
+
+def test_from_array():
+    image = images.from_array(scene()[:, ::-1], "camera")
+    assert image.pixels.flags.c_contiguous and image.stored_size == (48, 32)
+    wrong = [scene()[..., 0], scene() / 255, np.zeros((4, 4, 4), np.uint8), np.zeros((0, 4, 3), np.uint8), [1, 2], None]
+    for array in wrong:
+        with pytest.raises(ImageError, match=r"camera: an image must be a NumPy array \(H, W, 3\) of uint8, RGB"):
+            images.from_array(array, "camera")
+
+
+# Finding
+
+
+@pytest.fixture
+def folder(tmp_path, monkeypatch):
+    """A folder of files of every sort; the working directory."""
+    for name in (
+        "photos/img10.jpg",
+        "photos/img2.JPG",
+        "photos/notes.txt",
+        "photos/._img2.jpg",
+        "photos/sub/img1.png",
+        "photos/sub/deep/x.heic",
+        "photos/.thumbnails/t.jpg",
+        "photos/dir.jpg/inside.jpg",
+        "other/img2.JPG",
+        "nested/only/a.jpg",
+        "text/readme.txt",
+        "a[1].jpg",
+        "a1.jpg",
+        "@me.jpg",
+        "odd.dat",
+    ):
+        path = tmp_path / name
+        path.parent.mkdir(parents=True, exist_ok=True)
+        path.touch()
+    monkeypatch.chdir(tmp_path)
+    return tmp_path
+
+
+@pytest.mark.parametrize(
+    ("sources", "recursive", "names"),
+    [
+        (["photos"], False, ["img2.JPG", "img10.jpg"]),
+        (["photos/"], True, ["dir.jpg/inside.jpg", "img2.JPG", "img10.jpg", "sub/deep/x.heic", "sub/img1.png"]),
+        (["."], False, ["@me.jpg", "a1.jpg", "a[1].jpg"]),
+        ("photos", False, ["img2.JPG", "img10.jpg"]),
+        (["odd.dat", "gone.jpg"], False, ["gone.jpg", "odd.dat"]),
+        (["a1.jpg", "./a1.jpg", "photos/../a1.jpg"], False, ["a1.jpg"]),
+        (["photos", "photos/img2.JPG"], False, ["img2.JPG", "img10.jpg"]),
+        (["photos", "other"], False, ["img10.jpg", "other/img2.JPG", "photos/img2.JPG"]),
+        (["a[1].jpg"], False, ["a[1].jpg"]),
+        (["@me.jpg"], False, ["@me.jpg"]),
+        (["a[0-9].jpg"], False, ["a1.jpg"]),
+        (["photos/*"], False, ["img2.JPG", "img10.jpg"]),
+        (["photos/*/*"], False, ["dir.jpg/inside.jpg", "sub/img1.png"]),
+        (["photos/**/*.png"], False, ["sub/img1.png"]),
+        (["p*/img?.JPG"], False, ["photos/img2.JPG"]),
+        ([], False, []),
+    ],
+)
+def test_find(folder, sources, recursive, names):
+    found = images.find(sources, recursive)
+    assert [source.name for source in found] == names
+    assert all((folder / source.path).is_file() for source in found if source.name != "gone.jpg")
+
+
+def test_names_stay_distinct_when_a_path_equals_another_name(folder):
+    for name in ("d/a/1.jpg", "a/1.jpg", "b/1.jpg"):
+        (folder / name).parent.mkdir(parents=True, exist_ok=True)
+        (folder / name).touch()
+    found = images.find(["d", "a/1.jpg", "b/1.jpg"], recursive=True)
+    assert [source.name for source in found] == ["a/1.jpg", "b/1.jpg", "d/a/1.jpg"]
+
+
+@pytest.mark.parametrize(
+    ("sources", "words"),
+    [
+        (["text"], "text: this folder holds no image files; check the path"),
+        (["nested"], r"nested: this folder holds no image files; its subfolders do: add --recursive"),
+        (["*.bmp"], r"\*.bmp: matches no image files"),
+        (["gone[1].jpg"], "gone.*matches no image files"),
+        (["@gone.txt"], r"gone.txt: this list of images cannot be read \(No such file"),
+        (["@text/readme.txt"], "names no images"),
+    ],
+)
+def test_sources_that_hold_nothing_are_named(folder, sources, words):
+    with pytest.raises(LandmarksError, match=words):
+        images.find(sources)
+
+
+LINES = "\ufeff# faces\n\n  ../a1.jpg \r\nimg2.JPG\n../nested/only\nimg2.JPG\n../gone é.jpg\n"
+
+
+def test_find_in_a_list(folder):
+    (folder / "photos/list.txt").write_bytes(LINES.encode())
+    found = images.find(["@photos/list.txt"])
+    assert [source.name for source in found] == ["a.jpg", "a1.jpg", "gone é.jpg", "img2.JPG"]
+    (folder / "photos/list.txt").write_bytes(LINES.encode("utf-16"))
+    with pytest.raises(LandmarksError, match="must be UTF-8 text with a path a line"):
+        images.find(["@photos/list.txt"])
+
+
+def test_find_on_standard_input(folder, monkeypatch):
+    monkeypatch.chdir(folder / "photos")
+    monkeypatch.setattr(sys, "stdin", io.TextIOWrapper(io.BytesIO(LINES.encode())))
+    assert [source.name for source in images.find(["-"])] == ["a.jpg", "a1.jpg", "gone é.jpg", "img2.JPG"]
+
+
+def test_links(folder):
+    (folder / "photos/sub/up").symlink_to("..", target_is_directory=True)
+    (folder / "photos/sub/self").symlink_to("self")
+    (folder / "photos/sub/same.jpg").symlink_to("../img10.jpg")
+    (folder / "photos/sub/broken.jpg").symlink_to("nowhere.jpg")
+    (folder / "photos/linked").symlink_to("../nested", target_is_directory=True)
+    names = [source.name for source in images.find(["photos"], recursive=True)]
+    assert names == [
+        "dir.jpg/inside.jpg",
+        "img2.JPG",
+        "img10.jpg",
+        "linked/only/a.jpg",
+        "sub/broken.jpg",
+        "sub/deep/x.heic",
+        "sub/img1.png",
+    ]
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
+def test_names_are_always_valid_unicode(folder):
+    path = os.fsencode(folder) + b"/latin\xe9.jpg"
+    try:
+        with open(path, "wb") as file:
+            file.write(encode(scene(), format="JPEG"))
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    (source,) = images.find([os.fsdecode(path)])
+    assert source.name == "latin\\xe9.jpg"
+    assert images.read(source.path).width == 48
+
+
+def test_digits_without_end_are_no_trouble():
+    assert images._natural("9" * 5000) > images._natural("9" * 30)
