@@ -38,7 +38,13 @@ GENDER_HELP = (
 @contextmanager
 def _progress(what: str, quiet: bool = False):
     """A bar on stderr, only where somebody looks at it; yields `step(done, total)`."""
-    columns = [TextColumn("{task.description}"), BarColumn(), MofNCompleteColumn(), TimeElapsedColumn(), TimeRemainingColumn()]
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
     with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
         yield lambda done, total: bar.update(task, completed=done, total=total)
@@ -50,16 +56,22 @@ def annotate(
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
-    boxes: Annotated[Optional[Path], typer.Option(help="CSV of face boxes: image,x0,y0,x1,y1; no detector runs.")] = None,
+    boxes: Annotated[
+        Optional[Path], typer.Option(help="CSV of face boxes: image,x0,y0,x1,y1; no detector runs.")
+    ] = None,
     whole_image: Annotated[bool, typer.Option(help="Every image is one face; no detector runs.")] = False,
     scheme: Annotated[int, typer.Option(help="Number of landmarks.")] = 5,
-    tasks: Annotated[Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")] = None,
+    tasks: Annotated[
+        Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")
+    ] = None,
     format: Annotated[str, typer.Option(help="csv, jsonl, or both, comma-separated.")] = "csv",
     draw: Annotated[bool, typer.Option(help="Also write each image with its faces drawn.")] = False,
     recursive: Annotated[bool, typer.Option(help="Look into subfolders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces a network call.")] = 64,
-    max_pixels: Annotated[int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")] = 100_000_000,
+    max_pixels: Annotated[
+        int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
+    ] = 100_000_000,
     quiet: Annotated[bool, typer.Option(help="No progress bar and no summary.")] = False,
 ) -> None:
     """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
@@ -92,7 +104,9 @@ def annotate(
     if not quiet:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
         speed = summary.images / max(summary.seconds, 1e-9)
-        errors.print(f"{summary.images} images ({counts}), {summary.faces} faces, {speed:.1f} images/s -> {out}", markup=False)
+        errors.print(
+            f"{summary.images} images ({counts}), {summary.faces} faces, {speed:.1f} images/s -> {out}", markup=False
+        )
     if summary.failed:
         raise typer.Exit(1)
 
@@ -117,7 +131,9 @@ def train(
     output.print(f"weights: {path}", markup=False)
 
 
-@app.command(epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json")
+@app.command(
+    epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json"
+)
 def evaluate(
     data: Annotated[Path, typer.Option(help="A dataset's archive, its folder, or a prepared folder.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
@@ -155,7 +171,9 @@ def data_prepare(
 
 
 @data_app.command("info", epilog="Example: landmarks data info MTFL.zip")
-def data_info(source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")]) -> None:
+def data_info(
+    source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")],
+) -> None:
     """Count a dataset's faces and labels by split."""
     from landmarks.datasets.dataset import read_dataset
     from landmarks.datasets.table import counts
@@ -163,11 +181,15 @@ def data_info(source: Annotated[Path, typer.Argument(help="A dataset's archive, 
     dataset = read_dataset(source)
     output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}", markup=False)
     frame = counts(dataset.table)
-    output.print(_table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())]))
+    output.print(
+        _table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())])
+    )
 
 
 @data_app.command("check", epilog="Example: landmarks data check my_faces")
-def data_check(source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")]) -> None:
+def data_check(
+    source: Annotated[Path, typer.Argument(help="A dataset's archive, its folder, or a prepared folder.")],
+) -> None:
     """Read every label and decode every image; exit code 1 if anything is wrong."""
     from landmarks.datasets.dataset import check_images, read_dataset
 
@@ -203,7 +225,12 @@ def weights_info(
     from landmarks.models.store import load_model, resolve
 
     model = load_model(name)
-    facts = {"file": resolve(name).name, "sha256": model.sha256, "config": model.network.config.as_dict(), **model.about}
+    facts = {
+        "file": resolve(name).name,
+        "sha256": model.sha256,
+        "config": model.network.config.as_dict(),
+        **model.about,
+    }
     typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
 
 

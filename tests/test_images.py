@@ -123,7 +123,6 @@ def adobe_inverted_cmyk() -> bytes:
         "rgb with a transparent colour": (encode(flat("RGB", RED), format="PNG", transparency=RED), WHITE, 0),
         "cmyk tiff": (encode(flat("CMYK", (0, 255, 255, 0)), format="TIFF"), RED, 2),
         "cmyk jpeg": (adobe_inverted_cmyk(), RED, 4),
-        "ycbcr tiff": (encode(flat("RGB", RED).convert("YCbCr"), format="TIFF"), RED, 3),
         "16-bit grey": (encode(flat("I;16", 100 << 8), format="PNG"), GREY, 0),
         "one pixel": (encode(PIL.Image.new("RGB", (1, 1), RED), format="PNG"), RED, 0),
         "animated gif": (

@@ -96,7 +96,9 @@ class Crops:
         return np.flatnonzero((self.table["split"] == split).to_numpy())
 
 
-def prepare(dataset: Dataset, out: str | Path, progress: Callable[[int, int], None] = lambda done, total: None) -> Crops:
+def prepare(
+    dataset: Dataset, out: str | Path, progress: Callable[[int, int], None] = lambda done, total: None
+) -> Crops:
     """Write the prepared form of a dataset and return its crops. Only train and val faces are cached.
 
     Rows whose image is missing or unreadable, and later copies of a byte-identical training image, are left out with

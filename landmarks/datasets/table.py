@@ -49,7 +49,9 @@ def check_table(table: pd.DataFrame) -> None:
     for name, allowed in (("split", set(SPLITS)),):
         bad = ~table[name].isin(allowed)
         if bad.any():
-            raise DataError(f"row {bad.idxmax()}: {name} must be one of {sorted(allowed)}, not {table[name][bad].iloc[0]!r}")
+            raise DataError(
+                f"row {bad.idxmax()}: {name} must be one of {sorted(allowed)}, not {table[name][bad].iloc[0]!r}"
+            )
     for attribute in ATTRIBUTES.values():
         labels = labels_of(table, attribute)
         bad = (labels < ABSENT) | (labels >= len(attribute))
@@ -62,7 +64,9 @@ def check_table(table: pd.DataFrame) -> None:
         points = points_of(table, scheme).reshape(len(table), -1)
         partly = np.isnan(points).any(axis=1) & ~np.isnan(points).all(axis=1) | np.isinf(points).any(axis=1)
         if partly.any():
-            raise DataError(f"row {partly.argmax()} ({table.image.iloc[partly.argmax()]}): a {scheme.name} value is missing")
+            raise DataError(
+                f"row {partly.argmax()} ({table.image.iloc[partly.argmax()]}): a {scheme.name} value is missing"
+            )
         flat = np.ptp(points.reshape(-1, len(scheme), 2), axis=1).max(axis=1) <= 0
         if flat.any():
             raise DataError(f"row {flat.argmax()} ({table.image.iloc[flat.argmax()]}): all {scheme.name} coincide")
@@ -109,7 +113,9 @@ def load_table(path: Path) -> pd.DataFrame:
                 row[name] = None if row[name] is None else np.array(row[name], float).reshape(-1, 2)
         table = make_table(rows)
     except (OSError, ValueError, KeyError) as error:
-        raise DataError(f"{path}: not a table of annotated faces ({error}); make it with `landmarks data prepare`") from error
+        raise DataError(
+            f"{path}: not a table of annotated faces ({error}); make it with `landmarks data prepare`"
+        ) from error
     check_table(table)
     return table
 
@@ -126,5 +132,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
         rows[name] = [int(part[name].map(lambda p: p is not None).sum()) for part in parts.values()]
     for attribute in ATTRIBUTES.values():
         for code, label in enumerate(attribute.labels):
-            rows[f"{attribute.name}: {label}"] = [int((labels_of(part, attribute) == code).sum()) for part in parts.values()]
+            rows[f"{attribute.name}: {label}"] = [
+                int((labels_of(part, attribute) == code).sum()) for part in parts.values()
+            ]
     return pd.DataFrame.from_dict(rows, orient="index", columns=splits)

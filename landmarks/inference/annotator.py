@@ -69,11 +69,15 @@ class Annotator:
         config = model.network.config
         if self.scheme.name not in config.schemes:
             has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
-            raise WeightsError(f"{weights}: has no head for {scheme} landmarks, only for {has}; choose another --scheme")
+            raise WeightsError(
+                f"{weights}: has no head for {scheme} landmarks, only for {has}; choose another --scheme"
+            )
         self.attributes = config.attributes if tasks is None else tuple(tasks)
         for name in self.attributes:
             if name not in config.attributes:
-                raise WeightsError(f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}")
+                raise WeightsError(
+                    f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}"
+                )
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.network = model.network.fuse().to(choose_device(device))
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
@@ -106,7 +110,10 @@ class Annotator:
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
         for source in sources:
             waiting.append(self._detect(source))
-            if sum(len(boxes) for _, boxes, _ in waiting) >= self.batch_size or len(waiting) >= self.batch_size // 4 + 1:
+            if (
+                sum(len(boxes) for _, boxes, _ in waiting) >= self.batch_size
+                or len(waiting) >= self.batch_size // 4 + 1
+            ):
                 yield from self._finish(waiting)
                 waiting = []
         yield from self._finish(waiting)
@@ -122,9 +129,7 @@ class Annotator:
             return Record(source.name, error.status, nothing, error.reason), np.zeros((0, 4)), np.zeros(0)
         found = self.detector(image.pixels, source.name)
         status = OK if len(found) else NO_FACE
-        record = Record(
-            source.name, status, nothing, "", image.width, image.height, image.orientation, image.pixels
-        )
+        record = Record(source.name, status, nothing, "", image.width, image.height, image.orientation, image.pixels)
         return record, found.boxes, found.scores
 
     def _finish(self, waiting: list[tuple[Record, np.ndarray, np.ndarray]]) -> Iterator[Record]:
@@ -145,9 +150,7 @@ class Annotator:
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
-            attributes={
-                name: AttributeScores(ATTRIBUTES[name], found.probabilities[name]) for name in self.attributes
-            },
+            attributes={name: AttributeScores(ATTRIBUTES[name], found.probabilities[name]) for name in self.attributes},
             scheme=self.scheme,
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]

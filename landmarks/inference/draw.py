@@ -1,9 +1,9 @@
-"""Draw faces into a picture: boxes, landmarks and a small label, in sizes that suit the face and the image."""
+"""Draw faces into a picture: boxes, landmarks and small labels, in sizes that suit the face and the picture."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -13,39 +13,32 @@ import numpy as np
 from landmarks.faces import Faces
 from landmarks.schemes import POINTS_5, POINTS_68, Scheme
 
-# Colours that colour-blind people tell apart (after Okabe and Ito), brightened to stand out on skin.
+Colour = tuple[int, int, int]
+# Hues that colour-blind people tell apart (after Okabe and Ito), brightened to stand out on any skin.
 LEFT, MIDDLE, RIGHT = (255, 150, 30), (255, 255, 255), (70, 160, 255)
-FACE_COLOURS = ((86, 190, 245), (255, 165, 20), (30, 200, 150), (245, 230, 70), (230, 140, 195), (235, 110, 50))
-INK, PAPER, DIM = (18, 20, 24), (255, 255, 255), (178, 184, 192)
+FACE_COLOURS = ((245, 230, 70), (30, 205, 150), (240, 140, 200), (140, 225, 245), (235, 95, 60), (185, 160, 255))
+INK, PAPER, GREY = (18, 20, 24), (255, 255, 255), (178, 184, 192)
 
-PARTS: dict[str, tuple[tuple[int, ...], ...]] = {
+CHAINS: dict[str, tuple[tuple[int, ...], ...]] = {
     POINTS_5.name: (),
     POINTS_68.name: (
-        tuple(range(17)),  # jaw
-        tuple(range(17, 22)),  # brows
-        tuple(range(22, 27)),
-        tuple(range(27, 31)),  # bridge and wings of the nose
-        tuple(range(31, 36)),
-        (*range(36, 42), 36),  # eyes
-        (*range(42, 48), 42),
-        (*range(48, 60), 48),  # lips
-        (*range(60, 68), 60),
+        *(tuple(range(17)), tuple(range(17, 22)), tuple(range(22, 27))),  # jaw, brows
+        *(tuple(range(27, 31)), tuple(range(31, 36))),  # nose
+        *((36, 37, 38, 39), (39, 40, 41, 36), (42, 43, 44, 45), (45, 46, 47, 42)),  # upper and lower lid of each eye
+        *(tuple(range(48, 55)), (*range(54, 60), 48), tuple(range(60, 65)), (*range(64, 68), 60)),  # lips
     ),
 }
-"""By scheme: the runs of landmarks that a line connects."""
+"""By scheme: the landmarks that lines join."""
 
 LEFT_POINTS: dict[str, frozenset[int]] = {
     POINTS_5.name: frozenset({0, 3}),
     POINTS_68.name: frozenset({*range(8), *range(17, 22), 31, 32, *range(36, 42), *range(48, 51), 58, 59, 60, 61, 67}),
 }
-"""By scheme: the landmarks on the image's left of an upright face; `scheme.swap` gives those on the right."""
+"""By scheme: the landmarks on the left of an upright face; `scheme.swap` leads to those on the right."""
 
 UNREMARKABLE = {"frontal", "not smiling", "no glasses"}
-"""Labels that are not worth a word in the picture."""
+"""Attribute labels that are not worth a word in the picture."""
 WORDING = {"left": "looking left", "right": "looking right"}
-
-_SUBPIXEL = 5
-"""Fractional bits of the coordinates given to OpenCV."""
 
 
 @dataclass(frozen=True)
@@ -55,15 +48,15 @@ class Style:
     box: bool = True
     """The corners of the face box."""
     points: bool = True
-    """The landmarks, as dots; the 68 also as lines along jaw, brows, nose, eyes and lips."""
+    """The landmarks, as dots; the 68 are joined by lines."""
     names: bool = False
-    """The name of each landmark beside its dot, or its number among 68; left out where it would be too small to read."""
+    """Each landmark's name, or its number among 68, where the face is large enough to read it."""
     label: bool = True
-    """A plate with what is remarkable about the face; shortened or left out where there is no room."""
+    """What is remarkable about the face and the detector's score; shortened or left out where there is no room."""
     colour_by: str = "side"
-    """`side`: the face's landmarks are orange on the image's left, blue on its right; `face`: a colour a face."""
+    """`side`: landmarks on the left are orange, on the right blue, between them white; `face`: a colour a face."""
     scale: float = 1.0
-    """Factor on the sizes of dots, lines and text."""
+    """Factor on the size of dots, lines and text."""
 
     def __post_init__(self) -> None:
         if self.colour_by not in ("side", "face"):
@@ -75,7 +68,7 @@ class Style:
 def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
     """A copy of the image with the faces drawn into it. image: (H, W, 3) uint8 RGB -> the same shape.
 
-    Points that are NaN or outside the image are left out.
+    Points and boxes that are NaN or outside the image are left out.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
@@ -83,22 +76,25 @@ def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
     if not len(faces) or not canvas.size:
         return canvas
     height, width = canvas.shape[:2]
-    points = faces.points.astype(np.float64)
-    sizes, boxes = _face_sizes(points, faces), _visible_boxes(points, faces, width, height)
-    long_side = max(width, height)
-    for i in range(len(faces)):
-        colour = FACE_COLOURS[i % len(FACE_COLOURS)]
-        # The stroke suits the whole picture, but neither drowns a small face nor gets lost on a large one.
-        finest = 75 if len(faces.scheme) == 5 else 110
-        unit = style.scale * max(np.clip(long_side / 900, sizes[i] / 250, sizes[i] / finest), 0.6)
-        if style.box and np.isfinite(boxes[i]).all():
-            _draw_box(canvas, boxes[i], unit, PAPER if style.colour_by == "side" else colour)
+    points, boxes = faces.points.astype(np.float64), faces.boxes.astype(np.float64)
+    sizes = _face_sizes(points, boxes, faces.scheme)
+    boxes = np.clip(boxes, -0.5, np.array([width, height, width, height]) - 0.5)
+    boxes[(boxes[:, 2:] - boxes[:, :2] < 1).any(axis=1)] = np.nan
+    visible = np.isfinite(boxes).all(axis=1)
+    # Strokes suit the face and the picture, and do not drown a small face.
+    units = np.minimum(np.sqrt(sizes * max(width, height)) / 270, sizes / 45)
+    units = style.scale * np.maximum(units, 0.7)
+    colours = [FACE_COLOURS[i % len(FACE_COLOURS)] if len(faces) > 1 else PAPER for i in range(len(faces))]
+    for i, colour in enumerate(colours):
+        if style.box and visible[i]:
+            _draw_box(canvas, boxes[i], units[i], colour)
         if style.points:
-            _draw_points(canvas, points[i], faces.scheme, unit, None if style.colour_by == "side" else colour)
+            _draw_points(canvas, points[i], faces.scheme, units[i], colour if style.colour_by == "face" else None)
         if style.names:
-            _draw_names(canvas, points[i], faces.scheme, unit, sizes[i])
+            _draw_names(canvas, points[i], faces.scheme, units[i], sizes[i])
     if style.label:
-        _draw_labels(canvas, points, faces, boxes, sizes, style)
+        colours = [colour for colour, seen in zip(colours, visible) if seen]
+        _draw_labels(canvas, faces[visible], boxes[visible], sizes[visible], colours, style.scale)
     return canvas
 
 
@@ -107,91 +103,269 @@ def contact_sheet(
 ) -> np.ndarray:
     """Pictures side by side, to look through many at once. images: (h, w, 3) uint8 each -> (H, W, 3) uint8.
 
-    Each is scaled to fit a square of `cell` pixels, its shape kept; a caption of one line stands below it.
-    The sheet is always `columns` cells wide.
+    Each is scaled to fit a square of `cell` pixels, its shape kept, with a line of caption below. The sheet is
+    always `columns` cells wide.
     """
     if columns < 1 or cell < 8:
         raise ValueError(f"a sheet needs at least one column and cells of 8 pixels, not {columns} and {cell}")
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"{len(images)} images need as many captions, not {len(captions)}")
-    gap, text = max(2, cell // 24), max(10, cell / 16)
-    pitch = cell + gap + (0 if captions is None else round(1.6 * text))
-    rows = math.ceil(len(images) / columns)
-    sheet = np.empty((rows * pitch + gap, columns * (cell + gap) + gap, 3), np.uint8)
+    gap, text = max(2, cell // 24), max(10, cell // 18)
+    row = cell + gap + (0 if captions is None else 2 * text)
+    sheet = np.empty((math.ceil(len(images) / columns) * row + gap, columns * (cell + gap) + gap, 3), np.uint8)
     sheet[:] = INK
     for i, image in enumerate(images):
-        left, top = gap + i % columns * (cell + gap), gap + i // columns * pitch
-        height, width = image.shape[:2]
-        if height and width:
-            zoom = cell / max(height, width)
-            size = max(1, round(width * zoom)), max(1, round(height * zoom))
-            picture = cv2.resize(image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC)
-            x, y = left + (cell - size[0]) // 2, top + (cell - size[1]) // 2
-            sheet[y : y + size[1], x : x + size[0]] = picture
+        left, top = gap + i % columns * (cell + gap), gap + i // columns * row
+        zoom = cell / max(*image.shape[:2], 1)
+        height, width = (max(1, round(side * zoom)) for side in image.shape[:2])
+        if image.size:
+            x, y = left + (cell - width) // 2, top + (cell - height) // 2
+            how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
+            sheet[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=how)
         if captions is not None:
             caption = _shorten(captions[i], text, cell)
-            x = left + (cell - _text_width(caption, text)) / 2
-            _write(sheet, caption, x, top + cell + 1.2 * text, text, DIM)
+            _write(sheet, caption, left + (cell - _text_width(caption, text)) / 2, top + cell + 1.4 * text, text, GREY)
     return sheet
 
 
-# Sizes and boxes
+def _dense(scheme: Scheme) -> bool:
+    return len(scheme) > 20
 
 
-def _face_sizes(points: np.ndarray, faces: Faces) -> np.ndarray:
-    """Height of each face in pixels, from the span of eyes and mouth, which does not depend on the scheme or on
-    who made the box; from the box where points are missing. points: (N, K, 2) -> (N,)."""
-    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(faces.scheme.anchors(points), -2, 0)
+def _face_sizes(points: np.ndarray, boxes: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """About the height of each face in pixels. points: (N, K, 2), boxes: (N, 4) -> (N,).
+
+    From the span of eyes and mouth, which depends neither on the scheme nor on the source of the boxes; from the
+    box where those points are missing.
+    """
+    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(scheme.anchors(points), -2, 0)
     across = np.linalg.norm(right_eye - left_eye, axis=1)
     down = np.linalg.norm(mouth_left + mouth_right - left_eye - right_eye, axis=1) / 2
-    sides = (faces.boxes[:, 2:] - faces.boxes[:, :2]).astype(np.float64)
-    of_box = np.sqrt(np.abs(sides.prod(axis=1)))
     sizes = 2.3 * np.maximum(across, down)
-    return np.where(np.isfinite(sizes), sizes, np.where(np.isfinite(of_box), of_box, 0))
+    sizes = np.where(np.isfinite(sizes), sizes, np.sqrt(np.abs((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))))
+    return np.where(np.isfinite(sizes), sizes, 0)
 
 
-def _visible_boxes(points: np.ndarray, faces: Faces, width: int, height: int) -> np.ndarray:
-    """The boxes, cut at the image's border; (N, 4), NaN where nothing is left."""
-    boxes = faces.boxes.astype(np.float64)
-    low, high = np.full(4, -0.5), np.array([width, height, width, height]) - 0.5
-    boxes = np.clip(boxes, low, high)
-    boxes[(boxes[:, 2] - boxes[:, 0] < 1) | (boxes[:, 3] - boxes[:, 1] < 1)] = np.nan
-    return boxes
-
-
-# Strokes
-
-
-def _fixed(path: np.ndarray) -> np.ndarray:
-    """Coordinates as OpenCV takes them with `shift`. path: (M, 2) pixels -> (M, 2) int32."""
-    return np.round(np.asarray(path) * 2**_SUBPIXEL).astype(np.int32)
-
-
-def _inset(width: float) -> float | None:
-    """Half the width of the polygon that OpenCV fills, with its soft edge, as a stroke `width` pixels wide; None
-    where that is a plain line."""
+def _stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -> None:
+    """An open line through path (M, 2), M > 1; all in pixels. OpenCV draws none thinner than 1.4."""
+    bits = 5
     half = (width - 1.4) / 2
-    return half if half > 0.25 else None
-
-
-def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: tuple[int, int, int]) -> None:
-    """Rounded corner brackets on a dark outline. box: (4,) x0 y0 x1 y1 in pixels."""
-    height, width = canvas.shape[:2]
-    edge = 1.3 * unit
-    x0, y0, x1, y1 = np.clip(box, edge, [width - 1 - edge, height - 1 - edge] * 2)
-    length = 0.2 * min(x1 - x0, y1 - y0)
-    if length < 2 * unit:
+    if half < 0.25:
+        cv2.polylines(canvas, [np.int32(np.round(path * 2**bits))], False, colour, 1, cv2.LINE_AA, bits)
         return
-    for pen, stroke, reach in ((INK, 2.6 * unit, length + 0.7 * unit), (colour, 1.2 * unit, length)):
-        half = _inset(stroke)
-        for left in (True, False):
-            for top in (True, False):
-                sides = [_bend(reach, 0.4 * length, offset) for offset in ([0] if half is None else [-half, half])]
-                for side in sides:
-                    side[:, 0] = x0 + side[:, 0] if left else x1 - side[:, 0]
-                    side[:, 1] = y0 + side[:, 1] if top else y1 - side[:, 1]
-                if half is None:
-                    cv2.polylines(canvas, [_fixed(sides[0])], False, pen, 1, cv2.LINE_AA, _SUBPIXEL)
-                else:
-                    path = np.concatenate([sides[0], sides[1][::-1]])
-                    cv2.fillPoly(canvas, [_fixed(path)], pen, cv2.LINE_AA, _SUBPIXEL)
+    # A polygon, because OpenCV's thick smooth lines are wider than asked for. Its soft edge adds 0.7 on each side.
+    along = np.gradient(path, axis=0)
+    along *= half / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
+    across = along[:, ::-1] * [-1, 1]
+    outline = np.concatenate([path + across, (path - across)[::-1]])
+    cv2.fillPoly(canvas, [np.int32(np.round(outline * 2**bits))], colour, cv2.LINE_AA, bits)
+
+
+def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: Colour) -> None:
+    """Rounded corner brackets on a dark outline. box: (4,) x0 y0 x1 y1."""
+    height, width = canvas.shape[:2]
+    edge = 1.5 * unit
+    x0, y0, x1, y1 = np.clip(box, edge, np.array([width, height, width, height]) - 1 - edge)
+    length = 0.18 * min(x1 - x0, y1 - y0)
+    if length < 3 * unit:
+        return
+    for pen, stroke, reach in ((INK, 2.4 * unit, length + 0.7 * unit), (colour, unit, length)):
+        bracket = np.concatenate([[[0, reach]], 0.4 * length * _quarter_turn(), [[reach, 0]]])
+        for x, inward in ((x0, 1), (x1, -1)):
+            for y, down in ((y0, 1), (y1, -1)):
+                _stroke(canvas, bracket * [inward, down] + [x, y], stroke, pen)
+
+
+@lru_cache
+def _quarter_turn() -> np.ndarray:
+    """(8, 2): the arc of radius 1 from (0, 1) to (1, 0) that rounds off the corner (0, 0)."""
+    angle = np.linspace(0, np.pi / 2, 8)
+    return 1 - np.stack([np.cos(angle), np.sin(angle)], axis=1)
+
+
+def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: float, colour: Colour | None) -> None:
+    """Dots, on the lines that join them. points: (K, 2); colour: None for the colours of the sides."""
+    height, width = canvas.shape[:2]
+    # Drops NaN and what would not fit OpenCV's 32 bits.
+    near = (np.abs(points - [width / 2, height / 2]) < 2 * max(width, height)).all(axis=1)
+    for chain in map(list, CHAINS[scheme.name]):
+        if near[chain].all():
+            _stroke(canvas, points[chain], 0.5 * unit, colour or MIDDLE)
+    radius, ring = (1.0, 0.4) if _dense(scheme) else (1.9, 0.7)
+    fills = np.array([colour] * len(scheme) if colour else _side_colours(scheme), np.float32)
+    _draw_dots(canvas, points[near], fills[near], max(radius * unit, 0.7), max(ring * unit, 0.4))
+
+
+@lru_cache
+def _side_colours(scheme: Scheme) -> tuple[Colour, ...]:
+    left = LEFT_POINTS[scheme.name]
+    return tuple(LEFT if i in left else MIDDLE if scheme.swap[i] == i else RIGHT for i in range(len(scheme)))
+
+
+def _draw_dots(canvas: np.ndarray, points: np.ndarray, fills: np.ndarray, radius: float, ring: float) -> None:
+    """Discs in dark rings, true to a fraction of a pixel as OpenCV's small circles are not.
+
+    points: (K, 2) near the image; fills: (K, 3) colours; radius, ring: pixels.
+    """
+    reach = math.ceil(radius + ring + 1)
+    corners = np.floor(points).astype(int) - reach  # (K, 2): the first pixel of each dot's patch
+    offsets = corners[:, :, None] + np.arange(2 * reach + 2) - points[:, :, None]  # (K, 2, P)
+    distances = np.hypot(offsets[:, 0, None, :], offsets[:, 1, :, None])[..., None].astype(np.float32)  # (K, P, P, 1)
+    covers = np.clip(radius + ring + 0.5 - distances, 0, 1)
+    ink = np.float32(INK)
+    colours = ink + np.clip(radius + 0.5 - distances, 0, 1) * (fills[:, None, None] - ink)  # (K, P, P, 3)
+    for (x, y), cover, colour in zip(corners.tolist(), covers, colours):
+        patch = canvas[max(0, y) : max(0, y + len(cover)), max(0, x) : max(0, x + len(cover))]
+        rows, columns = slice(max(0, -y), max(0, -y) + len(patch)), slice(max(0, -x), max(0, -x) + patch.shape[1])
+        if patch.size:
+            patch[:] = patch + cover[rows, columns] * (colour[rows, columns] - patch) + 0.5
+
+
+@lru_cache(maxsize=1)
+def _font() -> cv2.FontFace:
+    return cv2.FontFace("sans")  # inside OpenCV 5: no file to ship or find
+
+
+def _text_width(text: str, size: float, weight: int = 400) -> int:
+    """Width of a line of text in pixels. size: em in pixels; weight: 400 regular, 700 bold."""
+    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), round(size), weight)
+    return x + width
+
+
+def _write(canvas: np.ndarray, text: str, x: float, y: float, size: float, colour: Colour, weight: int = 400) -> None:
+    """A line of text whose baseline starts at x, y."""
+    cv2.putText(canvas, text, (round(x), round(y)), colour, _font(), round(size), weight)
+
+
+def _shorten(text: str, size: float, room: float) -> str:
+    """The text without its middle, where it is wider than `room` pixels: file names differ at their ends."""
+    short, kept = text, len(text)
+    while kept and _text_width(short, size) > room:
+        kept -= 1
+        short = f"{text[: (kept + 1) // 2]}...{text[len(text) - kept // 2 :]}"
+    return short
+
+
+def _draw_names(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: float, face_size: float) -> None:
+    """Names beside the dots, those of the left to the left; light letters in a dark halo. points: (K, 2)."""
+    height, width = canvas.shape[:2]
+    size = min((0.026 if _dense(scheme) else 0.065) * face_size, 8 * unit)
+    if size < 7:
+        return
+    for (x, y), name, side in zip(points, scheme.points, _side_colours(scheme)):
+        if not (0 <= x < width and 0 <= y < height):  # nor where it is NaN
+            continue
+        text = name.removeprefix("point_").replace("_", " ")
+        room, away = _text_width(text, size, 500), 2.5 * unit + 0.3 * size
+        left = np.clip(x - away - room if side == LEFT else x + away, 1, max(1, width - 1 - room))
+        halo = max(1, size / 14)
+        for dx, dy in ((-1, -1), (-1, 1), (1, -1), (1, 1)):
+            _write(canvas, text, left + halo * dx, y + 0.35 * size + halo * dy, size, INK, 500)
+        _write(canvas, text, left, y + 0.35 * size, size, PAPER, 500)
+
+
+Line = list[tuple[str, str]]
+"""A line of a label: (word, number) pairs."""
+
+
+def _draw_labels(canvas: np.ndarray, faces: Faces, boxes: np.ndarray, sizes: np.ndarray, colours, scale: float) -> None:
+    """Each face's label, where it covers least and says most. boxes: (N, 4) finite, inside the image."""
+    height, width = canvas.shape[:2]
+    anchors, margin = faces.scheme.anchors(faces.points), 0.25 * sizes[:, None]
+    cores = np.concatenate([anchors.min(axis=1) - margin, anchors.max(axis=1) + margin], axis=1)
+    cores = np.where(np.isfinite(cores), cores, boxes)
+    taken = np.zeros((0, 4))
+    for words, score, box, size, colour in zip(_words(faces), faces.scores, boxes, sizes, colours):
+        text = round(scale * max(10, np.clip(0.014 * max(width, height), 0.03 * size, 0.12 * size)))
+        score = [("", f"{score:.2f}")] if np.isfinite(score) else []
+        best = (1.0, None, None)
+        for rank, lines in enumerate(_layouts(words, score, text, box[2] - box[0])):
+            plate = np.array([max(_line_width(line, text) for line in lines) + (1 if colour == PAPER else 1.3) * text, (1.4 * len(lines) + 0.4) * text])
+            if plate[0] > min(1.9 * (box[2] - box[0]), width - 2) or plate.prod() > 0.12 * width * height:
+                continue
+            spots = _spots(plate, box, 0.4 * text, width, height)
+            cost = 3 * _covered(spots, taken) + 1.5 * _covered(spots, cores) + 0.5 * _covered(spots, boxes)
+            cost += 0.12 * rank + 0.02 * np.arange(len(spots))
+            if cost.min() < best[0]:
+                best = (cost.min(), lines, spots[cost.argmin()])
+        _, lines, spot = best
+        if lines is not None:
+            _draw_plate(canvas, lines, spot, text, colour)
+            taken = np.concatenate([taken, spot[None]])
+
+
+def _words(faces: Faces) -> list[Line]:
+    """What is remarkable about each face, with its probability."""
+    words: list[Line] = [[] for _ in range(len(faces))]
+    for scores in faces.attributes.values():
+        for line, label, confidence in zip(words, scores.labels, scores.confidence):
+            if label not in UNREMARKABLE and np.isfinite(confidence):
+                line.append((WORDING.get(label, str(label)), f"{100 * confidence:.0f}%"))
+    return words
+
+
+def _layouts(words: Line, score: Line, text: int, room: float) -> Iterator[list[Line]]:
+    """Ways to write a label, the fullest first: each in one line, then in lines of about `room` pixels."""
+    bare = [(word, "") for word, _ in words]
+    for items in filter(None, (words + score, words, bare, bare[:2], bare[:1])):
+        yield [items]
+        lines: list[Line] = [[]]
+        for item in items:
+            if lines[-1] and _line_width([*lines[-1], item], text) + text > room:
+                lines.append([])
+            lines[-1].append(item)
+        if all(line[0][0] for line in lines) or not words:  # a score does not stand alone
+            yield lines
+
+
+def _line_width(line: Line, text: int) -> float:
+    gaps = sum(0.3 * text for word, number in line if word and number) + 0.7 * text * (len(line) - 1)
+    return gaps + sum(_text_width(word, text, 500) + _text_width(number, text) for word, number in line)
+
+
+def _spots(plate: np.ndarray, box: np.ndarray, gap: float, width: int, height: int) -> np.ndarray:
+    """Where a label may stand, best first: above the box, below, beside, inside. plate: (2,) width, height -> (C, 4)."""
+    (w, h), (x0, y0, x1, y1) = plate, box
+    xs = (x0, (x0 + x1 - w) / 2, x1 - w)
+    outside = [(x, y) for y in (y0 - gap - h, y1 + gap) for x in xs]
+    beside = [(x, y) for x in (x1 + gap, x0 - gap - w) for y in (y0, y1 - h)]
+    inside = [(x, y) for y in (y1 - gap - h, y0 + gap) for x in xs]
+    corners = np.clip([*outside, *beside, *inside], 1, np.maximum(1, np.array([width, height]) - 1 - plate))
+    corners = np.round(corners)
+    return np.concatenate([corners, corners + plate], axis=1)
+
+
+def _covered(spots: np.ndarray, others: np.ndarray) -> np.ndarray:
+    """The share of each spot (C, 4) that others (M, 4) cover, added up over the others -> (C,)."""
+    low = np.maximum(spots[:, None, :2], others[None, :, :2])
+    high = np.minimum(spots[:, None, 2:], others[None, :, 2:])
+    area = (spots[:, 2:] - spots[:, :2]).prod(axis=1)
+    return np.maximum(high - low, 0).prod(axis=2).sum(axis=1) / area
+
+
+def _draw_plate(canvas: np.ndarray, lines: list[Line], spot: np.ndarray, text: int, colour: Colour) -> None:
+    """A label: light words and grey numbers on a dark plate that lets the picture through. spot: (4,) x0 y0 x1 y1."""
+    x0, y0, x1, y1 = np.round(spot).astype(int)
+    patch = canvas[y0:y1, x0:x1]
+    plate = patch.copy()
+    radius = 0.35 * text
+    turn = radius * _quarter_turn()
+    right, bottom = x1 - x0 - 1, y1 - y0 - 1
+    outline = np.concatenate(
+        [turn, ([right, 0] + turn * [-1, 1])[::-1], [right, bottom] - turn, ([0, bottom] + turn * [1, -1])[::-1]]
+    )
+    cv2.fillPoly(plate, [np.int32(np.round(outline * 32))], INK, cv2.LINE_AA, 5)
+    patch[:] = cv2.addWeighted(plate, 0.75, patch, 0.25, 0)
+    if colour != PAPER:
+        bar = np.array([[0.4, 0.45], [0.4, 1.4 * len(lines) - 0.05]]) * text + [x0, y0]
+        _stroke(canvas, bar, 0.18 * text, colour)
+    for i, line in enumerate(lines):
+        x, y = x0 + (0.8 if colour != PAPER else 0.5) * text, y0 + (1.4 * i + 0.9 + 0.35) * text
+        for word, number in line:
+            if word:
+                _write(canvas, word, x, y, text, PAPER, 500)
+                x += _text_width(word, text, 500) + 0.3 * text * bool(number)
+            if number:
+                _write(canvas, number, x, y, text, GREY)
+                x += _text_width(number, text)
+            x += 0.7 * text

@@ -41,7 +41,9 @@ def locate(
     """
     config = network.config
     parts = [
-        _locate_batch(network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes)
+        _locate_batch(
+            network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
+        )
         for low in range(0, len(squares), batch_size)
     ]
     if not parts:

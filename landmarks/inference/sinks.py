@@ -146,7 +146,9 @@ def read_results(out: str | Path) -> pd.DataFrame:
     if (out / "faces.jsonl").is_file():
         with open(out / "faces.jsonl", encoding="utf-8") as file:
             return _frame_of_lines(file, out / "faces.jsonl")
-    raise DataError(f"{out}: holds no faces.csv and no faces.jsonl; name the folder given to `landmarks annotate --out`")
+    raise DataError(
+        f"{out}: holds no faces.csv and no faces.jsonl; name the folder given to `landmarks annotate --out`"
+    )
 
 
 def _frame_of_lines(lines: Iterable[str], path: Path) -> pd.DataFrame:
@@ -174,4 +176,6 @@ def _number(value: float) -> float | None:
 
 
 def _cell(value) -> str | int | float | None:
-    return _number(value) if isinstance(value, float) or hasattr(value, "dtype") and value.dtype.kind == "f" else value
+    return (
+        _number(value) if isinstance(value, float) or (hasattr(value, "dtype") and value.dtype.kind == "f") else value
+    )

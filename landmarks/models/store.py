@@ -113,5 +113,7 @@ def _parse(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
     except (KeyError, TypeError, ValueError) as error:
         raise WeightsError(f"{path}: a safetensors file, but not of this package; {cure}") from error
     if version != FORMAT:
-        raise WeightsError(f"{path}: written in format {version}, this version reads {FORMAT}; install a fitting version")
+        raise WeightsError(
+            f"{path}: written in format {version}, this version reads {FORMAT}; install a fitting version"
+        )
     return header, tensors

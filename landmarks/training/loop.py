@@ -22,7 +22,7 @@ from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import labels_of
 from landmarks.errors import WeightsError
 from landmarks.models.network import Network, NetworkConfig
-from landmarks.schemes import POSE, SCHEMES
+from landmarks.schemes import POSE
 from landmarks.training.checkpoint import load_state, save_state
 from landmarks.training.losses import task_losses
 
@@ -52,7 +52,9 @@ class TrainingConfig:
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0 or self.workers < 0:
-            raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate positive, workers 0 or more")
+            raise ValueError(
+                "epochs must be 1 or more, batch_size 2 or more, learning_rate positive, workers 0 or more"
+            )
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}")
 
@@ -189,7 +191,9 @@ def _resume(out: Path, settings: dict, network, average, optimizer, schedule) ->
         return 0
     saved, done = load_state(path, network, average, optimizer, schedule)
     if saved != json.loads(json.dumps(settings)):
-        raise WeightsError(f"{path}: belongs to a training with other settings; give another output folder or delete it")
+        raise WeightsError(
+            f"{path}: belongs to a training with other settings; give another output folder or delete it"
+        )
     return done
 
 

@@ -24,9 +24,7 @@ def points_loss(codec: SimCC, logits: Tensor, points: Tensor) -> Tensor:
 
 def attribute_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
     """Cross-entropy over the labelled faces. logits: (N, C); labels: (N,), ABSENT where absent."""
-    total = F.cross_entropy(
-        logits.float(), labels, ignore_index=ABSENT, reduction="sum", label_smoothing=smoothing
-    )
+    total = F.cross_entropy(logits.float(), labels, ignore_index=ABSENT, reduction="sum", label_smoothing=smoothing)
     return total / (labels != ABSENT).sum().clamp(min=1)
 
 

@@ -1,0 +1,65 @@
+import numpy as np
+import pytest
+
+from landmarks import Faces
+from landmarks.faces import AttributeScores
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SMILE, scheme_of_size
+
+
+def two_faces() -> Faces:
+    return Faces(
+        boxes=np.array([[0, 0, 10, 10], [5, 5, 9, 9]]),
+        points=np.arange(20).reshape(2, 5, 2),
+        scores=np.array([0.9, np.nan]),
+        attributes={"smile": AttributeScores(SMILE, np.array([[0.2, 0.8], [0.7, 0.3]], np.float32))},
+    )
+
+
+def test_empty_has_the_fields_of_any_other_result():
+    empty = Faces.empty(POINTS_5, tuple(ATTRIBUTES))
+    assert len(empty) == 0 and empty.points.shape == (0, 5, 2)
+    assert list(empty.attributes["pose"].labels) == [] and len(empty.attributes["pose"].confidence) == 0
+    assert empty.to_frame().empty
+
+
+def test_labels_and_probabilities():
+    smile = two_faces().attributes["smile"]
+    assert smile.labels.tolist() == ["smiling", "not smiling"]
+    assert smile.confidence == pytest.approx([0.8, 0.7])
+
+
+@pytest.mark.parametrize("index", [1, np.int64(1), [1], np.array([False, True]), slice(1, None)])
+def test_picking_gives_faces(index):
+    one = two_faces()[index]
+    assert isinstance(one, Faces) and len(one) == 1
+    assert one.points[0, 0].tolist() == [10, 11] and one.attributes["smile"].labels[0] == "not smiling"
+
+
+def test_iterates_over_faces_of_one():
+    assert [len(face) for face in two_faces()] == [1, 1]
+
+
+def test_frame_has_a_row_a_face():
+    frame = two_faces().to_frame()
+    assert frame.columns.tolist() == [
+        "face", "x0", "y0", "x1", "y1", "score",
+        *(f"{name}_{axis}" for name in POINTS_5.points for axis in "xy"),
+        "smile", "smile_probability",
+    ]  # fmt: skip
+    assert frame.loc[1, "left_eye_y"] == 11 and frame.loc[0, "smile"] == "smiling"
+    assert set(frame) == set(Faces.empty(POINTS_5, ("smile",)).to_frame())
+
+
+@pytest.mark.parametrize(
+    "change", [{"points": np.zeros((2, 4, 2))}, {"scores": np.zeros(3)}, {"boxes": np.zeros((2, 5))}]
+)
+def test_wrong_shapes_are_refused(change):
+    fields = {"boxes": np.zeros((2, 4)), "points": np.zeros((2, 5, 2)), "scores": np.zeros(2)} | change
+    with pytest.raises(ValueError, match="must have shape"):
+        Faces(**fields)
+
+
+def test_scheme_of_size():
+    assert scheme_of_size(5) is POINTS_5
+    with pytest.raises(ValueError, match="no scheme of 17"):
+        scheme_of_size(17)

@@ -1,0 +1,111 @@
+import cv2
+import numpy as np
+import pytest
+
+from landmarks.geometry import (
+    BoxRule,
+    crop_matrices,
+    extract_crop,
+    face_squares,
+    flip_points,
+    invert,
+    roll,
+    rotate,
+    transform,
+)
+from landmarks.schemes import POINTS_5, POINTS_68, SCHEMES
+
+FRONTAL = np.array([[-1, -1], [1, -1], [0, 0.2], [-0.8, 1.2], [0.8, 1.2]])
+PROFILE = np.array([[-0.1, -1], [0.1, -1], [-0.9, 0.2], [-0.3, 1.2], [0.1, 1.2]])
+
+
+@pytest.mark.parametrize("size", [1, 40, 81])
+def test_matrix_and_inverse_undo_each_other(size):
+    generator = np.random.default_rng(size)
+    squares = np.c_[generator.normal(100, 50, (20, 2)), generator.uniform(5, 500, 20), generator.uniform(-3, 3, 20)]
+    points = generator.normal(100, 100, (20, 5, 2))
+    matrices = crop_matrices(squares, size)
+    assert np.allclose(transform(invert(matrices), transform(matrices, points)), points)
+
+
+def test_square_fills_the_crop():
+    """The corners of the square, at half pixels, are the corners of the crop."""
+    corners = np.array([[[10.0, 20], [50, 20], [50, 60], [10, 60]]])
+    matrix = crop_matrices(np.array([[30, 40, 40, 0]]), 80)
+    assert np.allclose(transform(matrix, corners), [[[-0.5, -0.5], [79.5, -0.5], [79.5, 79.5], [-0.5, 79.5]]])
+
+
+@pytest.mark.parametrize("face", [FRONTAL, PROFILE], ids=["frontal", "profile"])
+@pytest.mark.parametrize("degrees", [-170, -90, -20, 0, 45, 179])
+def test_crop_is_upright_whatever_the_rotation(face, degrees):
+    turned = rotate(face[None] * 30, np.radians([degrees])) + 200
+    squares = face_squares(turned, POINTS_5, 2.0)
+    upright = face_squares(face[None] * 30, POINTS_5, 2.0)
+    in_crop = transform(crop_matrices(squares, 64), turned)
+    expected = transform(crop_matrices(upright, 64), face[None] * 30)
+    assert np.allclose(in_crop, expected)
+    assert abs(roll(in_crop, POINTS_5)[0]) < 1e-6
+
+
+def test_roll_sees_frontal_rotation_exactly():
+    turned = rotate(FRONTAL[None], np.array([0.3]))
+    assert roll(turned, POINTS_5) == pytest.approx([0.3])
+
+
+@pytest.mark.parametrize(
+    ("rule", "expected"),
+    [
+        (BoxRule(), [20, 30, 40, 0]),
+        (BoxRule(shift_y=0.1, extent=0.5), [20, 30 + 0.1 * 28.2843, 1.8 * 0.5 * 28.2843, 0]),
+        (BoxRule(shift_x=-0.5, extent=1.0), [20 - 14.1421, 30, 1.8 * 28.2843, 0]),
+    ],
+)
+def test_box_rule(rule, expected):
+    assert np.allclose(rule.squares([[10, 10, 30, 50]], 1.8), [expected], atol=1e-3)
+
+
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=SCHEMES)
+def test_flip_twice_is_nothing(scheme):
+    points = np.random.default_rng(0).uniform(0, 50, (3, len(scheme), 2))
+    assert np.allclose(flip_points(flip_points(points, 50, scheme), 50, scheme), points)
+    assert sorted(scheme.swap) == list(range(len(scheme)))
+
+
+def test_flip_swaps_left_and_right():
+    flipped = flip_points(np.array([[10.0, 5], [30, 6], [20, 7], [12, 8], [28, 9]]), 50, POINTS_5)
+    assert flipped.tolist() == [[19, 6], [39, 5], [29, 7], [21, 9], [37, 8]]
+
+
+def test_swap_of_68_points_keeps_a_mirrored_shape():
+    """Left groups go to right groups: eyes, mouth corners, inter-ocular landmarks, chin in place."""
+    swap = np.array(POINTS_68.swap)
+    assert set(swap[list(POINTS_68.left_eye)]) == set(POINTS_68.right_eye)
+    assert swap[48] == 54 and swap[36] == 45 and swap[8] == 8 and swap[33] == 33 and swap[27] == 27
+
+
+@pytest.mark.parametrize("side", [20, 64, 150, 700])
+def test_extract_crop_keeps_places(side):
+    """A blurred dot is found where the matrix says, enlarged, equal or averaged down."""
+    image = np.zeros((900, 900, 3), np.uint8)
+    dot = np.array([430.0, 520.0])
+    cv2.circle(image, (430, 520), max(2, side // 20), (255, 255, 255), -1)
+    matrix = crop_matrices(np.array([[430 + side / 4, 520 - side / 8, side * 1.4, 0.4]]), 64)
+    crop = extract_crop(image, matrix[0], 64).astype(float).sum(axis=2)
+    rows, columns = np.mgrid[:64, :64]
+    centre = np.array([(columns * crop).sum(), (rows * crop).sum()]) / crop.sum()
+    assert np.allclose(centre, transform(matrix, dot[None, None])[0, 0], atol=0.1)
+
+
+def test_shrinking_does_not_alias():
+    """A fine checkerboard becomes grey, not a pattern."""
+    image = np.indices((1024, 1024)).sum(axis=0) % 2 * 255
+    image = np.repeat(image[..., None], 3, axis=2).astype(np.uint8)
+    crop = extract_crop(image, crop_matrices(np.array([[512, 512, 700, 0.0]]), 64)[0], 64)
+    assert crop.std() < 2 and abs(crop.mean() - 127.5) < 2
+
+
+@pytest.mark.parametrize("shape", [(1, 1, 3), (1, 500, 3), (3000, 2, 3)])
+@pytest.mark.parametrize("square", [[0, 0, 10, 0], [5000, -5000, 100, 1], [0, 0, 1e-3, 0], [0, 0, 1e7, 0]])
+def test_extract_crop_of_odd_images(shape, square):
+    crop = extract_crop(np.zeros(shape, np.uint8), crop_matrices(np.array([square]), 32)[0], 32)
+    assert crop.shape == (32, 32, 3)

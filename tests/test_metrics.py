@@ -1,0 +1,68 @@
+import numpy as np
+import pytest
+
+from landmarks import metrics
+from landmarks.schemes import POINTS_5
+
+
+def shifted(dx: float, dy: float) -> tuple[np.ndarray, np.ndarray]:
+    """20 faces with an inter-ocular distance of 10 pixels, and the same moved by dx, dy."""
+    true = np.random.default_rng(0).uniform(0, 50, (20, 5, 2))
+    true[:, 1] = true[:, 0] + [10, 0]
+    return true + [dx, dy], true
+
+
+def test_error_is_a_share_of_the_interocular_distance():
+    predicted, true = shifted(3, 4)
+    errors = metrics.point_errors(predicted, true, metrics.interocular(true, POINTS_5))
+    assert errors == pytest.approx(np.full((20, 5), 0.5))
+    assert metrics.nme(errors) == pytest.approx(np.full(20, 0.5))
+
+
+def test_missing_prediction_is_a_failure():
+    predicted, true = shifted(0, 0)
+    predicted[0] = np.nan
+    errors = metrics.nme(metrics.point_errors(predicted, true, metrics.interocular(true, POINTS_5)))
+    assert metrics.failure_rate(errors) == pytest.approx(1 / 20)
+    assert metrics.auc(errors) == pytest.approx(19 / 20)
+
+
+def test_constant_shift_is_taken_out():
+    predicted, true = shifted(3, -1)
+    normaliser = metrics.interocular(true, POINTS_5)
+    assert metrics.mean_shift(predicted, true, normaliser) == pytest.approx([0.3, -0.1])
+    assert metrics.without_shift(predicted, true, normaliser) == pytest.approx(true)
+
+
+def test_extent_size():
+    assert metrics.extent_size(np.array([[[0, 0], [8, 1], [4, 2.0]]])) == pytest.approx([4])
+
+
+def test_ced_and_auc_agree():
+    errors = np.random.default_rng(1).exponential(0.06, 500)
+    thresholds = np.linspace(0, 0.1, 20001)
+    curve = metrics.ced(errors, thresholds)
+    assert curve[0] == 0 and curve[-1] == pytest.approx(1 - metrics.failure_rate(errors))
+    assert metrics.auc(errors) == pytest.approx(np.mean(curve), abs=1e-3)
+
+
+@pytest.mark.parametrize(
+    ("guess", "true", "plain", "balanced"),
+    [
+        ([0, 0, 0, 0], [0, 0, 0, 1], 0.75, 0.5),
+        ([0, 0, 1, 1], [0, 0, 0, 1], 0.75, (2 / 3 + 1) / 2),
+        ([4, 2, 2], [4, 2, 4], 2 / 3, 0.75),
+        ([1], [1], 1.0, 1.0),
+    ],
+)
+def test_accuracy(guess, true, plain, balanced):
+    assert metrics.accuracy(np.array(guess), np.array(true)) == pytest.approx(plain)
+    assert metrics.balanced_accuracy(np.array(guess), np.array(true)) == pytest.approx(balanced)
+
+
+def test_bootstrap_interval_of_a_mean_is_the_normal_one():
+    values = np.random.default_rng(3).normal(5, 2, 400)
+    low, high = metrics.bootstrap(lambda i: values[i].mean(), len(values), rounds=2000)
+    half = 1.96 * values.std() / np.sqrt(400)
+    assert low == pytest.approx(values.mean() - half, abs=0.03)
+    assert high == pytest.approx(values.mean() + half, abs=0.03)
