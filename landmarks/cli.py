@@ -78,10 +78,10 @@ def annotate(
 
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
-    from landmarks.images import find
     from landmarks.inference.annotator import Annotator
     from landmarks.inference.batch import annotate as run
     from landmarks.inference.sinks import FORMATS
+    from landmarks.sources import find
 
     formats = _names(format, FORMATS, "format")
     found = find(sources, recursive)

@@ -1,4 +1,4 @@
-"""Find image files and decode them: upright 8-bit RGB, or an ImageError that says why not.
+"""Decode images: upright 8-bit RGB, or an ImageError that says why not.
 
 Headers are never trusted: the pixel count is checked before anything is decoded, and a file that ends before its
 picture does is refused, because decoders fill the rest with grey and faces are then "found" in half an image.
@@ -6,19 +6,13 @@ picture does is refused, because decoders fill the rest with grey and faces are 
 
 from __future__ import annotations
 
-import functools
-import glob
 import io
 import logging
 import os
 import re
 import stat
-import sys
 import warnings
-from collections import Counter
-from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
-from pathlib import Path
 
 import cv2
 import numpy as np
@@ -35,19 +29,10 @@ from PIL import (
     WebPImagePlugin,
 )
 
-from landmarks.errors import ImageError, LandmarksError
+from landmarks.errors import ImageError
 
 MAX_PIXELS = 100_000_000
 """Images with more pixels are refused unless the caller raises the cap."""
-
-# fmt: off
-SUFFIXES = (
-    ".jpg", ".jpeg", ".jpe", ".jfif", ".mpo", ".png", ".apng", ".gif", ".bmp", ".dib", ".tif", ".tiff", ".webp",
-    ".ppm", ".pgm", ".pbm", ".pnm", ".jp2", ".j2k", ".avif",
-    ".heic", ".heif", ".jxl",  # Not readable, but such a photograph must not be passed over: its row says so.
-)
-# fmt: on
-"""What counts as an image in a folder or a glob; a file named by itself may have any suffix."""
 
 _FORMATS = (
     # Name, first bytes, reader. The readers are called directly since PIL.Image.open has a lower pixel cap of its own.
@@ -111,7 +96,7 @@ def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image:
 
     Files above 8 bytes a pixel of the cap (16-bit RGBA, uncompressed) plus 64 MiB are not even opened.
     """
-    name = _printable(path)
+    name = printable(path)
     most_bytes = 8 * max_pixels + (64 << 20)
     try:
         status = os.stat(path)
@@ -152,6 +137,8 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
             if width * height > max_pixels:
                 size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
                 raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
+            if format_name == "PNG":  # Its checksums find any damage, but Pillow looks at them only on a copy.
+                reader(io.BytesIO(data)).verify()
             orientation = _orientation(picture)
             pixels = _decode_jpeg(data, picture) if format_name == "JPEG" else _decode_other(picture)
             # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
@@ -262,120 +249,6 @@ def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
     return np.array(picture.convert("RGB"))
 
 
-@dataclass(frozen=True)
-class Source:
-    """An image file to read."""
-
-    path: Path
-    name: str
-    """How results name it: relative to the folder it was found in, with forward slashes; unique among the sources."""
-
-
-def find(sources: Iterable[str | os.PathLike], recursive: bool = False) -> list[Source]:
-    """The image files that `sources` stand for, each once, in natural order of their names (2 before 10).
-
-    A source is a file, a folder, a glob, `@list.txt` (a file or folder a line, relative to the list's folder; `#`
-    starts a comment) or `-` (such lines on standard input). Folders and globs give files with an image suffix and skip
-    hidden ones. A file named by itself is kept whatever its suffix, even if it is missing: its row says so.
-    """
-    if isinstance(sources, (str, os.PathLike)):
-        sources = [sources]
-    real_folder = functools.cache(os.path.realpath)  # Resolving every path in full takes most of the time otherwise.
-    found: dict[str, Source] = {}
-    for source in sources:
-        for path, name in _expand(os.fspath(source), recursive):
-            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(path.parent), path.name)
-            found.setdefault(real, Source(path, _printable(name)))
-    return sorted(_distinct(list(found.values())), key=lambda source: (_natural(source.name), source.name))
-
-
-def _distinct(sources: list[Source]) -> list[Source]:
-    """The sources, with the path as given where several have the same name."""
-    while True:
-        uses = Counter(source.name for source in sources)
-        distinct = [
-            Source(source.path, _printable(source.path.as_posix())) if uses[source.name] > 1 else source
-            for source in sources
-        ]
-        if distinct == sources:
-            return sources
-        sources = distinct  # Again, since a path may equal another file's name.
-
-
-def _expand(source: str, recursive: bool) -> Iterator[tuple[Path, str]]:
-    """Files of one source, with their names."""
-    if source == "-":
-        yield from _listed(sys.stdin.buffer.read(), Path(), "standard input", recursive)
-    elif os.path.lexists(source):  # First, since names may hold brackets or start with @.
-        yield from _file_or_folder(Path(source), recursive)
-    elif source.startswith("@"):
-        path = Path(source[1:])
-        try:
-            data = path.read_bytes()
-        except OSError as error:
-            raise LandmarksError(f"{path}: this list of images cannot be read ({error.strerror})") from error
-        yield from _listed(data, path.parent, str(path), recursive)
-    elif start := re.match(r"[^*?[]*(?=[*?[])", source):
-        folder = Path(os.path.dirname(start[0]))
-        matches = [Path(match) for match in sorted(glob.glob(source, recursive=True)) if not os.path.isdir(match)]
-        matches = [path for path in matches if path.suffix.lower() in SUFFIXES]
-        if not matches:
-            raise LandmarksError(f"{source}: matches no image files; check the pattern")
-        yield from ((path, path.relative_to(folder).as_posix()) for path in matches)
-    else:
-        yield from _file_or_folder(Path(source), recursive)
-
-
-def _listed(data: bytes, folder: Path, list_name: str, recursive: bool) -> Iterator[tuple[Path, str]]:
-    """Files that the lines of a list name, relative to `folder`."""
-    text = data.decode("utf-8-sig", "surrogateescape")  # The form in which Python keeps file names that are not UTF-8.
-    if "\0" in text:
-        raise LandmarksError(f"{list_name}: is not a list of paths; it must be UTF-8 text with a path a line")
-    lines = [line.strip() for line in text.split("\n")]
-    lines = [line for line in lines if line and not line.startswith("#")]
-    if not lines:
-        raise LandmarksError(f"{list_name}: names no images; write a path a line")
-    for line in lines:
-        yield from _file_or_folder(folder / line, recursive)
-
-
-def _file_or_folder(path: Path, recursive: bool) -> Iterator[tuple[Path, str]]:
-    """A file, there or not, or the images in a folder."""
-    if not os.path.isdir(path):
-        yield path, path.name
-        return
-    images = list(_walk(path, recursive))
-    if not images:
-        hint = "check the path"
-        if not recursive and any(_walk(path, recursive=True)):
-            hint = "its subfolders do: add --recursive (in Python, recursive=True)"
-        raise LandmarksError(f"{path}: this folder holds no image files; {hint}")
-    yield from ((image, image.relative_to(path).as_posix()) for image in images)
-
-
-def _walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Images in a folder. Links to folders are followed, but no folder is entered twice."""
-
-    def refuse(error: OSError) -> None:
-        raise LandmarksError(f"{error.filename}: this folder cannot be listed ({error.strerror})") from error
-
-    entered = set()
-    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
-        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
-        if os.path.realpath(parent) in entered:
-            folders.clear()
-            continue
-        entered.add(os.path.realpath(parent))
-        for name in sorted(files):
-            if os.path.splitext(name)[1].lower() in SUFFIXES and not name.startswith("."):
-                yield Path(parent, name)
-
-
-def _natural(name: str) -> str:
-    """A key that sorts numbers inside names by value."""
-    return re.sub(r"\d+", lambda digits: digits[0].zfill(20), name.casefold())
-
-
-def _printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike) -> str:
     """A path as valid Unicode, for tables and messages; bytes that are none are written as \\udc.."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -36,6 +36,8 @@ FIRST_PASS = Jitter(scale=(0.8, 2.2), shift=0.2, angle=20)
 """What a detector's box or a whole picture of a face looks like to the network."""
 SECOND_PASS = Jitter(scale=(0.88, 1.14), shift=0.07, angle=6)
 """What is left to correct after the first pass."""
+FIRST_PASS_SHARE = 0.4
+"""Share of the training crops that are first-pass ones."""
 
 
 def picture_transforms() -> A.Compose:

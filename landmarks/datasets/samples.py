@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from landmarks.datasets.augment import FIRST_PASS, SECOND_PASS, flip, picture_transforms
+from landmarks.datasets.augment import FIRST_PASS, FIRST_PASS_SHARE, SECOND_PASS, flip, picture_transforms
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, transform
@@ -37,7 +37,7 @@ class Samples(TorchDataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         generator = np.random.default_rng((self.seed, self.epoch, index))
-        jitter = FIRST_PASS if generator.random() < 0.5 else SECOND_PASS
+        jitter = FIRST_PASS if generator.random() < FIRST_PASS_SHARE else SECOND_PASS
         square = jitter.draw(self.squares[index], generator)
         matrix = crop_matrices(square[None], self.input_size)
         image = extract_crop(self.crops.pixels[self.rows[index]], matrix[0], self.input_size)

@@ -16,6 +16,7 @@ from landmarks.inference.detect import Detector, create_detector
 from landmarks.inference.locate import PASSES, locate
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
+from landmarks.sources import Source
 
 OK, NO_FACE = "ok", "no_face"
 FAILED = ("missing", "unreadable", "too_large")
@@ -105,7 +106,7 @@ class Annotator:
         boxes = [np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]
         return self._faces(pictures, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
 
-    def stream(self, sources: Iterable[str | Path | images.Source]) -> Iterator[Record]:
+    def stream(self, sources: Iterable[str | Path | Source]) -> Iterator[Record]:
         """One record an image, in order, whatever happens to the image; memory does not grow with their number."""
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
         for source in sources:
@@ -118,10 +119,10 @@ class Annotator:
                 waiting = []
         yield from self._finish(waiting)
 
-    def _detect(self, source: str | Path | images.Source) -> tuple[Record, np.ndarray, np.ndarray]:
+    def _detect(self, source: str | Path | Source) -> tuple[Record, np.ndarray, np.ndarray]:
         """An image's record, still without faces, and the boxes and scores found in it."""
-        if not isinstance(source, images.Source):
-            source = images.Source(Path(source), str(source))
+        if not isinstance(source, Source):
+            source = Source(Path(source), str(source))
         nothing = Faces.empty(self.scheme, self.attributes)
         try:
             image = images.read(source.path, self.max_pixels)

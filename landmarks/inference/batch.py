@@ -11,10 +11,10 @@ from pathlib import Path, PurePosixPath
 import cv2
 
 from landmarks.errors import LandmarksError
-from landmarks.images import Source
 from landmarks.inference.annotator import FAILED, Annotator, Record
 from landmarks.inference.draw import Style, draw
 from landmarks.inference.sinks import FORMATS, ImagesCsv
+from landmarks.sources import Source
 
 
 @dataclass(frozen=True)

@@ -6,13 +6,9 @@ integers, and may reach over its border where the face does: cutting them off th
 
 from __future__ import annotations
 
-import csv
 import hashlib
-import math
 import os
-from collections.abc import Callable
 from dataclasses import dataclass
-from functools import partial
 from importlib.metadata import PackageNotFoundError, files
 from pathlib import Path
 from typing import Protocol
@@ -20,7 +16,7 @@ from typing import Protocol
 import cv2
 import numpy as np
 
-from landmarks.errors import DataError, DetectorError
+from landmarks.errors import DetectorError
 from landmarks.geometry import BoxRule
 
 CENTERFACE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"

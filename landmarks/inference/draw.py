@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+import threading
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
@@ -17,7 +18,7 @@ Colour = tuple[int, int, int]
 # Hues that colour-blind people tell apart (after Okabe and Ito), brightened to stand out on any skin.
 LEFT, MIDDLE, RIGHT = (255, 150, 30), (255, 255, 255), (70, 160, 255)
 FACE_COLOURS = ((245, 230, 70), (30, 205, 150), (240, 140, 200), (140, 225, 245), (235, 95, 60), (185, 160, 255))
-INK, PAPER, GREY = (18, 20, 24), (255, 255, 255), (178, 184, 192)
+INK, GREY, LINE, PAPER = (18, 20, 24), (178, 184, 192), (218, 223, 228), (255, 255, 255)
 
 CHAINS: dict[str, tuple[tuple[int, ...], ...]] = {
     POINTS_5.name: (),
@@ -61,8 +62,8 @@ class Style:
     def __post_init__(self) -> None:
         if self.colour_by not in ("side", "face"):
             raise ValueError(f"colour_by must be side or face, not {self.colour_by!r}")
-        if not 0 < self.scale < math.inf:
-            raise ValueError(f"scale must be positive, not {self.scale}")
+        if not 0.1 <= self.scale <= 10:
+            raise ValueError(f"scale must be between 0.1 and 10, not {self.scale}")
 
 
 def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
@@ -76,25 +77,24 @@ def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
     if not len(faces) or not canvas.size:
         return canvas
     height, width = canvas.shape[:2]
-    points, boxes = faces.points.astype(np.float64), faces.boxes.astype(np.float64)
-    sizes = _face_sizes(points, boxes, faces.scheme)
-    boxes = np.clip(boxes, -0.5, np.array([width, height, width, height]) - 0.5)
-    boxes[(boxes[:, 2:] - boxes[:, :2] < 1).any(axis=1)] = np.nan
-    visible = np.isfinite(boxes).all(axis=1)
-    # Strokes suit the face and the picture, and do not drown a small face.
-    units = np.minimum(np.sqrt(sizes * max(width, height)) / 270, sizes / 45)
-    units = style.scale * np.maximum(units, 0.7)
-    colours = [FACE_COLOURS[i % len(FACE_COLOURS)] if len(faces) > 1 else PAPER for i in range(len(faces))]
-    for i, colour in enumerate(colours):
-        if style.box and visible[i]:
-            _draw_box(canvas, boxes[i], units[i], colour)
+    points = np.where(np.isfinite(faces.points), faces.points, np.nan).astype(np.float64)
+    boxes = np.clip(faces.boxes.astype(np.float64), -0.5, np.array([width, height, width, height]) - 0.5)
+    boxes[np.isnan(boxes).any(axis=1)] = 0
+    anchors = faces.scheme.anchors(points)
+    sizes = np.minimum(_face_sizes(anchors, boxes), 2 * max(height, width))
+    # Strokes suit both the face and the picture, and do not drown a small face.
+    units = np.minimum(np.sqrt(sizes * max(height, width)) / 270, sizes / 45)
+    units = style.scale * np.maximum(units, 0.85)
+    for i in range(len(faces)):
+        accent = _accent(i, len(faces))
+        if style.box:
+            _draw_box(canvas, boxes[i], units[i], accent)
         if style.points:
-            _draw_points(canvas, points[i], faces.scheme, units[i], colour if style.colour_by == "face" else None)
+            _draw_points(canvas, points[i], faces.scheme, units[i], accent if style.colour_by == "face" else None)
         if style.names:
             _draw_names(canvas, points[i], faces.scheme, units[i], sizes[i])
     if style.label:
-        colours = [colour for colour, seen in zip(colours, visible) if seen]
-        _draw_labels(canvas, faces[visible], boxes[visible], sizes[visible], colours, style.scale)
+        _draw_labels(canvas, faces, anchors, boxes, sizes, style.scale)
     return canvas
 
 
@@ -110,7 +110,7 @@ def contact_sheet(
         raise ValueError(f"a sheet needs at least one column and cells of 8 pixels, not {columns} and {cell}")
     if captions is not None and len(captions) != len(images):
         raise ValueError(f"{len(images)} images need as many captions, not {len(captions)}")
-    gap, text = max(2, cell // 24), max(10, cell // 18)
+    gap, text = max(2, cell // 24), max(10, cell // 22)
     row = cell + gap + (0 if captions is None else 2 * text)
     sheet = np.empty((math.ceil(len(images) / columns) * row + gap, columns * (cell + gap) + gap, 3), np.uint8)
     sheet[:] = INK
@@ -118,32 +118,37 @@ def contact_sheet(
         left, top = gap + i % columns * (cell + gap), gap + i // columns * row
         zoom = cell / max(*image.shape[:2], 1)
         height, width = (max(1, round(side * zoom)) for side in image.shape[:2])
+        x, y = left + (cell - width) // 2, top + (cell - height) // 2
         if image.size:
-            x, y = left + (cell - width) // 2, top + (cell - height) // 2
             how = cv2.INTER_AREA if zoom < 1 else cv2.INTER_CUBIC
             sheet[y : y + height, x : x + width] = cv2.resize(image, (width, height), interpolation=how)
         if captions is not None:
             caption = _shorten(captions[i], text, cell)
-            _write(sheet, caption, left + (cell - _text_width(caption, text)) / 2, top + cell + 1.4 * text, text, GREY)
+            _write(sheet, caption, left + (cell - _text_width(caption, text)) / 2, y + height + 1.4 * text, text, GREY)
     return sheet
+
+
+def _accent(index: int, count: int) -> Colour:
+    """What tells a face's box and label from those of others, if there are any."""
+    return FACE_COLOURS[index % len(FACE_COLOURS)] if count > 1 else PAPER
 
 
 def _dense(scheme: Scheme) -> bool:
     return len(scheme) > 20
 
 
-def _face_sizes(points: np.ndarray, boxes: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """About the height of each face in pixels. points: (N, K, 2), boxes: (N, 4) -> (N,).
+def _face_sizes(anchors: np.ndarray, boxes: np.ndarray) -> np.ndarray:
+    """About the height of each face in pixels. anchors: (N, 4, 2), boxes: (N, 4) -> (N,).
 
     From the span of eyes and mouth, which depends neither on the scheme nor on the source of the boxes; from the
     box where those points are missing.
     """
-    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(scheme.anchors(points), -2, 0)
+    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(anchors, 1, 0)
     across = np.linalg.norm(right_eye - left_eye, axis=1)
     down = np.linalg.norm(mouth_left + mouth_right - left_eye - right_eye, axis=1) / 2
     sizes = 2.3 * np.maximum(across, down)
-    sizes = np.where(np.isfinite(sizes), sizes, np.sqrt(np.abs((boxes[:, 2:] - boxes[:, :2]).prod(axis=1))))
-    return np.where(np.isfinite(sizes), sizes, 0)
+    of_boxes = np.sqrt(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1))
+    return np.nan_to_num(np.where(np.isnan(sizes), of_boxes, sizes))
 
 
 def _stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -> None:
@@ -188,9 +193,9 @@ def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: f
     height, width = canvas.shape[:2]
     # Drops NaN and what would not fit OpenCV's 32 bits.
     near = (np.abs(points - [width / 2, height / 2]) < 2 * max(width, height)).all(axis=1)
-    for chain in map(list, CHAINS[scheme.name]):
+    for chain in map(list, CHAINS.get(scheme.name, ())):
         if near[chain].all():
-            _stroke(canvas, points[chain], 0.5 * unit, colour or MIDDLE)
+            _stroke(canvas, points[chain], 0.5 * unit, colour or LINE)
     radius, ring = (1.0, 0.4) if _dense(scheme) else (1.9, 0.7)
     fills = np.array([colour] * len(scheme) if colour else _side_colours(scheme), np.float32)
     _draw_dots(canvas, points[near], fills[near], max(radius * unit, 0.7), max(ring * unit, 0.4))
@@ -198,8 +203,9 @@ def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: f
 
 @lru_cache
 def _side_colours(scheme: Scheme) -> tuple[Colour, ...]:
-    left = LEFT_POINTS[scheme.name]
-    return tuple(LEFT if i in left else MIDDLE if scheme.swap[i] == i else RIGHT for i in range(len(scheme)))
+    """(K,): the colour of each landmark by its side of the face."""
+    left = LEFT_POINTS.get(scheme.name, ())
+    return tuple(LEFT if i in left else RIGHT if scheme.swap[i] in left else MIDDLE for i in range(len(scheme)))
 
 
 def _draw_dots(canvas: np.ndarray, points: np.ndarray, fills: np.ndarray, radius: float, ring: float) -> None:
@@ -221,23 +227,33 @@ def _draw_dots(canvas: np.ndarray, points: np.ndarray, fills: np.ndarray, radius
             patch[:] = patch + cover[rows, columns] * (colour[rows, columns] - patch) + 0.5
 
 
-@lru_cache(maxsize=1)
+_thread = threading.local()
+"""Holds a font for each thread: an OpenCV font keeps its last weight and size, and breaks when threads share it."""
+
+
 def _font() -> cv2.FontFace:
-    return cv2.FontFace("sans")  # inside OpenCV 5: no file to ship or find
+    if not hasattr(_thread, "font"):
+        _thread.font = cv2.FontFace("sans")  # inside OpenCV 5: no file to ship or find
+    return _thread.font
 
 
-def _text_width(text: str, size: float, weight: int = 400) -> int:
-    """Width of a line of text in pixels. size: em in pixels; weight: 400 regular, 700 bold."""
-    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), round(size), weight)
+@lru_cache(maxsize=10_000)
+def _text_width(text: str, size: int, weight: int = 400) -> int:
+    """Width of a line of text in pixels. size: em in pixels; weight: 400 regular, 500 medium."""
+    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, weight)
     return x + width
 
 
-def _write(canvas: np.ndarray, text: str, x: float, y: float, size: float, colour: Colour, weight: int = 400) -> None:
-    """A line of text whose baseline starts at x, y."""
-    cv2.putText(canvas, text, (round(x), round(y)), colour, _font(), round(size), weight)
+def _write(
+    canvas: np.ndarray | None, text: str, x: float, y: float, size: int, colour: Colour, weight: int = 400
+) -> float:
+    """A line of text whose baseline starts at x, y; only measured where there is no canvas. Returns its right end."""
+    if canvas is not None and text:
+        cv2.putText(canvas, text, (round(x), round(y)), colour, _font(), size, weight)
+    return x + _text_width(text, size, weight) if text else x
 
 
-def _shorten(text: str, size: float, room: float) -> str:
+def _shorten(text: str, size: int, room: float) -> str:
     """The text without its middle, where it is wider than `room` pixels: file names differ at their ends."""
     short, kept = text, len(text)
     while kept and _text_width(short, size) > room:
@@ -249,7 +265,7 @@ def _shorten(text: str, size: float, room: float) -> str:
 def _draw_names(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: float, face_size: float) -> None:
     """Names beside the dots, those of the left to the left; light letters in a dark halo. points: (K, 2)."""
     height, width = canvas.shape[:2]
-    size = min((0.026 if _dense(scheme) else 0.065) * face_size, 8 * unit)
+    size = round(min((0.026 if _dense(scheme) else 0.065) * face_size, 8 * unit))
     if size < 7:
         return
     for (x, y), name, side in zip(points, scheme.points, _side_colours(scheme)):
@@ -265,33 +281,38 @@ def _draw_names(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: fl
 
 
 Line = list[tuple[str, str]]
-"""A line of a label: (word, number) pairs."""
+"""A line of a label: words, each with a number or without."""
 
 
-def _draw_labels(canvas: np.ndarray, faces: Faces, boxes: np.ndarray, sizes: np.ndarray, colours, scale: float) -> None:
-    """Each face's label, where it covers least and says most. boxes: (N, 4) finite, inside the image."""
+def _draw_labels(
+    canvas: np.ndarray, faces: Faces, anchors: np.ndarray, boxes: np.ndarray, sizes: np.ndarray, scale: float
+) -> None:
+    """Each face's label, where it covers least and says most. anchors: (N, 4, 2); boxes: (N, 4) inside the image."""
     height, width = canvas.shape[:2]
-    anchors, margin = faces.scheme.anchors(faces.points), 0.25 * sizes[:, None]
-    cores = np.concatenate([anchors.min(axis=1) - margin, anchors.max(axis=1) + margin], axis=1)
-    cores = np.where(np.isfinite(cores), cores, boxes)
+    margins = 0.25 * sizes[:, None]
+    cores = np.concatenate([anchors.min(axis=1) - margins, anchors.max(axis=1) + margins], axis=1)
+    cores = np.where(np.isnan(cores), boxes, cores)
     taken = np.zeros((0, 4))
-    for words, score, box, size, colour in zip(_words(faces), faces.scores, boxes, sizes, colours):
-        text = round(scale * max(10, np.clip(0.014 * max(width, height), 0.03 * size, 0.12 * size)))
-        score = [("", f"{score:.2f}")] if np.isfinite(score) else []
-        best = (1.0, None, None)
-        for rank, lines in enumerate(_layouts(words, score, text, box[2] - box[0])):
-            plate = np.array([max(_line_width(line, text) for line in lines) + (1 if colour == PAPER else 1.3) * text, (1.4 * len(lines) + 0.4) * text])
-            if plate[0] > min(1.9 * (box[2] - box[0]), width - 2) or plate.prod() > 0.12 * width * height:
+    for i, (words, score, box, size) in enumerate(zip(_words(faces), faces.scores, boxes, sizes)):
+        text = max(7, round(scale * max(10, np.clip(0.014 * max(height, width), 0.03 * size, 0.12 * size))))
+        numbers = [("", f"{score:.2f}")] if np.isfinite(score) else []
+        room = np.minimum([1.9, 0.9] * (box[2:] - box[:2]), [width - 2, height - 2])  # no room where there is no box
+        least, best = 1.0, None
+        for rank, lines in enumerate(_layouts(words, numbers, text, box[2] - box[0])):
+            plate = np.array([max(_write_line(None, line, 0, 0, text) for line in lines), 1.4 * len(lines) * text])
+            plate += [1.25 * text, 0.4 * text]
+            if (plate > room).any() or plate.prod() > 0.12 * height * width:
                 continue
-            spots = _spots(plate, box, 0.4 * text, width, height)
-            cost = 3 * _covered(spots, taken) + 1.5 * _covered(spots, cores) + 0.5 * _covered(spots, boxes)
+            spots = _spots(plate, box, 0.4 * text, height, width)
+            cost = 10 * _covered(spots, taken) + 2 * _covered(spots, cores) + 0.5 * _covered(spots, boxes)
             cost += 0.12 * rank + 0.02 * np.arange(len(spots))
-            if cost.min() < best[0]:
-                best = (cost.min(), lines, spots[cost.argmin()])
-        _, lines, spot = best
-        if lines is not None:
-            _draw_plate(canvas, lines, spot, text, colour)
-            taken = np.concatenate([taken, spot[None]])
+            if cost.min() < least:
+                least, best = cost.min(), (lines, spots[cost.argmin()])
+            if least < 0.12 * (rank + 1):  # no shorter label can do better
+                break
+        if best is not None:
+            _draw_plate(canvas, *best, text, _accent(i, len(faces)))
+            taken = np.concatenate([taken, best[1][None]])
 
 
 def _words(faces: Faces) -> list[Line]:
@@ -300,7 +321,7 @@ def _words(faces: Faces) -> list[Line]:
     for scores in faces.attributes.values():
         for line, label, confidence in zip(words, scores.labels, scores.confidence):
             if label not in UNREMARKABLE and np.isfinite(confidence):
-                line.append((WORDING.get(label, str(label)), f"{100 * confidence:.0f}%"))
+                line.append((WORDING.get(label, label), f"{100 * confidence:.0f}%"))
     return words
 
 
@@ -311,27 +332,21 @@ def _layouts(words: Line, score: Line, text: int, room: float) -> Iterator[list[
         yield [items]
         lines: list[Line] = [[]]
         for item in items:
-            if lines[-1] and _line_width([*lines[-1], item], text) + text > room:
+            if lines[-1] and _write_line(None, [*lines[-1], item], 0, 0, text) + text > room:
                 lines.append([])
             lines[-1].append(item)
-        if all(line[0][0] for line in lines) or not words:  # a score does not stand alone
+        if all(line[0][0] for line in lines):  # a score does not stand alone
             yield lines
 
 
-def _line_width(line: Line, text: int) -> float:
-    gaps = sum(0.3 * text for word, number in line if word and number) + 0.7 * text * (len(line) - 1)
-    return gaps + sum(_text_width(word, text, 500) + _text_width(number, text) for word, number in line)
-
-
-def _spots(plate: np.ndarray, box: np.ndarray, gap: float, width: int, height: int) -> np.ndarray:
-    """Where a label may stand, best first: above the box, below, beside, inside. plate: (2,) width, height -> (C, 4)."""
+def _spots(plate: np.ndarray, box: np.ndarray, gap: float, height: int, width: int) -> np.ndarray:
+    """Where a label may stand, best first: above the box, below, beside, inside. plate: (2,) w, h -> (C, 4)."""
     (w, h), (x0, y0, x1, y1) = plate, box
     xs = (x0, (x0 + x1 - w) / 2, x1 - w)
     outside = [(x, y) for y in (y0 - gap - h, y1 + gap) for x in xs]
     beside = [(x, y) for x in (x1 + gap, x0 - gap - w) for y in (y0, y1 - h)]
     inside = [(x, y) for y in (y1 - gap - h, y0 + gap) for x in xs]
-    corners = np.clip([*outside, *beside, *inside], 1, np.maximum(1, np.array([width, height]) - 1 - plate))
-    corners = np.round(corners)
+    corners = np.clip(np.round([*outside, *beside, *inside]), 1, np.floor([width - 1 - w, height - 1 - h]))
     return np.concatenate([corners, corners + plate], axis=1)
 
 
@@ -339,33 +354,31 @@ def _covered(spots: np.ndarray, others: np.ndarray) -> np.ndarray:
     """The share of each spot (C, 4) that others (M, 4) cover, added up over the others -> (C,)."""
     low = np.maximum(spots[:, None, :2], others[None, :, :2])
     high = np.minimum(spots[:, None, 2:], others[None, :, 2:])
-    area = (spots[:, 2:] - spots[:, :2]).prod(axis=1)
-    return np.maximum(high - low, 0).prod(axis=2).sum(axis=1) / area
+    areas = (spots[:, 2:] - spots[:, :2]).prod(axis=1)
+    return np.maximum(high - low, 0).prod(axis=2).sum(axis=1) / areas
 
 
-def _draw_plate(canvas: np.ndarray, lines: list[Line], spot: np.ndarray, text: int, colour: Colour) -> None:
+def _draw_plate(canvas: np.ndarray, lines: list[Line], spot: np.ndarray, text: int, accent: Colour) -> None:
     """A label: light words and grey numbers on a dark plate that lets the picture through. spot: (4,) x0 y0 x1 y1."""
-    x0, y0, x1, y1 = np.round(spot).astype(int)
+    x0, y0, x1, y1 = np.round(spot).astype(int).tolist()
     patch = canvas[y0:y1, x0:x1]
     plate = patch.copy()
-    radius = 0.35 * text
-    turn = radius * _quarter_turn()
-    right, bottom = x1 - x0 - 1, y1 - y0 - 1
-    outline = np.concatenate(
-        [turn, ([right, 0] + turn * [-1, 1])[::-1], [right, bottom] - turn, ([0, bottom] + turn * [1, -1])[::-1]]
-    )
-    cv2.fillPoly(plate, [np.int32(np.round(outline * 32))], INK, cv2.LINE_AA, 5)
-    patch[:] = cv2.addWeighted(plate, 0.75, patch, 0.25, 0)
-    if colour != PAPER:
-        bar = np.array([[0.4, 0.45], [0.4, 1.4 * len(lines) - 0.05]]) * text + [x0, y0]
-        _stroke(canvas, bar, 0.18 * text, colour)
+    right, bottom, turn = x1 - x0 - 1, y1 - y0 - 1, 0.35 * text * _quarter_turn()
+    arcs = (turn, ([right, 0] + turn * [-1, 1])[::-1], [right, bottom] - turn, ([0, bottom] + turn * [1, -1])[::-1])
+    outline = np.concatenate(arcs)
+    for fill, reach in ((INK, right), (INK if accent == PAPER else accent, 0.25 * text)):
+        path = np.int32(np.round(np.minimum(outline, [reach, bottom]) * 32))
+        cv2.fillPoly(plate, [path], fill, cv2.LINE_AA, 5)
+    patch[:] = cv2.addWeighted(plate, 0.78, patch, 0.22, 0)
     for i, line in enumerate(lines):
-        x, y = x0 + (0.8 if colour != PAPER else 0.5) * text, y0 + (1.4 * i + 0.9 + 0.35) * text
-        for word, number in line:
-            if word:
-                _write(canvas, word, x, y, text, PAPER, 500)
-                x += _text_width(word, text, 500) + 0.3 * text * bool(number)
-            if number:
-                _write(canvas, number, x, y, text, GREY)
-                x += _text_width(number, text)
-            x += 0.7 * text
+        _write_line(canvas, line, x0 + 0.75 * text, y0 + (1.4 * i + 1.25) * text, text)
+
+
+def _write_line(canvas: np.ndarray | None, line: Line, x: float, y: float, text: int) -> float:
+    """Write a line of a label, or only measure it where there is no canvas; returns its right end."""
+    for i, (word, number) in enumerate(line):
+        x += 0.7 * text if i else 0
+        x = _write(canvas, word, x, y, text, PAPER, 500)
+        x += 0.3 * text if word and number else 0
+        x = _write(canvas, number, x, y, text, GREY)
+    return x

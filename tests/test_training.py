@@ -1,0 +1,149 @@
+import json
+
+import pytest
+import torch
+from conftest import SMALL
+from torch.utils.data import default_collate
+
+from landmarks.datasets.dataset import load_crops
+from landmarks.datasets.samples import Samples
+from landmarks.errors import LandmarksError, WeightsError
+from landmarks.models.heads import SimCC
+from landmarks.models.network import Network
+from landmarks.models.store import load_model
+from landmarks.schemes import ABSENT
+from landmarks.training.loop import TrainingConfig, train
+from landmarks.training.losses import attribute_loss, points_loss, task_losses
+from landmarks.training.run import read_config, train_from_config
+
+CODEC = SimCC(40, 2, 1.5)
+QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
+
+
+def test_perfect_points_cost_nothing():
+    points = torch.rand(3, 5, 2) * 30 + 5
+    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points).item() == pytest.approx(0, abs=1e-5)
+
+
+@pytest.mark.parametrize("absent", [float("nan"), -30.0, 100.0])
+def test_absent_points_change_neither_loss_nor_gradient(absent):
+    points = torch.rand(3, 5, 2) * 30 + 5
+    logits = torch.randn(3, 5, 2, CODEC.bins, requires_grad=True)
+    expected = points_loss(CODEC, logits[:, :3], points[:, :3])
+    points[:, 3:] = absent
+    loss = points_loss(CODEC, logits, points)
+    loss.backward()
+    assert loss.item() == pytest.approx(expected.item())
+    assert torch.isfinite(logits.grad).all() and (logits.grad[:, 3:] == 0).all() and (logits.grad[:, :3] != 0).any()
+
+
+def test_absent_labels_are_masked():
+    logits = torch.randn(4, 5)
+    labels = torch.tensor([0, ABSENT, 4, ABSENT])
+    expected = torch.nn.functional.cross_entropy(logits[[0, 2]], labels[[0, 2]])
+    assert attribute_loss(logits, labels).item() == pytest.approx(expected.item())
+
+
+def test_nothing_labelled_costs_nothing():
+    assert attribute_loss(torch.randn(2, 5), torch.tensor([ABSENT, ABSENT])) == 0
+    assert points_loss(CODEC, torch.randn(2, 5, 2, CODEC.bins), torch.full((2, 5, 2), float("nan"))) == 0
+
+
+def test_overfits_eight_faces(prepared):
+    """Without augmentation every head learns eight faces by heart: points to a pixel, labels without a mistake."""
+    crops = load_crops(prepared)
+    torch.manual_seed(0)
+    samples = Samples(crops, crops.part("train")[:8], SMALL.tasks, SMALL.input_size, SMALL.crop_scale)
+    batch = default_collate([samples[i] for i in range(8)])
+    network = Network(SMALL)
+    optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
+    for _ in range(80):
+        loss = sum(task_losses(SMALL, network(batch["crop"]), batch).values())
+        optimizer.zero_grad()
+        loss.backward()
+        optimizer.step()
+    with torch.no_grad():
+        outputs = network(batch["crop"])
+    inside = SMALL.codec.inside(batch["points_5"])
+    error = (SMALL.codec.decode(outputs["points_5"]) - batch["points_5"]).norm(dim=-1)[inside]
+    assert error.mean() < 1
+    for name in SMALL.attributes:
+        assert (outputs[name].argmax(1) == batch[name]).all()
+
+
+def test_loop_learns_and_reports(prepared, tmp_path):
+    config = TrainingConfig(epochs=12, batch_size=12, workers=0, average_decay=0.5)
+    rows = []
+    train(SMALL, config, load_crops(prepared), tmp_path, report=rows.append)
+    assert rows[-1]["train"]["points_5"] < 0.8 * rows[0]["train"]["points_5"]
+    assert rows[-1]["val"]["points_5_error"] < rows[0]["val"]["points_5_error"]
+
+
+def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tmp_path):
+    crops = load_crops(prepared)
+    whole = train(SMALL, QUICK, crops, tmp_path / "whole").state_dict()
+    again = train(SMALL, QUICK, crops, tmp_path / "again").state_dict()
+    assert all(torch.equal(whole[key], again[key]) for key in whole)
+
+    class Stop(Exception):
+        pass
+
+    def stop_after_one(row):
+        if row["epoch"] == 1:
+            raise Stop
+
+    with pytest.raises(Stop):
+        train(SMALL, QUICK, crops, tmp_path / "cut", report=stop_after_one)
+    rows = []
+    resumed = train(SMALL, QUICK, crops, tmp_path / "cut", report=rows.append).state_dict()
+    assert [row["epoch"] for row in rows] == [2]
+    assert all(torch.equal(whole[key], resumed[key]) for key in whole)
+    log = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
+    assert [row["epoch"] for row in log] == [0, 1, 2] and set(log[0]["train"]) == set(SMALL.tasks)
+
+
+def test_other_settings_or_a_damaged_state_are_refused(prepared, tmp_path):
+    crops = load_crops(prepared)
+    train(SMALL, QUICK, crops, tmp_path)
+    with pytest.raises(WeightsError, match="other settings"):
+        train(SMALL, TrainingConfig(epochs=4, batch_size=16, workers=0), crops, tmp_path)
+    (tmp_path / "state.safetensors").write_bytes(b"nothing")
+    with pytest.raises(WeightsError, match="delete it to start again"):
+        train(SMALL, QUICK, crops, tmp_path)
+
+
+def test_mixed_precision_runs(prepared, tmp_path):
+    config = TrainingConfig(epochs=1, batch_size=16, workers=0, precision="bfloat16")
+    network = train(SMALL, config, load_crops(prepared), tmp_path)
+    assert isinstance(network, Network) and next(network.parameters()).dtype == torch.float32
+
+
+def test_config_file_to_weights(prepared, tmp_path):
+    (tmp_path / "c.toml").write_text(
+        '[network]\ninput_size = 48\nfeatures = 32\ntasks = ["points_5", "smile"]\n'
+        "[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\n[training.task_weights]\nsmile = 0.5\n"
+    )
+    path = train_from_config(tmp_path / "c.toml", prepared, tmp_path / "run", device="cpu", seed=3)
+    model = load_model(path)
+    assert model.network.config.tasks == ("points_5", "smile")
+    assert model.about["training"]["seed"] == 3 and model.about["trained_on"][0]["dataset"] == "mtfl"
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[network]\nsize = 3", "unexpected keyword"),
+        ("[network]\ninput_size = 3", "input_size"),
+        ("[training]\nepochs = 0", "epochs"),
+        ("[trainer]\n", "unknown section 'trainer'"),
+        ("network = [", "cannot be read as TOML"),
+        (None, "cannot be read as TOML"),
+    ],
+)
+def test_bad_config_names_the_file(tmp_path, text, message):
+    path = tmp_path / "c.toml"
+    if text is not None:
+        path.write_text(text)
+    with pytest.raises(LandmarksError, match=message) as error:
+        read_config(path)
+    assert "c.toml" in str(error.value)
