@@ -201,7 +201,13 @@ def test_what_does_not_fit_is_refused(small_weights, options, error, message):
 
 @pytest.mark.parametrize(
     ("image", "expected"),
-    [("a.jpg", "a.jpg"), ("a/b.png", "a/b.png.jpg"), ("A.JPG", "A.JPG"), ("../../x.jpg", "x.jpg"), ("/r/x.jpg", "r/x.jpg")],
+    [
+        ("a.jpg", "a.jpg"),
+        ("a/b.png", "a/b.png.jpg"),
+        ("A.JPG", "A.JPG"),
+        ("../../x.jpg", "x.jpg"),
+        ("/r/x.jpg", "r/x.jpg"),
+    ],
 )
 def test_drawings_stay_in_their_folder(image, expected):
     assert str(drawing_path(image)) == expected

@@ -68,7 +68,9 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("train", "none.toml", "--data", "EMPTY", "--out", "OUT"), "none.toml"),
     ],
 )
-def test_wrong_calls_end_in_one_sentence_and_2(monkeypatch, images, small_weights, tmp_path, capsys, arguments, message):
+def test_wrong_calls_end_in_one_sentence_and_2(
+    monkeypatch, images, small_weights, tmp_path, capsys, arguments, message
+):
     (tmp_path / "EMPTY").mkdir()
     places = {"IN": images, "OUT": tmp_path / "out", "EMPTY": tmp_path / "EMPTY", "W": small_weights}
     filled = []
@@ -94,7 +96,9 @@ def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
     config.write_text(
         "[network]\ninput_size = 48\nfeatures = 32\n[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\n"
     )
-    assert run(monkeypatch, "train", config, "--data", tmp_path / "p", "--out", tmp_path / "run", "--device", "cpu") == 0
+    assert (
+        run(monkeypatch, "train", config, "--data", tmp_path / "p", "--out", tmp_path / "run", "--device", "cpu") == 0
+    )
     weights = tmp_path / "run" / "weights.safetensors"
     assert run(monkeypatch, "weights", "info", weights) == 0
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out

@@ -9,7 +9,7 @@ def shifted(dx: float, dy: float) -> tuple[np.ndarray, np.ndarray]:
     """20 faces with an inter-ocular distance of 10 pixels, and the same moved by dx, dy."""
     true = np.random.default_rng(0).uniform(0, 50, (20, 5, 2))
     true[:, 1] = true[:, 0] + [10, 0]
-    return true + [dx, dy], true
+    return true + np.array([dx, dy]), true
 
 
 def test_error_is_a_share_of_the_interocular_distance():

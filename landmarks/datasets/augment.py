@@ -32,9 +32,9 @@ class Jitter:
         return np.array([x + dx, y + dy, side * zoom, angle + turn])
 
 
-FIRST_PASS = Jitter(scale=(0.8, 2.2), shift=0.2, angle=20)
+FIRST_PASS = Jitter(scale=(0.85, 2.2), shift=0.2, angle=20)
 """What a detector's box or a whole picture of a face looks like to the network."""
-SECOND_PASS = Jitter(scale=(0.88, 1.14), shift=0.07, angle=6)
+SECOND_PASS = Jitter(scale=(0.82, 1.22), shift=0.1, angle=8)
 """What is left to correct after the first pass."""
 FIRST_PASS_SHARE = 0.4
 """Share of the training crops that are first-pass ones."""

@@ -87,7 +87,7 @@ def split_validation(table: pd.DataFrame, share: float, seed: int = 0) -> pd.Dat
     generator = np.random.default_rng(seed)
     chosen: list[str] = []
     for _, group in first.groupby(["source", labels_of(first, ATTRIBUTES["pose"])], sort=True):
-        count = int(round(share * len(group)))
+        count = round(share * len(group))
         chosen += list(generator.permutation(np.sort(group["image"].to_numpy(dtype=str)))[:count])
     table.loc[(table["split"] == "train") & table["image"].isin(chosen), "split"] = "val"
     return table

@@ -20,7 +20,7 @@ def write_report(figures: dict, path: Path) -> None:
 def tables(figures: dict) -> list[Table]:
     """Landmarks, slices and attributes, in per cent, intervals in brackets."""
     protocol = figures["protocol"]
-    title = f"{protocol['weights']} on {protocol['dataset']} {protocol['split']}, {protocol['input']}, {protocol['passes']} passes"
+    title = "{weights} on {dataset} {split}, {input}, {passes} passes".format(**protocol)
     found = []
     for name, points in figures["landmarks"].items():
         table = Table("", "plain", "without the mean shift", title=f"{title}: {name}, % of inter-ocular distance")

@@ -23,10 +23,11 @@ INK, GREY, LINE, PAPER = (18, 20, 24), (178, 184, 192), (218, 223, 228), (255, 2
 CHAINS: dict[str, tuple[tuple[int, ...], ...]] = {
     POINTS_5.name: (),
     POINTS_68.name: (
-        *(tuple(range(17)), tuple(range(17, 22)), tuple(range(22, 27))),  # jaw, brows
-        *(tuple(range(27, 31)), tuple(range(31, 36))),  # nose
+        (*range(17),),  # jaw
+        *((*range(17, 22),), (*range(22, 27),)),  # brows
+        *((*range(27, 31),), (*range(31, 36),)),  # bridge and base of the nose
         *((36, 37, 38, 39), (39, 40, 41, 36), (42, 43, 44, 45), (45, 46, 47, 42)),  # upper and lower lid of each eye
-        *(tuple(range(48, 55)), (*range(54, 60), 48), tuple(range(60, 65)), (*range(64, 68), 60)),  # lips
+        *((*range(48, 55),), (*range(54, 60), 48), (*range(60, 65),), (*range(64, 68), 60)),  # upper and lower lip
     ),
 }
 """By scheme: the landmarks that lines join."""
@@ -40,6 +41,9 @@ LEFT_POINTS: dict[str, frozenset[int]] = {
 UNREMARKABLE = {"frontal", "not smiling", "no glasses"}
 """Attribute labels that are not worth a word in the picture."""
 WORDING = {"left": "looking left", "right": "looking right"}
+
+FRACTION_BITS = 5
+"""Binary places of the coordinates given to OpenCV."""
 
 
 @dataclass(frozen=True)
@@ -151,19 +155,23 @@ def _face_sizes(anchors: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.where(np.isnan(sizes), of_boxes, sizes))
 
 
+def _fixed(path: np.ndarray) -> np.ndarray:
+    """Pixels as OpenCV takes fractions of them: int32 with `FRACTION_BITS` binary places."""
+    return np.round(path * 2**FRACTION_BITS).astype(np.int32)
+
+
 def _stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -> None:
     """An open line through path (M, 2), M > 1; all in pixels. OpenCV draws none thinner than 1.4."""
-    bits = 5
     half = (width - 1.4) / 2
     if half < 0.25:
-        cv2.polylines(canvas, [np.int32(np.round(path * 2**bits))], False, colour, 1, cv2.LINE_AA, bits)
+        cv2.polylines(canvas, [_fixed(path)], False, colour, 1, cv2.LINE_AA, FRACTION_BITS)
         return
     # A polygon, because OpenCV's thick smooth lines are wider than asked for. Its soft edge adds 0.7 on each side.
     along = np.gradient(path, axis=0)
     along *= half / np.maximum(np.linalg.norm(along, axis=1, keepdims=True), 1e-9)
     across = along[:, ::-1] * [-1, 1]
     outline = np.concatenate([path + across, (path - across)[::-1]])
-    cv2.fillPoly(canvas, [np.int32(np.round(outline * 2**bits))], colour, cv2.LINE_AA, bits)
+    cv2.fillPoly(canvas, [_fixed(outline)], colour, cv2.LINE_AA, FRACTION_BITS)
 
 
 def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: Colour) -> None:
@@ -218,7 +226,7 @@ def _draw_dots(canvas: np.ndarray, points: np.ndarray, fills: np.ndarray, radius
     offsets = corners[:, :, None] + np.arange(2 * reach + 2) - points[:, :, None]  # (K, 2, P)
     distances = np.hypot(offsets[:, 0, None, :], offsets[:, 1, :, None])[..., None].astype(np.float32)  # (K, P, P, 1)
     covers = np.clip(radius + ring + 0.5 - distances, 0, 1)
-    ink = np.float32(INK)
+    ink = np.array(INK, np.float32)
     colours = ink + np.clip(radius + 0.5 - distances, 0, 1) * (fills[:, None, None] - ink)  # (K, P, P, 3)
     for (x, y), cover, colour in zip(corners.tolist(), covers, colours):
         patch = canvas[max(0, y) : max(0, y + len(cover)), max(0, x) : max(0, x + len(cover))]
@@ -231,16 +239,20 @@ _thread = threading.local()
 """Holds a font for each thread: an OpenCV font keeps its last weight and size, and breaks when threads share it."""
 
 
-def _font() -> cv2.FontFace:
+def _font() -> cv2.FontFace | None:
+    """The font inside OpenCV 5, so there is no file to ship or find; OpenCV 4 has plotter letters only."""
     if not hasattr(_thread, "font"):
-        _thread.font = cv2.FontFace("sans")  # inside OpenCV 5: no file to ship or find
+        _thread.font = cv2.FontFace("sans") if hasattr(cv2, "FontFace") else None
     return _thread.font
 
 
 @lru_cache(maxsize=10_000)
 def _text_width(text: str, size: int, weight: int = 400) -> int:
     """Width of a line of text in pixels. size: em in pixels; weight: 400 regular, 500 medium."""
-    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), _font(), size, weight)
+    font = _font()
+    if font is None:
+        return cv2.getTextSize(text, cv2.FONT_HERSHEY_SIMPLEX, size / 30, 1 + size // 30)[0][0]
+    x, _, width, _ = cv2.getTextSize((0, 0), text, (0, 0), font, size, weight)
     return x + width
 
 
@@ -249,7 +261,12 @@ def _write(
 ) -> float:
     """A line of text whose baseline starts at x, y; only measured where there is no canvas. Returns its right end."""
     if canvas is not None and text:
-        cv2.putText(canvas, text, (round(x), round(y)), colour, _font(), size, weight)
+        start, font = (round(x), round(y)), _font()
+        if font is None:
+            plotter = cv2.FONT_HERSHEY_SIMPLEX
+            cv2.putText(canvas, text, start, plotter, size / 30, colour, 1 + size // 30, cv2.LINE_AA)
+        else:
+            cv2.putText(canvas, text, start, colour, font, size, weight)
     return x + _text_width(text, size, weight) if text else x
 
 
@@ -297,7 +314,7 @@ def _draw_labels(
         text = max(7, round(scale * max(10, np.clip(0.014 * max(height, width), 0.03 * size, 0.12 * size))))
         numbers = [("", f"{score:.2f}")] if np.isfinite(score) else []
         room = np.minimum([1.9, 0.9] * (box[2:] - box[:2]), [width - 2, height - 2])  # no room where there is no box
-        least, best = 1.0, None
+        least, best = 1.3, None
         for rank, lines in enumerate(_layouts(words, numbers, text, box[2] - box[0])):
             plate = np.array([max(_write_line(None, line, 0, 0, text) for line in lines), 1.4 * len(lines) * text])
             plate += [1.25 * text, 0.4 * text]
@@ -305,10 +322,10 @@ def _draw_labels(
                 continue
             spots = _spots(plate, box, 0.4 * text, height, width)
             cost = 10 * _covered(spots, taken) + 2 * _covered(spots, cores) + 0.5 * _covered(spots, boxes)
-            cost += 0.12 * rank + 0.02 * np.arange(len(spots))
+            cost += 0.05 * rank + 0.02 * np.arange(len(spots))
             if cost.min() < least:
                 least, best = cost.min(), (lines, spots[cost.argmin()])
-            if least < 0.12 * (rank + 1):  # no shorter label can do better
+            if least < 0.05 * (rank + 1):  # no shorter label can do better
                 break
         if best is not None:
             _draw_plate(canvas, *best, text, _accent(i, len(faces)))
@@ -367,8 +384,8 @@ def _draw_plate(canvas: np.ndarray, lines: list[Line], spot: np.ndarray, text: i
     arcs = (turn, ([right, 0] + turn * [-1, 1])[::-1], [right, bottom] - turn, ([0, bottom] + turn * [1, -1])[::-1])
     outline = np.concatenate(arcs)
     for fill, reach in ((INK, right), (INK if accent == PAPER else accent, 0.25 * text)):
-        path = np.int32(np.round(np.minimum(outline, [reach, bottom]) * 32))
-        cv2.fillPoly(plate, [path], fill, cv2.LINE_AA, 5)
+        path = _fixed(np.minimum(outline, [reach, bottom]))
+        cv2.fillPoly(plate, [path], fill, cv2.LINE_AA, FRACTION_BITS)
     patch[:] = cv2.addWeighted(plate, 0.78, patch, 0.22, 0)
     for i, line in enumerate(lines):
         _write_line(canvas, line, x0 + 0.75 * text, y0 + (1.4 * i + 1.25) * text, text)

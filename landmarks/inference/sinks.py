@@ -34,7 +34,7 @@ class _Lines:
 
     def __init__(self, path: Path) -> None:
         self.path, self.partial = path, path.with_name(path.name + ".partial")
-        self.file = open(self.partial, "w", encoding="utf-8", newline="")
+        self.file = open(self.partial, "w", encoding="utf-8", newline="")  # noqa: SIM115
 
     def close(self) -> None:
         self.file.flush()

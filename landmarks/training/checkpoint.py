@@ -39,7 +39,7 @@ def load_state(path: Path, network, average, optimizer, schedule) -> tuple[dict,
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
-            tensors = {name: file.get_tensor(name) for name in file.keys()}
+            tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         take = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         network.load_state_dict(take("network."))
         average.load_state_dict(take("average."))
