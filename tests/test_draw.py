@@ -6,7 +6,8 @@ import numpy as np
 import pytest
 
 from landmarks.faces import AttributeScores, Faces
-from landmarks.inference.draw import LEFT, LEFT_POINTS, RIGHT, Style, contact_sheet, draw
+from landmarks.inference.draw import LEFT_POINTS, Style, contact_sheet, draw
+from landmarks.inference.ink import LEFT, RIGHT
 from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68
 
 GREY = 120
