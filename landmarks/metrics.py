@@ -79,5 +79,5 @@ def bootstrap(
     """
     generator = np.random.default_rng(seed)
     values = [statistic(generator.integers(count, size=count)) for _ in range(rounds)]
-    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2])
+    low, high = np.quantile(values, [(1 - level) / 2, (1 + level) / 2], method="nearest")
     return float(low), float(high)

