@@ -156,6 +156,29 @@ def evaluate(
         write_report(figures, out)
 
 
+@app.command(epilog="Example: landmarks benchmark data/samples --threads 1")
+def benchmark(
+    sources: Annotated[list[str], typer.Argument(help="Images with faces: files, folders, globs.")],
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch and OpenCV.")] = 1,
+    rounds: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 10,
+) -> None:
+    """Measure each stage on this machine: decode, detect, locate (batches of 64 faces, all passes), draw."""
+    from landmarks.inference.annotator import Annotator
+    from landmarks.inference.benchmark import benchmark as measure
+    from landmarks.inference.benchmark import use_threads
+    from landmarks.sources import find
+
+    use_threads(threads)
+    times = measure(Annotator(weights, detector, device=device), find(sources), rounds)
+    units = {"decode": "an image", "detect": "an image", "locate": "a face", "draw": "an image"}
+    output.print(
+        _table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in units.items()])
+    )
+
+
 @data_app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
 def data_prepare(
     source: Annotated[Path, typer.Argument(help="The dataset's archive or folder.")],

@@ -22,7 +22,7 @@ QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
 
 def test_perfect_points_cost_nothing():
     points = torch.rand(3, 5, 2) * 30 + 5
-    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points).item() == pytest.approx(0, abs=1e-5)
+    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points).item() == pytest.approx(0, abs=5e-3)
 
 
 @pytest.mark.parametrize("absent", [float("nan"), -30.0, 100.0])

@@ -34,7 +34,7 @@ class Jitter:
 
 FIRST_PASS = Jitter(scale=(0.85, 2.2), shift=0.2, angle=20)
 """What a detector's box or a whole picture of a face looks like to the network."""
-SECOND_PASS = Jitter(scale=(0.82, 1.22), shift=0.1, angle=8)
+SECOND_PASS = Jitter(scale=(0.86, 1.17), shift=0.08, angle=7)
 """What is left to correct after the first pass."""
 FIRST_PASS_SHARE = 0.4
 """Share of the training crops that are first-pass ones."""

@@ -86,7 +86,8 @@ class CenterFace:
     """
 
     name = "centerface"
-    rule = BoxRule()
+    # landmarks.inference.boxrule on 1,500 training faces of MTFL.
+    rule = BoxRule(shift_y=0.075, extent=0.433)
 
     def __init__(self, threshold: float = 0.5, max_side: int = 640) -> None:
         """threshold: lowest score of a face; max_side: longest side in pixels of what the network looks at."""
@@ -121,7 +122,8 @@ class YuNet:
     """
 
     name = "yunet"
-    rule = BoxRule()
+    # landmarks.inference.boxrule on 1,500 training faces of MTFL.
+    rule = BoxRule(shift_y=0.08, extent=0.428)
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.6, max_side: int = 640) -> None:
         """model: its ONNX file; None: the one that the environment variable LANDMARKS_YUNET names."""

@@ -10,16 +10,25 @@ from landmarks.models.heads import SimCC
 from landmarks.models.network import NetworkConfig
 from landmarks.schemes import ABSENT, SCHEMES
 
+DISTANCE_WEIGHT = 0.3
+"""Weight of the decoded points' distance, a pixel, beside the divergence of their bins, a nat."""
+
 
 def points_loss(codec: SimCC, logits: Tensor, points: Tensor) -> Tensor:
-    """Kullback-Leibler divergence of the predicted from the target bins, averaged over labelled points and axes.
+    """How far the predicted bins are from the target bins and the decoded points from the labels.
 
-    logits: (N, K, 2, B); points: (N, K, 2) crop pixels, NaN where absent; points outside the crop do not count.
+    The Kullback-Leibler divergence, averaged over the axes, shapes the bins; the Euclidean distance of their
+    expectation is what is measured in the end. Averaged over the labelled points inside the crop.
+
+    logits: (N, K, 2, B); points: (N, K, 2) crop pixels, NaN where absent.
     """
     mask = codec.inside(points)
-    target = codec.encode(torch.where(mask[..., None], points, 0.0))
-    divergence = F.kl_div(F.log_softmax(logits.float(), dim=-1), target, reduction="none").sum(dim=-1).mean(dim=-1)
-    return (divergence * mask).sum() / mask.sum().clamp(min=1)
+    labelled = torch.where(mask[..., None], points, 0.0)
+    predicted = F.log_softmax(logits.float(), dim=-1)
+    divergence = F.kl_div(predicted, codec.encode(labelled), reduction="none").sum(dim=-1).mean(dim=-1)
+    distance = (codec.decode(logits) - labelled).square().sum(dim=-1).add(1e-6).sqrt()  # smooth where it is 0
+    loss = divergence + DISTANCE_WEIGHT * distance
+    return (loss * mask).sum() / mask.sum().clamp(min=1)
 
 
 def attribute_loss(logits: Tensor, labels: Tensor, smoothing: float = 0.0) -> Tensor:
