@@ -59,20 +59,22 @@ def annotate(
     boxes: Annotated[
         Optional[Path], typer.Option(help="CSV of face boxes: image,x0,y0,x1,y1; no detector runs.")
     ] = None,
-    whole_image: Annotated[bool, typer.Option(help="Every image is one face; no detector runs.")] = False,
+    whole_image: Annotated[
+        bool, typer.Option("--whole-image", help="Every image is one face; no detector runs.")
+    ] = False,
     scheme: Annotated[int, typer.Option(help="Number of landmarks.")] = 5,
     tasks: Annotated[
         Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")
     ] = None,
     format: Annotated[str, typer.Option(help="csv, jsonl, or both, comma-separated.")] = "csv",
-    draw: Annotated[bool, typer.Option(help="Also write each image with its faces drawn.")] = False,
-    recursive: Annotated[bool, typer.Option(help="Look into subfolders.")] = False,
+    draw: Annotated[bool, typer.Option("--draw", help="Also write each image with its faces drawn.")] = False,
+    recursive: Annotated[bool, typer.Option("--recursive", help="Look into subfolders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     batch_size: Annotated[int, typer.Option(min=1, help="Faces a network call.")] = 64,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
     ] = 100_000_000,
-    quiet: Annotated[bool, typer.Option(help="No progress bar and no summary.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
 
@@ -142,7 +144,7 @@ def evaluate(
     passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
-    quiet: Annotated[bool, typer.Option(help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
     from landmarks.evaluation.report import tables, write_report
