@@ -49,7 +49,7 @@ def read(files: Files) -> pd.DataFrame:
 def _parse(cells: dict[str, str], folder: str, where: str) -> dict:
     if not cells["image"]:
         raise DataError(f"{where}: the image is empty")
-    row = {
+    row: dict = {
         "image": folder + cells["image"],
         "split": cells.get("split") or "train",
         "source": cells.get("source", ""),

@@ -111,7 +111,9 @@ def prepare(
     rows = rows[[any(p is not None for p in dataset.table.loc[row, list(SCHEMES)]) for row in rows]]
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
-    kept, seen, dropped = [], {}, []
+    kept: list[np.integer] = []
+    dropped: list[np.integer] = []
+    seen: dict[bytes, str] = {}
     table = dataset.table
     moved = {name: table[name].copy() for name in SCHEMES}
     for done, row in enumerate(rows):

@@ -120,7 +120,7 @@ def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds
     box = metrics.point_errors(predicted, true, metrics.extent_size(true))
     shift = metrics.mean_shift(predicted, true, normaliser)
     curve = np.linspace(0, THRESHOLD, 51)
-    figures = {
+    figures: dict = {
         "normaliser": f"inter-ocular: {' to '.join(scheme.points[i] for i in scheme.interocular)}",
         "interocular": _error_figures(plain, rounds),
         "shift_free": {"shift": [float(v) for v in shift], **_error_figures(centred, rounds)},

@@ -9,11 +9,12 @@ from dataclasses import dataclass
 from pathlib import Path, PurePosixPath
 
 import cv2
+import numpy as np
 
 from landmarks.errors import LandmarksError
 from landmarks.inference.annotator import FAILED, Annotator, Record
 from landmarks.inference.draw import Style, draw
-from landmarks.inference.sinks import FORMATS, ImagesCsv
+from landmarks.inference.sinks import FORMATS, ImagesCsv, Sink
 from landmarks.sources import Source
 
 
@@ -57,14 +58,15 @@ def annotate(
     faces = 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        sinks = [ImagesCsv(out), *(FORMATS[name](out, annotator.scheme, annotator.attributes) for name in formats)]
+        sinks: list[Sink] = [ImagesCsv(out)]
+        sinks += [FORMATS[name](out, annotator.scheme, annotator.attributes) for name in formats]
     except OSError as error:
         raise LandmarksError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     for record in annotator.stream(sources):
         for sink in sinks:
             sink.write(record)
         if drawings and record.pixels is not None:
-            _write_drawing(record, out / "drawings", style)
+            _write_drawing(record, record.pixels, out / "drawings", style)
         statuses[record.status] += 1
         faces += len(record.faces)
         report(record)
@@ -81,9 +83,9 @@ def drawing_path(image: str) -> PurePosixPath:
     return PurePosixPath(*parts[:-1], name)
 
 
-def _write_drawing(record: Record, folder: Path, style: Style) -> None:
+def _write_drawing(record: Record, pixels: np.ndarray, folder: Path, style: Style) -> None:
     path = folder / drawing_path(record.image)
     path.parent.mkdir(parents=True, exist_ok=True)
-    picture = draw(record.pixels, record.faces, style)
+    picture = draw(pixels, record.faces, style)
     _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
     path.write_bytes(data.tobytes())

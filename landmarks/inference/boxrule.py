@@ -70,17 +70,12 @@ def main() -> None:
     found = ~np.isnan(boxes).any(axis=1)
     boxes, points = boxes[found], points_of(dataset.table.iloc[rows[found]], scheme)
     rule = fit_rule(boxes, points, scheme)
-    # What is left after the rule, in units of the extent, as training moves its crops.
+    # What the rule leaves, in units of the extent.
     offsets = box_offsets(boxes, points, scheme)
-    rest = np.stack(
-        [
-            offsets[:, 0] / rule.extent,
-            (offsets[:, 1] - rule.shift_y) / rule.extent,
-            offsets[:, 2] - np.log(rule.extent),
-        ]
-    )
+    extent = np.exp(np.median(offsets[:, 2]))
+    rest = (offsets - [0, rule.shift_y, np.log(extent)]) / [extent, extent, 1]
     print(f"{rule}\nfound {found.mean():.1%} of {len(rows)} faces")
-    for name, values in zip(("x", "y", "log scale"), rest):
+    for name, values in zip(("x", "y", "log scale"), rest.T):
         low, middle, high = np.percentile(values, [2.5, 50, 97.5])
         print(f"{name:9} std {values.std():.3f}, median {middle:+.3f}, 95 % within {low:+.3f} to {high:+.3f}")
 

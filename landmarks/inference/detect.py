@@ -15,7 +15,7 @@ from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Protocol
+from typing import Any, Protocol
 
 import cv2
 import numpy as np
@@ -125,7 +125,7 @@ class YuNet:
     # landmarks.inference.boxrule on 1,500 training faces of MTFL.
     rule = BoxRule(shift_y=0.08, extent=0.428)
 
-    def __init__(self, model: str | Path | None = None, threshold: float = 0.6, max_side: int = 640) -> None:
+    def __init__(self, model: str | Path | None = None, threshold: float = 0.7, max_side: int = 640) -> None:
         """model: its ONNX file; None: the one that the environment variable LANDMARKS_YUNET names."""
         self.max_side = max_side
         cure = f"fetch face_detection_yunet_2023mar.onnx from {YUNET_URL} and name it in {YUNET_VARIABLE}"
@@ -194,10 +194,11 @@ def create_detector(spec: str | Path, **options) -> Detector:
 
     Raises DetectorError, or DataError for a file.
     """
+    kind: Any
     if str(spec).lower().endswith(".csv"):
         kind, options = BoxFile, {"path": spec, **options}
-    elif spec in DETECTORS:
-        kind = DETECTORS[spec]
+    elif str(spec) in DETECTORS:
+        kind = DETECTORS[str(spec)]
     else:
         raise DetectorError(f"there is no detector {str(spec)!r}; use {', '.join(DETECTORS)} or a .csv file of boxes")
     strange = options.keys() - inspect.signature(kind).parameters.keys()

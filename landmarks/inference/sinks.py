@@ -9,7 +9,7 @@ from __future__ import annotations
 import csv
 import json
 import os
-from collections.abc import Iterable
+from collections.abc import Callable, Iterable
 from pathlib import Path
 from typing import Protocol
 
@@ -97,7 +97,7 @@ class ImagesCsv:
             lines.close()
 
 
-FORMATS = {"csv": FacesCsv, "jsonl": FacesJsonl}
+FORMATS: dict[str, Callable[[Path, Scheme, tuple[str, ...]], Sink]] = {"csv": FacesCsv, "jsonl": FacesJsonl}
 
 
 def record_to_dict(record: Record) -> dict:

@@ -19,9 +19,9 @@ class NetworkConfig:
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
     """Names of schemes and attributes, one head each."""
     encoder: str = "compact"
-    input_size: int = 80
+    input_size: int = 72
     """Side of the crop in pixels."""
-    crop_scale: float = 1.8
+    crop_scale: float = 1.7
     """Side of the canonical face square over the larger side of the landmarks' extent."""
     features: int = 256
     """Width of the shared feature vector that every head reads."""

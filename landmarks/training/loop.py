@@ -10,6 +10,7 @@ from collections import defaultdict
 from collections.abc import Callable
 from dataclasses import asdict, dataclass, field
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -42,7 +43,7 @@ class TrainingConfig:
     """For the attributes."""
     pose_balance: float = 0.5
     """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
-    average_decay: float = 0.998
+    average_decay: float = 0.995
     """Decay a step of the running average of the weights, which is what is kept."""
     precision: str = "float32"
     """`float32` or `bfloat16` (mixed precision)."""
@@ -75,7 +76,7 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    network = Network(network_config).to(device, memory_format=torch.channels_last)
+    network = Network(network_config).to(memory_format=torch.channels_last).to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     rows = {split: crops.part(split) for split in ("train", "val")}
@@ -94,12 +95,12 @@ def train(
         losses = _train_epoch(network, average, optimizer, schedule, samples, config, epoch, device)
         row = {"epoch": epoch, "lr": schedule.get_last_lr()[0], "train": losses}
         if len(held_out):
-            row["val"] = validate(average.module, held_out, config, device)
+            row["val"] = validate(cast(Network, average.module), held_out, config, device)
         row["seconds"] = round(time.perf_counter() - started, 2)
         _append(out / "log.jsonl", row, epoch)
         save_state(out / "state.safetensors", settings, epoch + 1, network, average, optimizer, schedule)
         report(row)
-    return average.module.eval()
+    return cast(Network, average.module.eval())
 
 
 def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, device) -> dict[str, float]:
@@ -130,7 +131,8 @@ def validate(network: Network, samples: Samples, config: TrainingConfig, device:
     """Loss of each task on held-out faces, augmented the same way every time; and the landmarks' mean error in % of
     the canonical face square's side (`NAME_error`)."""
     network.eval()
-    sums, faces = defaultdict(float), 0
+    sums: dict[str, float] = defaultdict(float)
+    faces = 0
     for batch in _loader(samples, config, epoch=0, shuffle=False):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         outputs = network(batch["crop"])
@@ -155,7 +157,7 @@ def _loader(samples: Samples, config: TrainingConfig, epoch: int, shuffle: bool)
     sampler = None
     if shuffle:
         weights = _draw_weights(samples, config.pose_balance)
-        sampler = WeightedRandomSampler(torch.from_numpy(weights), len(samples), generator=generator)
+        sampler = WeightedRandomSampler(weights.tolist(), len(samples), generator=generator)
     return DataLoader(
         samples,
         batch_size=config.batch_size,
