@@ -42,7 +42,7 @@ def roll(points: np.ndarray, scheme: Scheme) -> np.ndarray:
     The direction from eye to eye and the direction from eyes to mouth turned by a quarter are added: in a profile
     the first nearly vanishes and the second decides.
     """
-    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(scheme.anchors(points), -2, 0)
+    left_eye, right_eye, _, mouth_left, mouth_right = np.moveaxis(scheme.anchors(points), -2, 0)
     across = right_eye - left_eye
     down = (mouth_left + mouth_right) / 2 - (left_eye + right_eye) / 2
     direction = across + np.stack([down[..., 1], -down[..., 0]], axis=-1)
@@ -52,11 +52,12 @@ def roll(points: np.ndarray, scheme: Scheme) -> np.ndarray:
 def face_squares(points: np.ndarray, scheme: Scheme, scale: float) -> np.ndarray:
     """The canonical face squares. points: (N, K, 2) pixels -> (N, 4).
 
-    Upright with the face; centred on the extent of the eyes, nose and mouth; side `scale` times its larger side.
+    Upright with the face; centred on the extent of eye centres, nose tip and mouth corners; the side is `scale` times
+    that extent's larger side.
     """
     points = np.asarray(points, np.float64)
     angle = roll(points, scheme)
-    upright = rotate(points, -angle)
+    upright = rotate(scheme.anchors(points), -angle)
     low, high = upright.min(axis=1), upright.max(axis=1)
     centre = rotate(((low + high) / 2)[:, None], angle)[:, 0]
     side = np.maximum((high - low).max(axis=1) * scale, 1e-3)

@@ -28,8 +28,9 @@ class Scheme:
     swap: tuple[int, ...]
     """`points[swap]` puts the landmarks of a mirrored face back in order."""
     left_eye: tuple[int, ...]
-    """Landmarks whose mean is the centre of the left eye; likewise the three below."""
+    """Landmarks whose mean is the centre of the left eye; likewise the four below."""
     right_eye: tuple[int, ...]
+    nose: tuple[int, ...]
     mouth_left: tuple[int, ...]
     mouth_right: tuple[int, ...]
     interocular: tuple[int, int]
@@ -39,8 +40,11 @@ class Scheme:
         return len(self.points)
 
     def anchors(self, points: np.ndarray) -> np.ndarray:
-        """Eye centres and mouth corners. points: (..., K, 2) -> (..., 4, 2): left eye, right eye, mouth left, right."""
-        groups = (self.left_eye, self.right_eye, self.mouth_left, self.mouth_right)
+        """The face as five points: eye centres, nose tip, mouth corners. points: (..., K, 2) -> (..., 5, 2).
+
+        What holds for every scheme, such as where a face is and how it is turned, is said of these.
+        """
+        groups = (self.left_eye, self.right_eye, self.nose, self.mouth_left, self.mouth_right)
         return np.stack([points[..., list(group), :].mean(axis=-2) for group in groups], axis=-2)
 
 
@@ -67,6 +71,7 @@ POINTS_5 = Scheme(
     swap=(1, 0, 2, 4, 3),
     left_eye=(0,),
     right_eye=(1,),
+    nose=(2,),
     mouth_left=(3,),
     mouth_right=(4,),
     interocular=(0, 1),
@@ -90,6 +95,7 @@ POINTS_68 = Scheme(
     swap=_multi_pie_swap(),
     left_eye=tuple(range(36, 42)),
     right_eye=tuple(range(42, 48)),
+    nose=(30,),
     mouth_left=(48,),
     mouth_right=(54,),
     interocular=(36, 45),

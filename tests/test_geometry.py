@@ -35,6 +35,14 @@ def test_square_fills_the_crop():
     assert np.allclose(transform(matrix, corners), [[[-0.5, -0.5], [79.5, -0.5], [79.5, 79.5], [-0.5, 79.5]]])
 
 
+def test_dense_scheme_has_the_square_of_its_five_points():
+    """Jaw and brows do not make a face larger."""
+    points = np.random.default_rng(0).uniform(0, 100, (3, 68, 2))
+    five = POINTS_68.anchors(points)
+    assert five.shape == (3, 5, 2)
+    assert np.allclose(face_squares(points, POINTS_68, 2.0), face_squares(five, POINTS_5, 2.0))
+
+
 @pytest.mark.parametrize("face", [FRONTAL, PROFILE], ids=["frontal", "profile"])
 @pytest.mark.parametrize("degrees", [-170, -90, -20, 0, 45, 179])
 def test_crop_is_upright_whatever_the_rotation(face, degrees):

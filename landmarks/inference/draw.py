@@ -140,12 +140,12 @@ def _dense(scheme: Scheme) -> bool:
 
 
 def _face_sizes(anchors: np.ndarray, boxes: np.ndarray) -> np.ndarray:
-    """About the height of each face in pixels. anchors: (N, 4, 2), boxes: (N, 4) -> (N,).
+    """About the height of each face in pixels. anchors: (N, 5, 2), boxes: (N, 4) -> (N,).
 
     From the span of eyes and mouth, which depends neither on the scheme nor on the source of the boxes; from the
     box where those points are missing.
     """
-    left_eye, right_eye, mouth_left, mouth_right = np.moveaxis(anchors, 1, 0)
+    left_eye, right_eye, _, mouth_left, mouth_right = np.moveaxis(anchors, 1, 0)
     across = np.linalg.norm(right_eye - left_eye, axis=1)
     down = np.linalg.norm(mouth_left + mouth_right - left_eye - right_eye, axis=1) / 2
     sizes = 2.3 * np.maximum(across, down)

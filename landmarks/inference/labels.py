@@ -21,7 +21,7 @@ Line = list[tuple[str, str]]
 def draw_labels(
     canvas: np.ndarray, faces: Faces, anchors: np.ndarray, boxes: np.ndarray, sizes: np.ndarray, scale: float
 ) -> None:
-    """Each face's label, where it covers least and says most. anchors: (N, 4, 2); boxes: (N, 4) inside the image."""
+    """Each face's label, where it covers least and says most. anchors: (N, 5, 2); boxes: (N, 4) inside the image."""
     height, width = canvas.shape[:2]
     margins = 0.25 * sizes[:, None]
     cores = np.concatenate([anchors.min(axis=1) - margins, anchors.max(axis=1) + margins], axis=1)
