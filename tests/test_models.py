@@ -87,8 +87,8 @@ def test_weights_file_carries_everything(tmp_path):
     model = load_model(tmp_path / "w.safetensors")
     assert model.network.config == SMALL and model.about == {"terms": "research"} and len(model.sha256) == 64
     crops = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
-    for name, value in network.eval()(crops).items():
-        assert torch.equal(value, model.network(crops)[name])
+    (before, _), (after, _) = predict(network.eval(), crops), predict(model.network, crops)
+    assert (before["points_5"] - after["points_5"]).abs().max() < 0.05, "pixels, after half precision"
     assert [path.name for path in tmp_path.iterdir()] == ["w.safetensors"]
 
 
