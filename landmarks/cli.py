@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import os
 import sys
+import warnings
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Annotated, Optional
@@ -16,16 +17,19 @@ from rich.table import Table
 
 from landmarks.errors import LandmarksError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False, help=__doc__ and (
-    "Facial landmarks, head pose, smile, glasses and gender from one network."
-))  # fmt: skip
+app = typer.Typer(
+    no_args_is_help=True,
+    add_completion=False,
+    pretty_exceptions_enable=False,
+    help="Facial landmarks, head pose, smile, glasses and gender from one network.",
+)
 data_app = typer.Typer(no_args_is_help=True, help="Annotated face datasets: look at them, check them, prepare them.")
 weights_app = typer.Typer(no_args_is_help=True, help="The networks that come with the package.")
 app.add_typer(data_app, name="data")
 app.add_typer(weights_app, name="weights")
 
-errors = Console(stderr=True, highlight=False)
-output = Console(highlight=False)
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
 
 WEIGHTS_HELP = "Shipped weights by name, or a .safetensors file."
 DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
@@ -294,6 +298,7 @@ def _table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
 
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
+    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}", markup=False)
     try:
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:

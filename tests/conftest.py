@@ -51,8 +51,8 @@ def write_png(path: Path, image: np.ndarray) -> Path:
 
 
 def mtfl_line(image: str, points: np.ndarray, labels: dict[str, int]) -> str:
-    """A line as MTFL writes it: x1..x5 y1..y5, then 1/2 codes and pose 1..5."""
-    x, y = (" ".join(f"{v:.6f}" for v in axis) for axis in points.T)
+    """A line as MTFL writes it: x1..x5 y1..y5 counted from 1, then 1/2 codes and pose 1..5."""
+    x, y = (" ".join(f"{v:.6f}" for v in axis) for axis in points.T + 1)
     codes = {name: 1 if labels[name] else 2 for name in ("gender", "smile", "glasses")}
     return MTFL_LINE.format(image=image, x=x, y=y, pose=labels["pose"] + 1, **codes)
 

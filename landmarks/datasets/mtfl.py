@@ -1,7 +1,8 @@
 """MTFL: Multi-Task Facial Landmark data (Zhang et al., ECCV 2014). 12,995 faces, 5 points, 4 attributes, no boxes.
 
 `training.txt` and `testing.txt`: image path, x1..x5, y1..y5, gender, smile, glasses, pose. Training paths have
-backslashes, testing paths slashes.
+backslashes, testing paths slashes. Coordinates count pixels from 1: a network trained on mirrored copies of the faces
+predicts x one pixel to the left of the labels, in small and in large images alike.
 """
 
 from __future__ import annotations
@@ -64,7 +65,7 @@ def _parse(line: str, folder: str, split: str, where: str) -> dict:
         "image": folder + image,
         "split": split,
         "source": SOURCES.get(image.split("/")[0], image.split("/")[0]),
-        "points_5": np.array([numbers[:5], numbers[5:10]]).T,
+        "points_5": np.array([numbers[:5], numbers[5:10]]).T - 1,
         "gender": gender,
         "smile": smile,
         "glasses": glasses,

@@ -87,7 +87,7 @@ class CenterFace:
 
     name = "centerface"
     # landmarks.inference.boxrule on 1,500 training faces of MTFL.
-    rule = BoxRule(shift_y=0.075, extent=0.433)
+    rule = BoxRule(shift_y=0.067, extent=0.433)
 
     def __init__(self, threshold: float = 0.5, max_side: int = 640) -> None:
         """threshold: lowest score of a face; max_side: longest side in pixels of what the network looks at."""
@@ -123,7 +123,7 @@ class YuNet:
 
     name = "yunet"
     # landmarks.inference.boxrule on 1,500 training faces of MTFL.
-    rule = BoxRule(shift_y=0.08, extent=0.428)
+    rule = BoxRule(shift_y=0.072, extent=0.428)
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.7, max_side: int = 640) -> None:
         """model: its ONNX file; None: the one that the environment variable LANDMARKS_YUNET names."""

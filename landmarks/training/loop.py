@@ -12,6 +12,7 @@ from dataclasses import asdict, dataclass, field
 from pathlib import Path
 from typing import cast
 
+import cv2
 import numpy as np
 import torch
 from torch import Tensor, nn
@@ -164,8 +165,13 @@ def _loader(samples: Samples, config: TrainingConfig, epoch: int, shuffle: bool)
         sampler=sampler,
         num_workers=config.workers,
         generator=generator,
-        drop_last=False,
+        worker_init_fn=_one_thread,
     )
+
+
+def _one_thread(worker: int) -> None:
+    """Workers make samples side by side; threads of OpenCV's in each of them would only fight."""
+    cv2.setNumThreads(0)
 
 
 def _draw_weights(samples: Samples, balance: float) -> np.ndarray:

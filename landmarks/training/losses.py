@@ -10,7 +10,7 @@ from landmarks.models.heads import SimCC
 from landmarks.models.network import NetworkConfig
 from landmarks.schemes import ABSENT, SCHEMES
 
-DISTANCE_WEIGHT = 3.0
+DISTANCE_WEIGHT = 2.0
 """Weight of the decoded points' distance, a pixel, beside the divergence of their bins, a nat."""
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import json
 import sys
 from collections.abc import Callable
 from pathlib import Path
@@ -58,6 +59,7 @@ def train_from_config(
     network = train(network_config, training, load_crops(data), out, device, report)
     path = Path(out) / "weights.safetensors"
     facts = about(data)
+    last = json.loads((Path(out) / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     save_model(
         network,
         path,
@@ -65,6 +67,7 @@ def train_from_config(
             "version": __version__,
             "trained_on": [{"dataset": facts["name"], "terms": facts["terms"], "faces": facts["crops"]}],
             "training": dataclasses.asdict(training),
+            "validation": last.get("val", {}),
         },
     )
     return path
