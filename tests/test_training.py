@@ -22,16 +22,18 @@ QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
 
 def test_perfect_points_cost_nothing():
     points = torch.rand(3, 5, 2) * 30 + 5
-    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points).item() == pytest.approx(0, abs=5e-3)
+    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points, 2.0).item() == pytest.approx(
+        0, abs=5e-3
+    )
 
 
 @pytest.mark.parametrize("absent", [float("nan"), -30.0, 100.0])
 def test_absent_points_change_neither_loss_nor_gradient(absent):
     points = torch.rand(3, 5, 2) * 30 + 5
     logits = torch.randn(3, 5, 2, CODEC.bins, requires_grad=True)
-    expected = points_loss(CODEC, logits[:, :3], points[:, :3])
+    expected = points_loss(CODEC, logits[:, :3], points[:, :3], 2.0)
     points[:, 3:] = absent
-    loss = points_loss(CODEC, logits, points)
+    loss = points_loss(CODEC, logits, points, 2.0)
     loss.backward()
     assert loss.item() == pytest.approx(expected.item())
     assert torch.isfinite(logits.grad).all() and (logits.grad[:, 3:] == 0).all() and (logits.grad[:, :3] != 0).any()
@@ -46,7 +48,7 @@ def test_absent_labels_are_masked():
 
 def test_nothing_labelled_costs_nothing():
     assert attribute_loss(torch.randn(2, 5), torch.tensor([ABSENT, ABSENT])) == 0
-    assert points_loss(CODEC, torch.randn(2, 5, 2, CODEC.bins), torch.full((2, 5, 2), float("nan"))) == 0
+    assert points_loss(CODEC, torch.randn(2, 5, 2, CODEC.bins), torch.full((2, 5, 2), float("nan")), 2.0) == 0
 
 
 def test_overfits_eight_faces(prepared):
@@ -58,7 +60,7 @@ def test_overfits_eight_faces(prepared):
     network = Network(SMALL)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(80):
-        loss = sum(task_losses(SMALL, network(batch["crop"]), batch).values())
+        loss = sum(task_losses(SMALL, network(batch["crop"]), batch, 2.0).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -19,6 +19,8 @@ from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
 from landmarks.sources import Source
 
 OK, NO_FACE = "ok", "no_face"
+MAX_WAITING_PIXELS = 64_000_000
+"""Images wait for each other, so that faces make full batches, until they are as large as this together."""
 FAILED = ("missing", "unreadable", "too_large")
 """Statuses that make a run end with exit code 1."""
 
@@ -111,10 +113,9 @@ class Annotator:
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
         for source in sources:
             waiting.append(self._detect(source))
-            if (
-                sum(len(boxes) for _, boxes, _ in waiting) >= self.batch_size
-                or len(waiting) >= self.batch_size // 4 + 1
-            ):
+            faces = sum(len(boxes) for _, boxes, _ in waiting)
+            pixels = sum(record.width * record.height for record, _, _ in waiting)
+            if faces >= self.batch_size or pixels >= MAX_WAITING_PIXELS or len(waiting) >= self.batch_size:
                 yield from self._finish(waiting)
                 waiting = []
         yield from self._finish(waiting)

@@ -40,8 +40,8 @@ class TrainingConfig:
     weight_decay: float = 0.05
     task_weights: dict[str, float] = field(default_factory=dict)
     """Weight of each task's loss; 1 where not given."""
-    label_smoothing: float = 0.0
-    """For the attributes."""
+    distance_weight: float = 2.0
+    """Weight, in the landmarks' loss, of the decoded points' distance beside the divergence of their bins."""
     pose_balance: float = 0.5
     """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
     average_decay: float = 0.995
@@ -113,7 +113,7 @@ def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, 
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=_mixed(config)):
             outputs = network(batch["crop"])
-        losses = task_losses(network.config, outputs, batch, config.label_smoothing)
+        losses = task_losses(network.config, outputs, batch, config.distance_weight)
         total = sum(config.task_weights.get(task, 1.0) * loss for task, loss in losses.items())
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -137,7 +137,7 @@ def validate(network: Network, samples: Samples, config: TrainingConfig, device:
     for batch in _loader(samples, config, epoch=0, shuffle=False):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
         outputs = network(batch["crop"])
-        losses = task_losses(network.config, outputs, batch)
+        losses = task_losses(network.config, outputs, batch, config.distance_weight)
         count = len(batch["crop"])
         for task, loss in losses.items():
             sums[task] += float(loss) * count
