@@ -235,15 +235,16 @@ def data_check(
 @weights_app.command("list", epilog="Example: landmarks weights list")
 def weights_list() -> None:
     """Name the shipped weights."""
+    from landmarks.models.network import count_multiply_adds, count_parameters
     from landmarks.models.store import load_model, shipped_names
 
     rows = []
     for name in shipped_names():
         model = load_model(name)
         config = model.network.config
-        parameters = sum(p.numel() for p in model.network.parameters())
-        rows.append([name, ", ".join(config.tasks), f"{config.input_size} px", f"{parameters / 1e6:.2f} M"])
-    output.print(_table("", ["name", "tasks", "input", "parameters"], rows))
+        costs = [count_parameters(model.network) / 1e6, count_multiply_adds(model.network) / 1e6]
+        rows.append([name, ", ".join(config.tasks), f"{config.input_size} px", *(f"{cost:.2f} M" for cost in costs)])
+    output.print(_table("", ["name", "tasks", "input", "parameters", "multiply-adds a pass"], rows))
 
 
 @weights_app.command("info", epilog="Example: landmarks weights info compact")

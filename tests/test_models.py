@@ -11,7 +11,7 @@ from safetensors.torch import load_file, save_file
 from landmarks.errors import WeightsError
 from landmarks.models import store
 from landmarks.models.heads import SimCC
-from landmarks.models.network import Network, NetworkConfig, predict
+from landmarks.models.network import Network, NetworkConfig, count_multiply_adds, count_parameters, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES
 
@@ -49,6 +49,17 @@ def test_network_has_an_output_a_task(size):
     points, probabilities = predict(network, crops)
     assert points["points_68"].shape == (2, 68, 2)
     assert all(torch.allclose(p.sum(1), torch.ones(2)) for p in probabilities.values())
+
+
+def test_costs_are_those_of_the_layers():
+    """Against the sums over the layers, written out: kernels times places, and the linear layers."""
+    network = Network(NetworkConfig(tasks=("points_5", "smile"), input_size=32, features=16))
+    widths, sides = [3, 24, 64, 128, 192], [16, 8, 4, 2]
+    strided = sum(9 * a * b * side**2 for a, b, side in zip(widths, widths[1:], sides))
+    residual = 2 * 9 * (128**2 * 4**2 + 192**2 * 2**2)
+    squeeze, project = 192 * 64 * 2**2, 64 * 2 * 2 * 16
+    assert count_multiply_adds(network) == strided + residual + squeeze + project + 16 * (5 * 2 * 64 + 2)
+    assert count_parameters(network.heads) == 17 * (5 * 2 * 64 + 2)
 
 
 def test_fusing_changes_nothing():

@@ -6,6 +6,7 @@ from dataclasses import asdict, dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.models.encoders import ENCODERS, ConvNorm
 from landmarks.models.heads import AttributeHead, PointsHead, SimCC
@@ -109,3 +110,17 @@ def predict(network: Network, crops: Tensor) -> tuple[dict[str, Tensor], dict[st
     points = {name: codec.decode(outputs[name]) for name in network.config.schemes}
     probabilities = {name: torch.softmax(outputs[name].float(), dim=1) for name in network.config.attributes}
     return points, probabilities
+
+
+def count_parameters(network: nn.Module) -> int:
+    """Number of learnt values."""
+    return sum(parameter.numel() for parameter in network.parameters())
+
+
+def count_multiply_adds(network: Network) -> int:
+    """Multiply-adds of one face in one pass."""
+    size = network.config.input_size
+    crop = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(network.parameters()).device)
+    with FlopCounterMode(display=False) as counter, torch.no_grad():
+        network.eval()(crop)
+    return counter.get_total_flops() // 2
