@@ -109,9 +109,11 @@ def extract_crop(image: np.ndarray, matrix: np.ndarray, size: int) -> np.ndarray
     """Cut a crop out of an image. image: (H, W, 3) uint8, matrix: (2, 3) -> (size, size, 3) uint8.
 
     Outside the image the crop is black. Where the image must shrink by more than 2, its part under the crop is
-    first averaged down by a whole factor, so that large faces do not alias.
+    first averaged down by a whole factor, so that large faces do not alias. A matrix that is not finite gives black.
     """
     matrix = np.asarray(matrix, np.float64)
+    if not np.isfinite(matrix).all():
+        return np.zeros((size, size, 3), np.uint8)
     factor = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-9))
     if factor >= 2:
         image, matrix = _shrink_under_crop(image, matrix, size, factor)

@@ -3,12 +3,14 @@ import json
 
 import numpy as np
 import pytest
+import torch
 from conftest import draw_face, write_png
 
 from landmarks import Annotator, Faces, read_results
 from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.inference.batch import annotate, drawing_path
 from landmarks.inference.detect import Detections, WholeImage
+from landmarks.models.store import load_model
 from landmarks.sources import find
 
 ATTRIBUTES = ("pose", "smile", "glasses", "gender")
@@ -87,6 +89,14 @@ def test_predict_takes_given_boxes(annotator):
     assert np.array_equal(faces[2].boxes, boxes[2])
     with pytest.raises(ValueError, match="2 arrays"):
         annotator.predict(images, boxes[:2])
+
+
+def test_a_network_that_gives_nan_costs_only_its_faces(small_weights, folder):
+    """Broken weights end in NaN, not in a crash: results are written with empty cells."""
+    model = load_model(small_weights)
+    torch.nn.init.constant_(model.network.heads["points_5"].linear.bias, float("nan"))
+    faces = Annotator(model, detector=Halves(), device="cpu")(folder / "pair0.png")
+    assert len(faces) == 2 and np.isnan(faces.points).all()
 
 
 def test_stream_gives_a_record_an_image_in_order(annotator, folder):

@@ -43,6 +43,7 @@ def save_model(network: Network, path: str | Path, about: dict | None = None) ->
     tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
     temporary = path.with_name(path.name + ".tmp")
     save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
+    temporary.chmod(0o644)  # safetensors makes files that only their owner may read
     os.replace(temporary, path)
 
 
