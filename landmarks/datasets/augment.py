@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+import os
 from dataclasses import dataclass
 
-import albumentations as A
 import numpy as np
+
+os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for a newer version
+import albumentations as A
 
 from landmarks.geometry import flip_points
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
