@@ -4,12 +4,14 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.datasets.dataset import read_dataset
+from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.evaluation.evaluate import Predictions, evaluate, predict_dataset
 from landmarks.evaluation.report import tables, write_report
+from landmarks.evaluation.robustness import PLACEMENTS, measure
 from landmarks.evaluation.run import evaluate_weights
+from landmarks.geometry import face_squares
 from landmarks.models.store import load_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
@@ -92,3 +94,20 @@ def test_empty_split(mtfl, small_weights):
     dataset = read_dataset(mtfl)
     with pytest.raises(DataError, match="no faces in the split 'dev'"):
         predict_dataset(load_model(small_weights).network, dataset, "dev")
+
+
+@pytest.mark.parametrize("placement", PLACEMENTS, ids=[placement.name for placement in PLACEMENTS])
+def test_placements_move_squares_as_they_say(placement):
+    points = np.random.default_rng(1).uniform(0, 100, (40, 5, 2))
+    true, moved = face_squares(points, POINTS_5, 1.0), placement.squares(points, POINTS_5)
+    ratio = moved[:, 2] / true[:, 2]
+    assert ratio.min() >= placement.extents[0] - 1e-9 and ratio.max() <= placement.extents[1] + 1e-9
+    assert abs((moved[:, :2] - true[:, :2]) / moved[:, 2:3]).max() <= placement.shift
+    assert np.allclose(np.degrees(moved[:, 3] - true[:, 3]), placement.angle)
+    assert np.array_equal(moved, placement.squares(points, POINTS_5)), "the same squares for every network"
+
+
+def test_robustness_is_measured_on_validation_faces(prepared, small_weights):
+    crops = load_crops(prepared)
+    error, failures = measure(load_model(small_weights).network.fuse(), crops, PLACEMENTS[0])
+    assert error > 0.1 and 0 <= failures <= 1, "an untrained network is wrong"
