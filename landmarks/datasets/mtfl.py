@@ -2,7 +2,7 @@
 
 `training.txt` and `testing.txt`: image path, x1..x5, y1..y5, gender, smile, glasses, pose. Training paths have
 backslashes, testing paths slashes. Coordinates count pixels from 1: a network trained on mirrored copies of the faces
-predicts x one pixel to the left of the labels, in small and in large images alike.
+predicts x about one pixel to the left of the labels, in small and in large images alike.
 """
 
 from __future__ import annotations
