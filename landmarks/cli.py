@@ -119,7 +119,7 @@ def annotate(
 
 @app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file with the sections [network] and [training].")],
+    config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
     data: Annotated[Path, typer.Option(help="Folder made by `landmarks data prepare`.")],
     out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",

@@ -174,6 +174,19 @@ def test_jsonl_has_a_line_for_every_image(annotator, folder, tmp_path):
     assert set(lines[2]["faces"][0]["points"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
 
 
+def test_a_drawing_that_cannot_be_written_costs_only_itself(small_weights, tmp_path):
+    """A name that is too long once it ends in .jpg, and a side beyond what JPEG can hold."""
+    face = draw_face(0)[0]
+    write_png(tmp_path / "in" / f"{'x' * 250}.png", face)
+    write_png(tmp_path / "in" / "wide.png", np.zeros((20, 66_000, 3), np.uint8))
+    write_png(tmp_path / "in" / "zz.png", face)
+    annotator = Annotator(small_weights, detector="whole-image", device="cpu")
+    with pytest.warns(UserWarning, match="no drawing") as caught:
+        summary = annotate(annotator, find([tmp_path / "in"]), tmp_path / "out", drawings=True)
+    assert len(caught) == 2 and summary.statuses == {"ok": 3}
+    assert [path.name for path in (tmp_path / "out" / "drawings").iterdir()] == ["zz.png.jpg"]
+
+
 def test_read_results_of_nothing(tmp_path):
     with pytest.raises(DataError, match=r"no faces\.csv"):
         read_results(tmp_path)

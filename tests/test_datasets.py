@@ -187,6 +187,12 @@ def test_prepare_leaves_out_copies_and_unreadable_images(mtfl, tmp_path):
         read_dataset(tmp_path / "data").image(6)
 
 
+def test_nothing_to_prepare(tmp_path):
+    (tmp_path / "faces.csv").write_text("image,split,smile\na.png,train,smiling\nb.png,test,smiling\n")
+    with pytest.raises(DataError, match="no face with points"):
+        prepare(read_dataset(tmp_path), tmp_path / "out")
+
+
 @pytest.mark.parametrize("damage", ["no json", "bad json", "no crops", "short crops"])
 def test_half_prepared_is_refused(prepared, tmp_path, damage):
     folder = shutil.copytree(prepared, tmp_path / "p")

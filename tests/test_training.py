@@ -5,9 +5,9 @@ import torch
 from conftest import SMALL
 from torch.utils.data import default_collate
 
-from landmarks.datasets.dataset import load_crops
+from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import Samples
-from landmarks.errors import LandmarksError, WeightsError
+from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.models.heads import SimCC
 from landmarks.models.network import Network
 from landmarks.models.store import load_model
@@ -114,6 +114,12 @@ def test_other_settings_or_a_damaged_state_are_refused(prepared, tmp_path):
         train(SMALL, QUICK, crops, tmp_path)
 
 
+def test_no_training_faces(prepared, tmp_path):
+    crops = load_crops(prepared)
+    with pytest.raises(DataError, match="nothing to learn from"):
+        train(SMALL, QUICK, Crops(crops.folder, crops.table[crops.table["split"] == "val"]), tmp_path)
+
+
 def test_mixed_precision_runs(prepared, tmp_path):
     config = TrainingConfig(epochs=1, batch_size=16, workers=0, precision="bfloat16")
     network = train(SMALL, config, load_crops(prepared), tmp_path)
@@ -129,6 +135,7 @@ def test_config_file_to_weights(prepared, tmp_path):
     model = load_model(path)
     assert model.network.config.tasks == ("points_5", "smile")
     assert model.about["training"]["seed"] == 3 and model.about["trained_on"][0]["dataset"] == "mtfl"
+    assert model.about["trained_on"][0]["faces"] == 36, "the validation faces are not among them"
 
 
 @pytest.mark.parametrize(

@@ -103,12 +103,15 @@ def prepare(
 
     Rows whose image is missing or unreadable, and later copies of a byte-identical training image, are left out with
     a warning. Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
+    Raises DataError if there is no face to cache.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "dataset.json").unlink(missing_ok=True)
     rows = np.flatnonzero(dataset.table["split"].isin(["train", "val"]).to_numpy())
     rows = rows[[any(p is not None for p in dataset.table.loc[row, list(SCHEMES)]) for row in rows]]
+    if not len(rows):
+        raise DataError(f"{dataset.files.root}: no face with points in the training part; nothing to prepare")
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
     kept: list[np.integer] = []

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+import os
 import time
+import warnings
 from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
@@ -84,8 +86,19 @@ def drawing_path(image: str) -> PurePosixPath:
 
 
 def _write_drawing(record: Record, pixels: np.ndarray, folder: Path, style: Style) -> None:
+    """Write a drawing, whole or not at all. One that cannot be written costs a warning, not the run: a name may be too
+    long with its new suffix, a side too long for JPEG."""
     path = folder / drawing_path(record.image)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    picture = draw(pixels, record.faces, style)
-    _, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
-    path.write_bytes(data.tobytes())
+    temporary = path.with_name(".drawing.tmp")
+    try:
+        path.parent.mkdir(parents=True, exist_ok=True)
+        picture = draw(pixels, record.faces, style)
+        written, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+        if not written:
+            raise OSError("too large for JPEG")
+        temporary.write_bytes(data.tobytes())
+        os.replace(temporary, path)
+    except (OSError, cv2.error) as error:
+        temporary.unlink(missing_ok=True)
+        reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+        warnings.warn(f"{record.image}: no drawing ({reason})", stacklevel=2)

@@ -22,7 +22,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import labels_of
-from landmarks.errors import WeightsError
+from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.schemes import POSE
 from landmarks.training.checkpoint import load_state, save_state
@@ -72,7 +72,8 @@ def train(
     """Train a network on the `train` faces and watch it on the `val` faces; return the averaged network.
 
     Writes to `out`: `log.jsonl`, a row an epoch with every task's loss, and `state.safetensors`, from which an
-    interrupted call with the same settings goes on. Equal settings give equal numbers on a CPU.
+    interrupted call with the same settings goes on. Equal settings give equal numbers on a CPU. Raises DataError
+    without training faces, WeightsError if `out` holds another training.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -85,6 +86,8 @@ def train(
         crops, rows[split], network_config.tasks, network_config.input_size, network_config.crop_scale, config.seed
     )
     samples, held_out = make("train"), make("val")
+    if not len(samples):
+        raise DataError(f"{crops.folder}: no faces in the split 'train'; nothing to learn from")
     steps = config.epochs * math.ceil(len(samples) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
 

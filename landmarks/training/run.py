@@ -56,7 +56,8 @@ def train_from_config(
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    network = train(network_config, training, load_crops(data), out, device, report)
+    crops = load_crops(data)
+    network = train(network_config, training, crops, out, device, report)
     path = Path(out) / "weights.safetensors"
     facts = about(data)
     last = json.loads((Path(out) / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
@@ -65,7 +66,7 @@ def train_from_config(
         path,
         {
             "version": __version__,
-            "trained_on": [{"dataset": facts["name"], "terms": facts["terms"], "faces": facts["crops"]}],
+            "trained_on": [{"dataset": facts["name"], "terms": facts["terms"], "faces": len(crops.part("train"))}],
             "training": dataclasses.asdict(training),
             "validation": last.get("val", {}),
         },
