@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -32,6 +33,26 @@ class AttributeScores:
     def confidence(self) -> np.ndarray:
         """(N,) float32: its probability."""
         return self.probabilities.max(axis=1, initial=0)
+
+
+@dataclass(frozen=True)
+class Number:
+    """A number that `Faces` may hold for every face or every landmark, and its name in tables and files."""
+
+    field: str
+    """Its field in `Faces`; a result whose field is missing or None does not have it."""
+    column: str
+    """Its column; of a landmark, after the landmark's name: `nose_error`."""
+    meaning: str
+
+
+PER_FACE = (
+    Number("scores", "score", "the detector's score, higher is surer; empty where there was no detector"),
+    Number("quality", "quality", "how far to trust this face, 0 to 1; the doubtful ones are low"),
+)
+"""Numbers of a face. Tables, files and the review list read from here: a line more is a column more in all of them."""
+PER_POINT = (Number("point_errors", "error", "expected error of the landmark as a share of the face size"),)
+"""Numbers of a landmark, likewise."""
 
 
 @dataclass(frozen=True)
@@ -95,15 +116,50 @@ class Faces:
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
-    def to_frame(self) -> pd.DataFrame:
-        """A row a face: face, x0 y0 x1 y1, score, NAME_x NAME_y of each landmark, then each attribute's label
-        and that label's probability."""
+    @classmethod
+    def concatenate(cls, several: Sequence[Faces]) -> Faces:
+        """The faces of several results with the same fields, in order. Raises ValueError if there is no result."""
+        if not several:
+            raise ValueError("there is nothing to concatenate")
+        first = several[0]
+        optional = [number.field for number in (*PER_FACE, *PER_POINT)]
+        held = ["boxes", "points", *(name for name in optional if getattr(first, name, None) is not None)]
+        return type(first)(
+            **{name: np.concatenate([getattr(faces, name) for faces in several]) for name in held},
+            attributes={
+                name: AttributeScores(
+                    scores.attribute, np.concatenate([faces.attributes[name].probabilities for faces in several])
+                )
+                for name, scores in first.attributes.items()
+            },
+            scheme=first.scheme,
+        )
+
+    def numbers(self, kinds: Sequence[Number]) -> dict[str, np.ndarray]:
+        """Those of `kinds` (PER_FACE or PER_POINT) that this result holds: column name -> (N,) or (N, K) float32."""
+        values = {number.column: getattr(self, number.field, None) for number in kinds}
+        return {column: value for column, value in values.items() if value is not None}
+
+    def columns(self) -> dict[str, np.ndarray]:
+        """The table of faces, column by column, each (N,).
+
+        face, x0 y0 x1 y1, the numbers of a face (score), for each landmark NAME_x NAME_y and its numbers, then each
+        attribute's label and that label's probability. A label whose probability is NaN is None.
+        """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))
-        columns["score"] = self.scores
+        columns.update(self.numbers(PER_FACE))
+        of_points = self.numbers(PER_POINT)
         for i, name in enumerate(self.scheme.points):
             columns[f"{name}_x"], columns[f"{name}_y"] = self.points[:, i, 0], self.points[:, i, 1]
+            columns.update({f"{name}_{column}": values[:, i] for column, values in of_points.items()})
         for name, scores in self.attributes.items():
-            columns[name] = scores.labels
-            columns[f"{name}_probability"] = scores.confidence
-        return pd.DataFrame(columns)
+            confidence = scores.confidence
+            columns[name] = scores.labels.astype(object)
+            columns[name][np.isnan(confidence)] = None
+            columns[f"{name}_probability"] = confidence
+        return columns
+
+    def to_frame(self) -> pd.DataFrame:
+        """A row a face: the columns of `columns`."""
+        return pd.DataFrame(self.columns())

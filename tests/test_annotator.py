@@ -147,15 +147,14 @@ def test_run_writes_what_the_annotator_found(annotator, folder, tmp_path, format
     assert not list(out.glob("*.partial"))
 
 
-def test_a_stopped_run_leaves_what_it_had(annotator, folder, tmp_path):
+def test_a_stopped_run_leaves_no_results_that_look_whole(annotator, folder, tmp_path):
     def stop(record):
         if record.image == "pair2.png":
             raise KeyboardInterrupt
 
     with pytest.raises(KeyboardInterrupt):
         annotate(annotator, find([folder]), tmp_path / "out", report=stop)
-    assert not (tmp_path / "out" / "faces.csv").exists()
-    assert "pair1.png" in (tmp_path / "out" / "faces.csv.partial").read_text()
+    assert not list((tmp_path / "out").glob("*.csv"))
 
 
 def test_formats_hold_the_same(annotator, folder, tmp_path):
@@ -188,7 +187,7 @@ def test_a_drawing_that_cannot_be_written_costs_only_itself(small_weights, tmp_p
 
 
 def test_read_results_of_nothing(tmp_path):
-    with pytest.raises(DataError, match=r"no faces\.csv"):
+    with pytest.raises(DataError, match=r"none of .*faces\.csv"):
         read_results(tmp_path)
     (tmp_path / "faces.jsonl").write_text("{}\n")
     with pytest.raises(DataError, match="line 1"):

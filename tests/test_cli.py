@@ -28,7 +28,9 @@ def test_annotate(monkeypatch, images, small_weights, tmp_path, capsys):
     out = tmp_path / "out"
     options = ("--out", out, "--weights", small_weights, "--whole-image", "--draw", "--format", "csv,jsonl")
     assert run(monkeypatch, "annotate", images, *options) == 0
-    assert {p.name for p in out.iterdir()} == {"images.csv", "failures.csv", "faces.csv", "faces.jsonl", "drawings"}
+    assert {p.name for p in out.iterdir()} == {
+        "images.csv", "failures.csv", "faces.csv", "faces.jsonl", "review.csv", "schema.json", "drawings",
+    }  # fmt: skip
     captured = capsys.readouterr()
     assert captured.out == "" and "3 images (3 ok), 3 faces" in captured.err
 

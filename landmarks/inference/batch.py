@@ -14,9 +14,10 @@ import cv2
 import numpy as np
 
 from landmarks.errors import LandmarksError
+from landmarks.faces import Faces
 from landmarks.inference.annotator import FAILED, Annotator, Record
 from landmarks.inference.draw import Style, draw
-from landmarks.inference.sinks import FORMATS, ImagesCsv, Sink
+from landmarks.inference.sinks import Results
 from landmarks.sources import Source
 
 
@@ -60,20 +61,17 @@ def annotate(
     faces = 0
     try:
         out.mkdir(parents=True, exist_ok=True)
-        sinks: list[Sink] = [ImagesCsv(out)]
-        sinks += [FORMATS[name](out, annotator.scheme, annotator.attributes) for name in formats]
+        results = Results(out, Faces.empty(annotator.scheme, annotator.attributes), formats)
     except OSError as error:
         raise LandmarksError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     for record in annotator.stream(sources):
-        for sink in sinks:
-            sink.write(record)
+        results.write(record)
         if drawings and record.pixels is not None:
             _write_drawing(record, record.pixels, out / "drawings", style)
         statuses[record.status] += 1
         faces += len(record.faces)
         report(record)
-    for sink in sinks:
-        sink.close()
+    results.close()
     return Summary(dict(statuses), faces, time.perf_counter() - started)
 
 
