@@ -10,12 +10,15 @@ class LandmarksError(Exception):
 class ImageError(LandmarksError):
     """An image that cannot be used.
 
-    path: its name; status: the word in the result tables (`missing`, `unreadable`, `too_large`); reason: why.
+    path: its name; status: the word in the result tables (`missing`, `unreadable`, `too_large`, ...); reason: why.
     """
 
     def __init__(self, path: str, status: str, reason: str) -> None:
         super().__init__(f"{path}: {reason}")
         self.path, self.status, self.reason = path, status, reason
+
+    def __reduce__(self):
+        return ImageError, (self.path, self.status, self.reason)
 
 
 class DataError(LandmarksError):

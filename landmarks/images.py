@@ -76,6 +76,8 @@ class Image:
     """(H, W, 3) uint8 RGB."""
     orientation: int = 1
     """EXIF orientation 1..8 of the file; 1: stored upright."""
+    note: str = ""
+    """One sentence about what was left out, such as the other pictures of an animation."""
 
     @property
     def width(self) -> int:
@@ -92,29 +94,42 @@ class Image:
 
 
 def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image:
-    """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`.
+    """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`."""
+    return decode(read_bytes(path, most_bytes(max_pixels)), printable(path), max_pixels)
 
-    Files above 8 bytes a pixel of the cap (16-bit RGBA, uncompressed) plus 64 MiB are not even opened.
-    """
+
+def most_bytes(max_pixels: int) -> int:
+    """The size above which a file is not even opened: 8 bytes a pixel (16-bit RGBA, uncompressed) plus 64 MiB."""
+    return 8 * max_pixels + (64 << 20)
+
+
+def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
+    """The bytes of a file of at most `limit` bytes. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     name = printable(path)
-    most_bytes = 8 * max_pixels + (64 << 20)
     try:
         status = os.stat(path)
         if stat.S_ISDIR(status.st_mode):
             raise ImageError(name, "unreadable", "is a folder, not an image")
         if not stat.S_ISREG(status.st_mode):
             raise ImageError(name, "unreadable", "is not a regular file")
-        if status.st_size > most_bytes:
-            size = f"{status.st_size:,} bytes, above the cap of {most_bytes:,}"
-            raise ImageError(name, "too_large", f"the file has {size}; raise max_pixels to read it")
+        if status.st_size > limit:
+            raise too_many_bytes(name, status.st_size, limit)
         with open(path, "rb") as file:
-            data = file.read()
+            data = file.read(limit + 1)  # It may have grown since.
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError(name, "missing", "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"
         raise ImageError(name, "unreadable", reason) from error
-    return decode(data, name, max_pixels)
+    if len(data) > limit:
+        raise too_many_bytes(name, len(data), limit)
+    return data
+
+
+def too_many_bytes(name: str, size: int, limit: int) -> ImageError:
+    """The error for a file above its limit in bytes."""
+    reason = f"the file has {size:,} bytes, above the cap of {limit:,}; raise max_pixels to read it"
+    return ImageError(name, "too_large", reason)
 
 
 def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
@@ -142,7 +157,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
             orientation = _orientation(picture)
             pixels = _decode_jpeg(data, picture) if format_name == "JPEG" else _decode_other(picture)
             # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
-            return Image(_turn(pixels, _orientation(picture)), orientation)
+            return Image(_turn(pixels, _orientation(picture)), orientation, _note(picture))
     except ImageError:
         raise
     except MemoryError as error:
@@ -202,6 +217,15 @@ def _orientation(picture: PIL.Image.Image) -> int:
         return int(value) if value in _TURNS else 1
     except Exception:  # Broken metadata raise anything, and are no reason to refuse a picture.
         return 1
+
+
+def _note(picture: PIL.Image.Image) -> str:
+    """What to say of a file with several pictures."""
+    try:
+        several = getattr(picture, "is_animated", False)
+    except Exception:  # Looking for the second picture of broken bytes raises anything; the first one is fine.
+        several = False
+    return "holds several pictures, of which only the first was looked at" if several else ""
 
 
 def _decode_jpeg(data: bytes, picture: PIL.Image.Image) -> np.ndarray:

@@ -9,9 +9,9 @@ import pytest
 from conftest import draw_face
 
 from landmarks import images
-from landmarks import sources as sources_module
 from landmarks.errors import LandmarksError
-from landmarks.sources import find
+from landmarks.sources import files, find
+from landmarks.sources.names import natural
 
 
 @pytest.fixture
@@ -116,7 +116,7 @@ def test_links(folder):
     (folder / "photos/sub/same.jpg").symlink_to("../img10.jpg")
     (folder / "photos/sub/broken.jpg").symlink_to("nowhere.jpg")
     (folder / "photos/linked").symlink_to("../nested", target_is_directory=True)
-    assert not any("up" in path.parts for path in sources_module._walk(folder / "photos", recursive=True))
+    assert not any("up" in path.parts for path in files.walk(folder / "photos", recursive=True))
     names = [source.name for source in find(["photos"], recursive=True)]
     assert names == [
         "dir.jpg/inside.jpg",
@@ -143,4 +143,4 @@ def test_names_are_always_valid_unicode(folder):
 
 
 def test_digits_without_end_are_no_trouble():
-    assert sources_module._natural("9" * 5000) > sources_module._natural("9" * 30)
+    assert natural("9" * 5000) > natural("9" * 30)

@@ -1,0 +1,74 @@
+"""Files on this machine: single ones, folders, globs, lists."""
+
+from __future__ import annotations
+
+import glob
+import os
+import re
+from collections.abc import Iterator
+from pathlib import Path
+
+from landmarks.errors import LandmarksError
+from landmarks.sources.names import is_image
+
+Named = tuple[Path, str]
+"""A file and its name among the results."""
+
+
+def in_glob(pattern: str, suffixes: tuple[str, ...]) -> Iterator[Named]:
+    """Images and files with these suffixes that a glob matches, named from its first folder without wildcards."""
+    folder = Path(os.path.dirname(re.split(r"[*?[]", pattern)[0]))
+    matches = [path for path in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(path)]
+    matches = [path for path in matches if is_image(path) or path.lower().endswith(suffixes)]
+    if not matches:
+        raise LandmarksError(f"{pattern}: matches no image files; check the pattern")
+    yield from ((Path(path), Path(path).relative_to(folder).as_posix()) for path in matches)
+
+
+def lines_of(data: bytes, list_name: str) -> list[str]:
+    """The paths in a list: UTF-8, one a line; `#` starts a comment. Raises LandmarksError."""
+    text = data.decode("utf-8-sig", "surrogateescape")  # The form in which Python keeps file names that are not UTF-8.
+    if "\0" in text:
+        raise LandmarksError(f"{list_name}: is not a list of paths; it must be UTF-8 text with a path a line")
+    lines = [line.strip() for line in text.split("\n")]
+    lines = [line for line in lines if line and not line.startswith("#")]
+    if not lines:
+        raise LandmarksError(f"{list_name}: names no images; write a path a line")
+    return lines
+
+
+def file_or_folder(path: Path, recursive: bool, containers: tuple[str, ...]) -> Iterator[Named]:
+    """A file, there or not, or the images in a folder. Raises LandmarksError if it has none.
+
+    containers: suffixes of files that a folder may hold, too, but that are not looked into unless they are named.
+    """
+    if not os.path.isdir(path):
+        yield path, path.name
+        return
+    images = list(walk(path, recursive))
+    if not images:
+        hint = "check the path"
+        if not recursive and any(walk(path, recursive=True)):
+            hint = "its subfolders do: add --recursive (in Python, recursive=True)"
+        elif others := sorted(name for name in os.listdir(path) if name.lower().endswith(containers)):
+            hint = f"archives and videos are read when they are named, such as {path / others[0]} or a glob"
+        raise LandmarksError(f"{path}: this folder holds no image files; {hint}")
+    yield from ((image, image.relative_to(path).as_posix()) for image in images)
+
+
+def walk(folder: Path, recursive: bool) -> Iterator[Path]:
+    """Images in a folder. Links to folders are followed, but no folder is entered twice."""
+
+    def refuse(error: OSError) -> None:
+        raise LandmarksError(f"{error.filename}: this folder cannot be listed ({error.strerror})") from error
+
+    entered = set()
+    for parent, folders, files in os.walk(folder, followlinks=True, onerror=refuse):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        if os.path.realpath(parent) in entered:
+            folders.clear()
+            continue
+        entered.add(os.path.realpath(parent))
+        for name in sorted(files):
+            if is_image(name):
+                yield Path(parent, name)

@@ -1,0 +1,112 @@
+"""A source: anything that can give the bytes of an image file, or a video frame, and has a name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+
+from landmarks import images
+from landmarks.errors import ImageError
+
+Content = bytes | np.ndarray
+"""The bytes of an image file, or a frame: (H, W, 3) uint8 RGB."""
+
+
+@dataclass(frozen=True)
+class Source:
+    """An image file."""
+
+    path: str | Path
+    """Where it lies: the image file itself, an archive, a video; or a URL."""
+    name: str
+    """How results name it: relative to the folder it was found in, with forward slashes; unique among the sources."""
+    frame: int | None = None
+    """Number of a video frame, from 0."""
+    time: float | None = None
+    """Its seconds from the start of the video."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that travel along when it is handed to another process."""
+        return 0
+
+    def stamp(self) -> str:
+        """What differs when the file was changed; empty if it is not there."""
+        return file_stamp(self.path)
+
+    def load(self, limit: int) -> Content:
+        """Its content, of at most `limit` bytes. Raises ImageError."""
+        return images.read_bytes(self.path, limit)
+
+    def hold(self, limit: int) -> Source:
+        """The same in a form that another process can load, whatever is read here meanwhile."""
+        return self
+
+
+class Sequence(Source):
+    """A file that holds many images and is read from its start to its end: an archive or a video."""
+
+    def __iter__(self) -> Iterator[Source]:
+        """Its images, each to be loaded or held before the next one is asked for.
+
+        What is wrong with the file itself is a source, too, under the file's own name: one that cannot be loaded.
+        """
+        raise NotImplementedError
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Part(Source):
+    """An image inside a sequence; can be loaded only until the next one is asked for."""
+
+    size: int
+    """Bytes of its content, as far as the file says so."""
+    mark: str
+    """Its stamp."""
+
+    @property
+    def weight(self) -> int:
+        return self.size
+
+    def stamp(self) -> str:
+        return self.mark
+
+    def hold(self, limit: int) -> Source:
+        content: Content | ImageError
+        try:
+            content = self.load(limit)
+        except ImageError as error:
+            content = error
+        return Held(self.path, self.name, self.frame, self.time, size=self.size, mark=self.mark, content=content)
+
+
+@dataclass(frozen=True, kw_only=True, eq=False)
+class Held(Part):
+    """An image that was read already, or could not be."""
+
+    content: Content | ImageError
+
+    def load(self, limit: int) -> Content:
+        if isinstance(self.content, ImageError):
+            raise self.content
+        return self.content
+
+    def hold(self, limit: int) -> Source:
+        return self
+
+
+def failure(whole: Source, mark: str, reason: str, status: str = "unreadable") -> Source:
+    """A source that stands for what is wrong with a whole archive or video, or a part of it."""
+    return Held(whole.path, whole.name, size=0, mark=mark, content=ImageError(whole.name, status, reason))
+
+
+def file_stamp(path: str | os.PathLike) -> str:
+    """Size and time of change of a file; empty if it is not there."""
+    try:
+        status = os.stat(path)
+    except (OSError, ValueError):
+        return ""
+    return f"{status.st_size}-{status.st_mtime_ns}"
