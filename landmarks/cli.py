@@ -56,7 +56,13 @@ def _progress(what: str, quiet: bool = False):
 
 @app.command(epilog="Example: landmarks annotate photos --recursive --out results --draw")
 def annotate(
-    sources: Annotated[list[str], typer.Argument(help="Files, folders, globs, @list.txt, or - for paths on stdin.")],
+    sources: Annotated[
+        list[str],
+        typer.Argument(
+            help="Images, folders, globs, archives (.zip, .tar, .tar.gz; WebDataset shards, numbered as {00..99}), "
+            "videos, URLs (s3://...), @list.txt, or - for paths on stdin."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the results.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
@@ -73,8 +79,21 @@ def annotate(
     format: Annotated[str, typer.Option(help="csv, jsonl, or both, comma-separated.")] = "csv",
     draw: Annotated[bool, typer.Option("--draw", help="Also write each image with its faces drawn.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Look into subfolders.")] = False,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    batch_size: Annotated[int, typer.Option(min=1, help="Faces a network call.")] = 64,
+    every: Annotated[int, typer.Option(min=1, help="Of a video, one frame of so many.")] = 1,
+    shard: Annotated[
+        str, typer.Option(help="I/N: only the I-th of N parts of the images, for N machines or jobs.")
+    ] = "1/1",
+    workers: Annotated[
+        Optional[int], typer.Option(min=0, help="Processes; one a core by default; 0: none beside this one.")
+    ] = None,
+    device: Annotated[
+        str,
+        typer.Option("--device", "--devices", help="auto, cpu, cuda, or several (cuda:0,cuda:1) to share out."),
+    ] = "auto",
+    batch_size: Annotated[int, typer.Option(min=1, help="Most faces a network call.")] = 64,
+    timeout: Annotated[float, typer.Option(min=1, help="Seconds an image may take, where there are workers.")] = 300,
+    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do images again that failed before.")] = False,
+    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; forget what was done in the folder.")] = False,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
     ] = 100_000_000,
@@ -82,37 +101,53 @@ def annotate(
 ) -> None:
     """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
 
+    Stopped at any moment and given again, the same command goes on where it was.
+
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
-    from landmarks.inference.annotator import Annotator
+    from landmarks.inference.batch import Recipe, Shard
     from landmarks.inference.batch import annotate as run
+    from landmarks.inference.crew import default_workers
     from landmarks.inference.sinks import FORMATS
     from landmarks.sources import find
 
     formats = _names(format, FORMATS, "format")
-    found = find(sources, recursive)
+    found = find(sources, recursive, every)
     source = "whole-image" if whole_image else str(boxes) if boxes else detector
-    annotator = Annotator(
-        weights, source, scheme, device, None if tasks is None else _names(tasks, None, "task"),
-        batch_size=batch_size, max_pixels=max_pixels,
+    recipe = Recipe(
+        {
+            "weights": weights, "detector": source, "scheme": scheme, "device": device,
+            "tasks": None if tasks is None else _names(tasks, None, "task"),
+            "batch_size": batch_size, "max_pixels": max_pixels,
+        }
     )  # fmt: skip
-    done = 0
     with _progress("annotating", quiet) as step:
 
         def report(record) -> None:
-            nonlocal done
-            done += 1
-            step(done, len(found))
             if record.reason and not quiet:
                 errors.print(f"{record.image}: {record.reason}", markup=False)
 
-        summary = run(annotator, found, out, formats, draw, report=report)
+        try:
+            summary = run(
+                recipe, found, out, formats, draw, report=report, progress=step, shard=Shard.parse(shard),
+                workers=default_workers() if workers is None else workers, timeout=timeout,
+                fresh=fresh, retry_failed=retry_failed,
+            )  # fmt: skip
+        except KeyboardInterrupt:
+            errors.print(f"{out}: what is done is kept; the same command goes on from there", markup=False)
+            raise
     if not quiet:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
-        speed = summary.images / max(summary.seconds, 1e-9)
+        before = summary.images - summary.done
         errors.print(
-            f"{summary.images} images ({counts}), {summary.faces} faces, {speed:.1f} images/s -> {out}", markup=False
+            f"{summary.images} images ({counts}), {summary.faces} faces"
+            + (f", {before} of them done before" if before else "")
+            + (f", {summary.changed} changed since and done again" if summary.changed else "")
+            + f", {summary.done / max(summary.seconds, 1e-9):.1f} images/s -> {out}",
+            markup=False,
         )
+        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
+        errors.print(f"time: {shares}", markup=False)
     if summary.failed:
         raise typer.Exit(1)
 

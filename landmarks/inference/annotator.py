@@ -3,45 +3,27 @@
 from __future__ import annotations
 
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
 import torch
 
-from landmarks import images
+from landmarks import __version__, images
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
+from landmarks.inference.clock import Clock
 from landmarks.inference.detect import Detector, create_detector
 from landmarks.inference.locate import PASSES, locate
+from landmarks.inference.record import ERROR, FAILED, NO_FACE, OK, Record
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
-from landmarks.sources import Source
+from landmarks.sources import Source, expand
 
-OK, NO_FACE = "ok", "no_face"
+__all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record", "choose_device"]
+
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-FAILED = ("missing", "unreadable", "too_large")
-"""Statuses that make a run end with exit code 1."""
-
-
-@dataclass(frozen=True)
-class Record:
-    """What became of one image: a row for every image, whatever happens."""
-
-    image: str
-    status: str
-    """`ok`, `no_face`, or why there is nothing: `missing`, `unreadable`, `too_large`."""
-    faces: Faces
-    reason: str = ""
-    """One sentence for a failed image."""
-    width: int = 0
-    """Of the upright image in pixels; likewise the height."""
-    height: int = 0
-    orientation: int = 1
-    """EXIF orientation of the stored file; 1 is upright."""
-    pixels: np.ndarray | None = None
-    """(H, W, 3) uint8 RGB; None for a failed image."""
 
 
 class Annotator:
@@ -84,6 +66,24 @@ class Annotator:
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.network = model.network.fuse().to(choose_device(device))
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
+        self.nothing = Faces.empty(self.scheme, self.attributes)
+        """What it gives for an image without faces."""
+        self.clock = Clock()
+        """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
+        self._sha256 = model.sha256
+
+    def settings(self) -> dict:
+        """All that its results depend on, beside the images, as JSON takes it."""
+        options = {name: value for name, value in vars(self.detector).items() if isinstance(value, (str, int, float))}
+        return {
+            "version": __version__,
+            "weights": self._sha256,
+            "detector": {"name": self.detector.name, **asdict(self.detector.rule), **options},
+            "scheme": self.scheme.name,
+            "tasks": list(self.attributes),
+            "passes": self.passes,
+            "max_pixels": self.max_pixels,
+        }
 
     def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
         """The faces of one image: a path, the bytes of a file, or (H, W, 3) uint8 RGB. Raises ImageError."""
@@ -109,9 +109,13 @@ class Annotator:
         return self._faces(pictures, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
 
     def stream(self, sources: Iterable[str | Path | Source]) -> Iterator[Record]:
-        """One record an image, in order, whatever happens to the image; memory does not grow with their number."""
+        """One record an image, in order, whatever happens to the image; memory does not grow with their number.
+
+        Archives and videos that `landmarks.sources.find` found give a record for each image in them.
+        """
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
-        for source in sources:
+        named = (source if isinstance(source, Source) else Source(source, str(source)) for source in sources)
+        for source in expand(named):
             waiting.append(self._detect(source))
             faces = sum(len(boxes) for _, boxes, _ in waiting)
             pixels = sum(record.width * record.height for record, _, _ in waiting)
@@ -120,23 +124,44 @@ class Annotator:
                 waiting = []
         yield from self._finish(waiting)
 
-    def _detect(self, source: str | Path | Source) -> tuple[Record, np.ndarray, np.ndarray]:
+    def _detect(self, source: Source) -> tuple[Record, np.ndarray, np.ndarray]:
         """An image's record, still without faces, and the boxes and scores found in it."""
-        if not isinstance(source, Source):
-            source = Source(Path(source), str(source))
-        nothing = Faces.empty(self.scheme, self.attributes)
+        record = Record(source.name, OK, self.nothing, frame=source.frame, time=source.time)
         try:
-            image = images.read(source.path, self.max_pixels)
+            with self.clock("read"):
+                content = source.load(images.most_bytes(self.max_pixels))
+            with self.clock("decode"):
+                if isinstance(content, bytes):
+                    image = images.decode(content, source.name, self.max_pixels)
+                else:
+                    image = images.from_array(content, source.name)
+            with self.clock("detect"):
+                found = self.detector(image.pixels, source.name)
         except ImageError as error:
-            return Record(source.name, error.status, nothing, error.reason), np.zeros((0, 4)), np.zeros(0)
-        found = self.detector(image.pixels, source.name)
-        status = OK if len(found) else NO_FACE
-        record = Record(source.name, status, nothing, "", image.width, image.height, image.orientation, image.pixels)
+            return replace(record, status=error.status, reason=error.reason), np.zeros((0, 4)), np.zeros(0)
+        except Exception as error:  # One image must not end a run of a million.
+            return _failed(record, error), np.zeros((0, 4)), np.zeros(0)
+        record = replace(
+            record, status=OK if len(found) else NO_FACE, reason=image.note, width=image.width, height=image.height,
+            orientation=image.orientation, pixels=image.pixels,
+        )  # fmt: skip
         return record, found.boxes, found.scores
 
     def _finish(self, waiting: list[tuple[Record, np.ndarray, np.ndarray]]) -> Iterator[Record]:
-        pictures = [record.pixels for record, _, _ in waiting]
-        faces = self._faces(pictures, [boxes for _, boxes, _ in waiting], [scores for _, _, scores in waiting])
+        try:
+            with self.clock("locate"):
+                faces = self._faces(
+                    [record.pixels for record, _, _ in waiting],
+                    [boxes for _, boxes, _ in waiting],
+                    [scores for _, _, scores in waiting],
+                )
+        except Exception as error:
+            if len(waiting) == 1:
+                yield _failed(waiting[0][0], error)
+            else:  # Whose fault it is shows when each is alone.
+                for one in waiting:
+                    yield from self._finish([one])
+            return
         for (record, _, _), found in zip(waiting, faces):
             yield replace(record, faces=found)
 
@@ -144,7 +169,7 @@ class Annotator:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):
-            return [Faces.empty(self.scheme, self.attributes) for _ in pictures]
+            return [self.nothing for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
         squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
         found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
@@ -156,6 +181,13 @@ class Annotator:
             scheme=self.scheme,
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
+
+
+def _failed(record: Record, error: Exception) -> Record:
+    """The record of an image on which something failed that should not."""
+    text = str(error).strip().splitlines()
+    reason = f"failed unexpectedly ({type(error).__name__}{': ' + text[-1] if text else ''})"
+    return replace(record, status=ERROR, reason=reason, pixels=None)
 
 
 def choose_device(device: str) -> torch.device:

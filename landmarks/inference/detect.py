@@ -127,7 +127,7 @@ class YuNet:
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.7, max_side: int = 640) -> None:
         """model: its ONNX file; None: the one that the environment variable LANDMARKS_YUNET names."""
-        self.max_side = max_side
+        self.threshold, self.max_side = threshold, max_side
         cure = f"fetch face_detection_yunet_2023mar.onnx from {YUNET_URL} and name it in {YUNET_VARIABLE}"
         model = model or os.environ.get(YUNET_VARIABLE)
         if not model:
@@ -180,6 +180,8 @@ class BoxFile:
         self._rows: dict[str, list[tuple[float, ...]]] = {}
         for image, row in _read_boxes(Path(path)):
             self._rows.setdefault(image, []).append(row)
+        self.digest = hashlib.sha256(repr(self._rows).encode()).hexdigest()
+        """Tells one file of boxes from another."""
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         rows = np.array(self._rows.get(name, []), np.float32).reshape(-1, 5)

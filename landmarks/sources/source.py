@@ -75,12 +75,7 @@ class Part(Source):
         return self.mark
 
     def hold(self, limit: int) -> Source:
-        content: Content | ImageError
-        try:
-            content = self.load(limit)
-        except ImageError as error:
-            content = error
-        return Held(self.path, self.name, self.frame, self.time, size=self.size, mark=self.mark, content=content)
+        return held(self, limit)
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
@@ -96,6 +91,21 @@ class Held(Part):
 
     def hold(self, limit: int) -> Source:
         return self
+
+
+def held(source: Source, limit: int) -> Held:
+    """A source with its content, of at most `limit` bytes, or the reason why there is none."""
+    if isinstance(source, Held):
+        return source
+    mark = source.stamp()  # First: if it is changed while it is read, its stamp will be found to differ.
+    content: Content | ImageError
+    try:
+        content = source.load(limit)
+    except ImageError as error:
+        content = error
+    except MemoryError:
+        content = ImageError(source.name, "too_large", "there is not enough memory to read it")
+    return Held(source.path, source.name, source.frame, source.time, size=source.weight, mark=mark, content=content)
 
 
 def failure(whole: Source, mark: str, reason: str, status: str = "unreadable") -> Source:

@@ -3,16 +3,14 @@
 from __future__ import annotations
 
 import dataclasses
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
+from landmarks.inference.record import Record
 from landmarks.inference.sinks.layout import plain
 from landmarks.schemes import ATTRIBUTES, SCHEMES
-
-if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
 
 _NUMBERS = {number.field: number for number in (*PER_FACE, *PER_POINT)}
 
@@ -45,8 +43,6 @@ def record_to_dict(record: Record) -> dict[str, Any]:
 
 def record_from_dict(document: dict[str, Any]) -> Record:
     """The inverse of `record_to_dict`. Raises KeyError, TypeError or ValueError for what is not of its making."""
-    from landmarks.inference.annotator import Record  # Here, since it brings torch along.
-
     facts = dict(document)
     found = facts.pop("faces")
     scheme = SCHEMES[found["scheme"]]

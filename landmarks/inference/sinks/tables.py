@@ -9,18 +9,15 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING
 
 import numpy as np
 import pandas as pd
 
 from landmarks.errors import DataError
+from landmarks.inference.record import FAILED, Record
 from landmarks.inference.sinks.files import PartialFile, csv_text, from_csv_text
 from landmarks.inference.sinks.layout import DECIMALS, IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row, plain
 from landmarks.schemes import ATTRIBUTES
-
-if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
 
 BATCH = 512
 """Records that wait for each other, since a table is written far faster by column."""
@@ -56,9 +53,6 @@ class ImagesCsv:
     """`images.csv`, a row for every image, and `failures.csv`, the failed ones among them."""
 
     def __init__(self, out: Path) -> None:
-        from landmarks.inference.annotator import FAILED  # Here, since it brings torch along.
-
-        self.failed = FAILED
         self.files = [PartialFile(out / "images.csv"), PartialFile(out / "failures.csv")]
         self.writers = [csv.writer(lines) for lines in self.files]
         for writer in self.writers:
@@ -67,7 +61,7 @@ class ImagesCsv:
     def write(self, record: Record) -> None:
         row = [csv_text(value) if isinstance(value, str) else value for value in image_row(record)]
         self.writers[0].writerow(row)
-        if record.status in self.failed:
+        if record.status in FAILED:
             self.writers[1].writerow(row)
 
     def close(self) -> None:
