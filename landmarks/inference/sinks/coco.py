@@ -72,16 +72,18 @@ def _annotation(face: PlainFace) -> dict[str, Any]:
     points = [[0, 0, 0] if x is None or y is None else [x, y, 2] for x, y in face.points.values()]
     attributes: dict[str, Any] = {}
     for name, (label, probability) in face.labels.items():
-        attributes |= {name: label, f"{name}_probability": probability}
+        if label is not None:  # Other tools' importers fail on null: what does not exist is left out.
+            attributes |= {name: label, f"{name}_probability": probability}
     return {
         "category_id": 1,
         "iscrowd": 0,
+        "segmentation": [],
         "bbox": [x0, y0, width, height],
         "area": round(width * height, 4),
         "num_keypoints": sum(v > 0 for _, _, v in points),
         "keypoints": [value for point in points for value in point],
         **{f"keypoints_{column}": list(values.values()) for column, values in face.point_numbers.items()},
-        **face.numbers,
+        **{column: value for column, value in face.numbers.items() if value is not None},
         "attributes": attributes,
     }
 

@@ -76,8 +76,9 @@ def label_specs(layout: Layout) -> list[dict[str, Any]]:
 
 
 def _text_spec(name: str) -> dict[str, Any]:
-    # Numbers are text, since CVAT's numeric attributes need a smallest, a largest and a step, and cannot be empty.
-    return {"name": name, "mutable": False, "input_type": "text", "default_value": "", "values": []}
+    # Numbers are text, since CVAT's numeric attributes need a smallest, a largest and a step, and cannot be empty. Its
+    # editor refuses attributes without values.
+    return {"name": name, "mutable": False, "input_type": "text", "default_value": "", "values": [""]}
 
 
 def _svg(layout: Layout) -> str:
@@ -130,7 +131,10 @@ def _label_xml(label: dict[str, Any], parent: str = "") -> str:
 
 
 def _attributes(**values: Any) -> str:
-    return "".join(f" {name}={quoteattr(xml_text(str(value)))}" for name, value in values.items())
+    return "".join(
+        f" {name}={quoteattr(xml_text(value))}" if isinstance(value, str) else f' {name}="{value}"'
+        for name, value in values.items()
+    )
 
 
 def _face_xml(face: PlainFace, group: int) -> Iterator[str]:
@@ -141,7 +145,8 @@ def _face_xml(face: PlainFace, group: int) -> Iterator[str]:
     for name, point in face.points.items():
         outside = None in point
         place = "0,0" if outside else ",".join(map(str, from_corner(point)))
-        yield f"      <points{_attributes(label=name, source='auto', outside=int(outside), occluded=0, points=place)}>"
+        # By hand, since there are so many; the names of landmarks need no escaping.
+        yield f'      <points label="{name}" source="auto" outside="{outside:d}" occluded="0" points="{place}">'
         yield from (_value(column, values[name]) for column, values in face.point_numbers.items())
         yield "</points>\n"
     yield from (_value(column, number) for column, number in face.numbers.items())

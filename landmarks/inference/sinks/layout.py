@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any, Optional
@@ -26,7 +27,9 @@ IMAGE_COLUMNS: dict[str, tuple[str, str]] = {
     "width": ("int32", "of the image in pixels, in the frame of the coordinates; 0 if it could not be read"),
     "height": ("int32", "likewise"),
     "orientation": ("int32", "EXIF orientation of the stored file, 1 to 8; 1 is upright"),
-    "reason": ("string", "one sentence for a failed image"),
+    "frame": ("int32", "number of a video's frame, from 0; empty for an image"),
+    "time": ("float32", "its seconds from the start of the video"),
+    "reason": ("string", "one sentence for a failed image, or about what was left out of another one"),
 }
 """The table of images, a row for every image: column -> type, meaning. Values come from the record's fields."""
 
@@ -161,10 +164,11 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
 
 def plain(array: np.ndarray, decimals: int | None = DECIMALS) -> list:
     """An array as nested lists of Python floats; None for what is not finite. decimals: None keeps them all."""
-    values = np.asarray(array, np.float64)
+    values = array.astype(np.float64)
     if decimals is not None:
-        values = np.round(values, decimals)
-    if not (finite := np.isfinite(values)).all():
+        values = values.round(decimals)
+    if not math.isfinite(values.sum()):  # One look at all of them is enough in nearly every case.
+        finite = np.isfinite(values)
         values = values.astype(object)
         values[~finite] = None
     return values.tolist()
@@ -180,20 +184,24 @@ def face_columns(records: Sequence[Record]) -> dict[str, np.ndarray]:
 
 def image_row(record: Record) -> list[Any]:
     """A row of the table of images."""
-    return [len(record.faces) if name == "faces" else getattr(record, name) for name in IMAGE_COLUMNS]
+    return [len(record.faces) if name == "faces" else getattr(record, name, None) for name in IMAGE_COLUMNS]
 
 
 def as_frame(
     rows: Iterable[dict[str, Any]] | pd.DataFrame, layout: Layout | None, parts: Iterable[str]
 ) -> pd.DataFrame:
-    """Rows of the table of faces as every reader gives them: text, int64 and float32, in the layout's order.
+    """Rows of the table of faces as every reader gives them: text, int64 and float32.
 
-    parts: what the format holds (see Column.part). Without rows the columns are those that the layout has of them.
+    parts: what the format holds (see Column.part); those columns of the layout are there, whether a row has them or
+    not. Without a layout the columns are those of the rows.
     """
-    frame = rows if isinstance(rows, pd.DataFrame) else pd.DataFrame(list(rows))
-    if frame.empty:
-        wanted = [c.name for c in layout.columns() if c.part in ("face", *parts)] if layout else ["image", "face"]
-        frame = pd.DataFrame({name: [] for name in (frame.columns if len(frame.columns) else wanted)})
+    if isinstance(rows, pd.DataFrame):
+        frame = rows
+    elif layout:
+        frame = pd.DataFrame(list(rows), columns=[c.name for c in layout.columns() if c.part in ("face", *parts)])
+    else:
+        frame = pd.DataFrame(list(rows))
+        frame = frame if len(frame) else pd.DataFrame(columns=["image", "face"])
     for name in frame.columns:
         if name == "image" or name in ATTRIBUTES:
             texts = frame[name].astype(object).where(frame[name].notna(), None)

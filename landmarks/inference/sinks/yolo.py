@@ -46,13 +46,14 @@ class Yolo:
         """Write the label file under the name where Ultralytics looks for it, or else under one that is free."""
         path = PurePosixPath(safe_path(image))
         stem = path.with_suffix("") if path.suffix else path
-        for name in (f"labels/{stem}.txt", *(f"labels/{path}{'~' * i}.txt" for i in range(100))):
+        for attempt in range(100):
+            name = f"labels/{path}{'~' * (attempt - 1)}.txt" if attempt else f"labels/{stem}.txt"
             try:
                 with open(self.folder.file(name), "x", encoding="ascii") as file:
                     file.write(text)
             except FileExistsError:
                 continue
-            if name != f"labels/{stem}.txt":
+            if attempt:
                 warnings.warn(f"{image}: another image has its label file; it is in yolo/{name}", stacklevel=2)
             return name
         raise DataError(f"{image}: more than 100 images have the same YOLO label file; rename them")
@@ -66,8 +67,8 @@ def data_yaml(layout: Layout) -> str:
     """The dataset file of Ultralytics. JSON lists and strings are YAML too."""
     scheme = layout.scheme
     return (
-        "# Dataset of Ultralytics YOLO pose. Put the images, or a link to their folder, beside labels/ as images/.\n"
-        "path: .\ntrain: images\nval: images\n"
+        "# Ultralytics YOLO pose. Put the images, or a link to their folder, beside labels/ as images/.\n"
+        "train: images\nval: images\n"
         f"kpt_shape: [{len(scheme)}, 3]\nflip_idx: {list(scheme.swap)}\n"
         f"names:\n  0: {CATEGORY}\nkpt_names:\n  0: {json.dumps(scheme.points)}\n"
     )
