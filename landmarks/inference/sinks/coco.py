@@ -22,7 +22,7 @@ from landmarks.inference.sinks.tool import CATEGORY, EDGE, box_or_zero, edges, j
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 
 class Coco:

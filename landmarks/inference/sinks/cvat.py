@@ -25,7 +25,7 @@ from landmarks.inference.sinks.tool import CATEGORY, box_or_zero, edges, from_co
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 BOX_LABEL = "face_box"
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")

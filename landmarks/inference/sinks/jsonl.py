@@ -15,7 +15,7 @@ from landmarks.inference.sinks.layout import DECIMALS, Layout, PlainFace, as_fra
 from landmarks.inference.sinks.records import record_facts
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 
 class FacesJsonl:

@@ -23,7 +23,7 @@ from landmarks.inference.sinks.tool import CATEGORY, EDGE, box_or_zero, joined, 
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 POINT_WIDTH = 0.5
 """Size of a keypoint on the screen, in percent of the image's width."""

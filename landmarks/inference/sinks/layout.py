@@ -15,7 +15,7 @@ from landmarks.faces import PER_FACE, PER_POINT, Faces
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 DECIMALS = 4
 """Of every number in a text format, unless the format says otherwise: far below what a pixel or probability means."""

@@ -20,7 +20,7 @@ from landmarks.inference.sinks.layout import IMAGE_COLUMNS, Layout, as_frame, fa
 from landmarks.inference.sinks.tables import without_pixels
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 SHARD_ROWS = 200_000
 """A shard ends with the row group that reaches this many rows: some 10 MB of 5 landmarks, 100 MB of 68."""

@@ -18,7 +18,7 @@ from landmarks.inference.sinks.layout import Layout, Plain, PlainFace, as_frame,
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 _PTS = re.compile(r"\s*version:\s*1\s*\n\s*n_points:\s*(\d+)\s*\n\s*\{\s*\n(.*)\n\s*\}\s*", re.DOTALL)
 LARGEST = 1 << 20

@@ -24,7 +24,7 @@ from landmarks.inference.sinks.tables import FacesCsv, ImagesCsv
 from landmarks.inference.sinks.yolo import Yolo
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 
 class Sink(Protocol):

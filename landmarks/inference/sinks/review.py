@@ -14,7 +14,7 @@ from landmarks.inference.sinks.files import PartialFile, csv_text
 from landmarks.inference.sinks.layout import BOX, Layout, plain_faces
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 MOST = 1000
 """Faces that are listed; no more are kept in memory."""

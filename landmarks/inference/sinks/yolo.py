@@ -22,7 +22,7 @@ from landmarks.inference.sinks.tool import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
-    from landmarks.inference.annotator import Record
+    from landmarks.inference.record import Record
 
 
 class Yolo:
