@@ -206,6 +206,19 @@ def test_tasks_narrow_the_heads(small_weights, folder):
 
 
 @pytest.mark.parametrize(
+    ("options", "counts"),
+    [({}, [2, 0]), ({"max_faces": 1}, [1, 0]), ({"min_face_size": 160}, [2, 0]), ({"min_face_size": 160.5}, [0, 0])],
+)
+def test_the_largest_faces_are_selected(small_weights, folder, options, counts):
+    annotator = Annotator(small_weights, detector=Halves(), device="cpu", **options)
+    paths = [folder / "pair0.png", folder / "one.png"]
+    records = list(annotator.stream(paths))
+    assert [len(record.faces) for record in records] == counts == [len(annotator(path)) for path in paths]
+    assert [record.status for record in records] == ["ok" if count else "no_face" for count in counts]
+    assert all(annotator.settings()[name] == value for name, value in options.items())
+
+
+@pytest.mark.parametrize(
     ("options", "error", "message"),
     [
         ({"scheme": 68}, WeightsError, "no head for 68 landmarks"),
@@ -213,6 +226,7 @@ def test_tasks_narrow_the_heads(small_weights, folder):
         ({"tasks": ["age"]}, WeightsError, "no head for 'age'"),
         ({"device": "cuda:99"}, ValueError, "cannot be used here"),
         ({"passes": 0}, ValueError, "at least 1"),
+        ({"max_faces": 0}, ValueError, "at least 1"),
         ({"detector": "telepathy"}, LandmarksError, "centerface"),
     ],
 )

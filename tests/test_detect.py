@@ -303,3 +303,14 @@ class TestBoxRuleFit:
         matched = boxrule.match_boxes(OnlyTheFirst(), dataset, np.array([0, 1]), POINTS_5)
         np.testing.assert_allclose(matched[0], near, atol=1e-4)
         assert np.isnan(matched[1]).all()
+
+
+def test_selection_keeps_the_order():
+    """The largest first; of equal ones the left one, then the upper one."""
+    boxes = np.array([[9, 5, 19, 15], [0, 0, 5, 20], [9, 0, 19, 10], [0, 0, 40, 40], [0, 0, 3, 3], [30, 0, 20, 10]])
+    found = Detections(boxes, np.arange(6))
+    assert found.scores.tolist() == [3, 1, 2, 0, 4, 5]
+    assert found.select(3).scores.tolist() == [3, 1, 2]
+    assert found.select(smallest=10).scores.tolist() == [3, 1, 2, 0]
+    assert found.select(2, 10.5).scores.tolist() == [3] and len(found.select(1, 100)) == 0
+    assert found.select().scores.tolist() == found.scores.tolist()

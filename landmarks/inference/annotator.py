@@ -31,7 +31,8 @@ class Annotator:
 
     weights: a shipped name or a file; detector: `centerface`, `yunet`, `whole-image`, a CSV file of boxes, or any
     Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network has if None; device: `auto`,
-    `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a network call.
+    `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a network call; max_faces: only
+    the largest of an image; min_face_size: boxes whose size (root of the area, pixels) is below are passed over.
 
     Raises WeightsError or DetectorError if the parts are not there or do not fit.
     """
@@ -46,9 +47,11 @@ class Annotator:
         passes: int = PASSES,
         batch_size: int = 64,
         max_pixels: int = images.MAX_PIXELS,
+        max_faces: int | None = None,
+        min_face_size: float = 0.0,
     ) -> None:
-        if passes < 1 or batch_size < 1:
-            raise ValueError("passes and batch_size must be at least 1")
+        if passes < 1 or batch_size < 1 or (max_faces is not None and max_faces < 1):
+            raise ValueError("passes, batch_size and max_faces must be at least 1")
         model = weights if isinstance(weights, Model) else load_model(weights)
         self.scheme = scheme_of_size(scheme)
         config = model.network.config
@@ -66,6 +69,7 @@ class Annotator:
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.network = model.network.fuse().to(choose_device(device))
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
+        self.max_faces, self.min_face_size = max_faces, min_face_size
         self.nothing = Faces.empty(self.scheme, self.attributes)
         """What it gives for an image without faces."""
         self.clock = Clock()
@@ -83,6 +87,8 @@ class Annotator:
             "tasks": list(self.attributes),
             "passes": self.passes,
             "max_pixels": self.max_pixels,
+            "max_faces": self.max_faces,
+            "min_face_size": self.min_face_size,
         }
 
     def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
@@ -94,7 +100,7 @@ class Annotator:
         else:
             loaded = images.read(image, self.max_pixels)
         name = str(image) if isinstance(image, (str, Path)) else ""
-        found = self.detector(loaded.pixels, name)
+        found = self.detector(loaded.pixels, name).select(self.max_faces, self.min_face_size)
         return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
@@ -136,7 +142,7 @@ class Annotator:
                 else:
                     image = images.from_array(content, source.name)
             with self.clock("detect"):
-                found = self.detector(image.pixels, source.name)
+                found = self.detector(image.pixels, source.name).select(self.max_faces, self.min_face_size)
         except ImageError as error:
             return replace(record, status=error.status, reason=error.reason), np.zeros((0, 4)), np.zeros(0)
         except Exception as error:  # One image must not end a run of a million.

@@ -47,7 +47,7 @@ Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
 
 @dataclass(frozen=True)
 class Detections:
-    """N face boxes of one image: the largest first, of equal ones the left one."""
+    """N face boxes of one image: the largest first, of equal ones the left one, then the upper one."""
 
     boxes: np.ndarray
     """(N, 4) float32: x0, y0, x1, y1 in pixels of the image."""
@@ -60,12 +60,18 @@ class Detections:
         if len(boxes) != len(scores):
             raise ValueError(f"{len(boxes)} boxes but {len(scores)} scores")
         width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
-        order = np.lexsort([boxes[:, 0], -width * height])
+        order = np.lexsort([boxes[:, 1], boxes[:, 0], -width * height])
         object.__setattr__(self, "boxes", boxes[order])
         object.__setattr__(self, "scores", scores[order])
 
     def __len__(self) -> int:
         return len(self.boxes)
+
+    def select(self, most: int | None = None, smallest: float = 0.0) -> Detections:
+        """The `most` largest of the boxes whose size, the root of their area, is at least `smallest` pixels."""
+        sides = np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0)
+        keep = np.flatnonzero(np.sqrt(sides.prod(axis=1)) >= smallest)[:most]
+        return Detections(self.boxes[keep], self.scores[keep])
 
 
 class Detector(Protocol):
