@@ -76,7 +76,20 @@ def annotate(
     tasks: Annotated[
         Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")
     ] = None,
-    format: Annotated[str, typer.Option(help="csv, jsonl, or both, comma-separated.")] = "csv",
+    format: Annotated[
+        str, typer.Option(help="Of parquet, csv, jsonl, coco, pts, yolo, cvat, labelstudio; comma-separated.")
+    ] = "csv",
+    coords: Annotated[
+        str, typer.Option(help="upright, or original: the stored pixels of a file whose EXIF orientation turns it.")
+    ] = "upright",
+    max_faces: Annotated[Optional[int], typer.Option(min=1, help="Of an image, only so many: the largest.")] = None,
+    min_face_size: Annotated[
+        float, typer.Option(min=0, help="Pass over faces whose box is smaller: root of its area, in pixels.")
+    ] = 0.0,
+    chips: Annotated[
+        Optional[int], typer.Option(min=8, help="Also write aligned faces of so many pixels a side, such as 112.")
+    ] = None,
+    chip_format: Annotated[str, typer.Option(help="png or jpg.")] = "png",
     draw: Annotated[bool, typer.Option("--draw", help="Also write each image with its faces drawn.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Look into subfolders.")] = False,
     every: Annotated[int, typer.Option(min=1, help="Of a video, one frame of so many.")] = 1,
@@ -107,6 +120,7 @@ def annotate(
     """
     from landmarks.inference.batch import Recipe, Shard
     from landmarks.inference.batch import annotate as run
+    from landmarks.inference.chips import Chips
     from landmarks.inference.crew import default_workers
     from landmarks.inference.sinks import FORMATS
     from landmarks.sources import find
@@ -119,8 +133,10 @@ def annotate(
             "weights": weights, "detector": source, "scheme": scheme, "device": device,
             "tasks": None if tasks is None else _names(tasks, None, "task"),
             "batch_size": batch_size, "max_pixels": max_pixels,
+            "max_faces": max_faces, "min_face_size": min_face_size,
         }
     )  # fmt: skip
+    beside = [Chips(out / "chips", chips, f".{chip_format}")] if chips else []
     with _progress("annotating", quiet) as step:
 
         def report(record) -> None:
@@ -130,6 +146,7 @@ def annotate(
         try:
             summary = run(
                 recipe, found, out, formats, draw, report=report, progress=step, shard=Shard.parse(shard),
+                coords=coords, beside=beside,
                 workers=default_workers() if workers is None else workers, timeout=timeout,
                 fresh=fresh, retry_failed=retry_failed,
             )  # fmt: skip

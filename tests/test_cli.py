@@ -1,12 +1,15 @@
 import csv
 import hashlib
+import json
 import subprocess
 import sys
 
 import pytest
 from conftest import draw_face, write_png
 
+from landmarks import read_results
 from landmarks.cli import main
+from landmarks.inference.sinks import FORMATS, formats_in
 
 
 def run(monkeypatch, *arguments) -> int:
@@ -36,6 +39,26 @@ def test_annotate(monkeypatch, images, small_weights, tmp_path, capsys):
     assert captured.out == "" and "3 images (3 ok), 3 faces" in captured.err
 
 
+def test_annotate_in_every_format(monkeypatch, images, small_weights, tmp_path):
+    out = tmp_path / "out"
+    options = ("--out", out, "--weights", small_weights, "--whole-image", "--quiet", "--coords", "original")
+    options += ("--format", ",".join(FORMATS), "--chips", 64, "--chip-format", "jpg")
+    assert run(monkeypatch, "annotate", images, *options) == 0
+    assert set(formats_in(out)) == set(FORMATS)
+    assert sorted(path.name for path in (out / "chips").iterdir()) == [f"{i}.png.0.jpg" for i in range(3)]
+    assert json.loads((out / "schema.json").read_text())["coordinates"]["frame"] == "original"
+    assert all(len(read_results(out, name)) == 3 for name in FORMATS)
+
+
+def test_annotate_only_the_largest(monkeypatch, images, small_weights, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,x0,y0,x1,y1\n0.png,0,0,50,50\n0.png,10,10,150,150\n0.png,0,0,60,60\n1.png,0,0,20,20\n")
+    options = ("--weights", small_weights, "--boxes", boxes, "--quiet", "--max-faces", 2, "--min-face-size", 55)
+    assert run(monkeypatch, "annotate", images, "--out", tmp_path / "out", *options) == 0
+    frame = read_results(tmp_path / "out")
+    assert frame[["image", "x1"]].to_numpy().tolist() == [["0.png", 150], ["0.png", 60]]
+
+
 def test_annotate_ends_with_1_if_an_image_failed(monkeypatch, images, small_weights, tmp_path, capsys):
     (images / "bad.jpg").write_text("text")
     options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image")
@@ -63,6 +86,9 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "IN/0.png"), "not a whole safetensors file"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "68"), "no head for 68 landmarks"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--format", "doc"), "unknown format 'doc'"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"), "'doc' is none of upright"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "64", "--chip-format", "gif"), ".png or .jpg"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "9999"), "8 to 4096 pixels"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),
         (("annotate", "IN/none", "--out", "OUT/x/y", "--weights", "W", "--detector", "yunet"), "LANDMARKS_YUNET"),
         (("annotate", "EMPTY", "--out", "OUT", "--weights", "W"), "EMPTY"),
