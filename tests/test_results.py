@@ -1,6 +1,7 @@
 """What a run leaves behind reads back equal, whatever the format and whatever the image is called."""
 
 import json
+import random
 from dataclasses import dataclass, replace
 from pathlib import Path
 
@@ -102,7 +103,7 @@ CASES = {
         record(some_faces(1)),
         Record("bad.jpg", "unreadable", some_faces(0), "=the file is <empty>", 0, 0),
     ],
-    "many": [record(some_faces(i % 3, seed=i), f"{i // 100}/{i}.jpg") for i in range(1200)],
+    "many": [record(some_faces(i % 3, seed=i), f"{i // 100}/{i}.jpg") for i in range(600)],
 }
 
 
@@ -203,6 +204,12 @@ def test_all_formats_at_once_and_by_name(tmp_path):
     assert one["left_eye_x"][0] == pytest.approx(found[2].faces.points[0, 0, 0], abs=1e-4)
 
 
+def test_what_an_earlier_run_left_in_another_format_is_not_read(tmp_path):
+    write(tmp_path, CASES["many"], ["parquet", "coco"])
+    write(tmp_path, CASES["two faces"], ["csv", "coco"])
+    assert formats_in(tmp_path) == ["csv", "coco"] and len(read_results(tmp_path)) == 2
+
+
 def test_a_second_run_replaces_the_first(tmp_path):
     write(tmp_path, CASES["many"], list(FORMATS))
     write(tmp_path, CASES["two faces"], list(FORMATS))
@@ -227,6 +234,46 @@ def test_what_is_no_result_is_a_sentence(name, content, tmp_path):
     path = tmp_path if name in ("index.csv", "labels.csv") else tmp_path / name
     with pytest.raises(DataError, match=str(tmp_path)):
         read_results(path)
+
+
+def mutated(rng: random.Random, data: bytes) -> bytes:
+    """A file with a flipped bit, a lost, doubled or replaced piece, or cut short."""
+    at = rng.randrange(len(data))
+    end = at + rng.randint(1, 40)
+    return rng.choice(
+        [
+            data[:at] + bytes([data[at] ^ 1 << rng.randrange(8)]) + data[at + 1 :],
+            data[:at] + data[end:],
+            data[:end] + data[at:],
+            data[:at],
+            data[:at] + rng.choice([b"null", b"1e999", b"9" * 40, b"[[", b"\0", b"\xff", b"../..", b"{}"]) + data[end:],
+        ]
+    )
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_damaged_files_are_read_or_refused(format, tmp_path):
+    """Never a crash, never another error than DataError."""
+    write(tmp_path, CASES["some without"], [format])
+    files = {p: p.read_bytes() for p in sorted(tmp_path.rglob("*")) if p.is_file() and p.stat().st_size}
+    rng = random.Random(0)
+    for _ in range(30):
+        path = rng.choice(list(files))
+        path.write_bytes(mutated(rng, files[path]))
+        try:
+            assert isinstance(read_results(tmp_path, format), pd.DataFrame)
+        except DataError as error:
+            assert str(tmp_path) in str(error)
+        path.write_bytes(files[path])
+
+
+@pytest.mark.parametrize(("format", "list_file"), [("pts", "index.csv"), ("yolo", "labels.csv")])
+def test_a_list_names_only_files_of_its_folder(format, list_file, tmp_path):
+    write(tmp_path, CASES["two faces"], [format])
+    path = tmp_path / format / list_file
+    path.write_text(path.read_text().replace("a.jpg.0.pts", "../x").replace("labels/a.txt", "/etc/passwd"))
+    with pytest.raises(DataError, match="not in the folder"):
+        read_results(tmp_path)
 
 
 def test_unknown_formats_are_named(tmp_path):

@@ -96,6 +96,14 @@ def safe_path(image: str) -> str:
     return "/".join(parts)
 
 
+def inside(folder: Path, relative: str) -> Path:
+    """A file that a list in a folder names. Raises ValueError if it is not in the folder."""
+    path = folder / relative
+    if Path(relative).is_absolute() or ".." in Path(relative).parts:
+        raise ValueError(f"{relative!r} is not in the folder")
+    return path
+
+
 def csv_text(text: str) -> str:
     """Text that no spreadsheet takes for a formula: an apostrophe goes before = + - @, tab, line end and apostrophe."""
     return "'" + text if text.startswith(_FORMULA) else text

@@ -98,8 +98,13 @@ class Layout:
 
     @classmethod
     def from_dict(cls, document: dict) -> Layout:
-        """The inverse of `as_dict`; raises KeyError for a scheme or field that is not there."""
-        lists = {name: tuple(map(str, document[name])) for name in ("attributes", "per_face", "per_point")}
+        """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known."""
+        known = {
+            "attributes": {name: name for name in ATTRIBUTES},
+            "per_face": {number.column: number.column for number in PER_FACE},
+            "per_point": {number.column: number.column for number in PER_POINT},
+        }
+        lists = {name: tuple(names[column] for column in document[name]) for name, names in known.items()}
         return cls(SCHEMES[document["scheme"]], **lists)
 
 
@@ -207,5 +212,6 @@ def as_frame(
             texts = frame[name].astype(object).where(frame[name].notna(), None)
             frame[name] = pd.Series(texts.tolist(), index=frame.index, dtype="str")
         else:
-            frame[name] = frame[name].astype("int64" if name == "face" else "float32")
+            with np.errstate(over="ignore"):  # A number beyond float32 is infinite.
+                frame[name] = frame[name].astype("int64" if name == "face" else "float32")
     return frame

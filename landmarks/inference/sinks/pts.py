@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from landmarks.errors import DataError
-from landmarks.inference.sinks.files import PartialFile, PartialFolder, csv_text, from_csv_text, safe_path
+from landmarks.inference.sinks.files import PartialFile, PartialFolder, csv_text, from_csv_text, inside, safe_path
 from landmarks.inference.sinks.layout import Layout, Plain, PlainFace, as_frame, plain_faces
 from landmarks.schemes import scheme_of_size
 
@@ -75,7 +75,7 @@ def read_pts_folder(path: Path, layout: Layout | None = None) -> pd.DataFrame:
     try:
         with open(path / "index.csv", encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
-                face = read_pts(path / from_csv_text(row["file"]))
+                face = read_pts(inside(path, from_csv_text(row["file"])))
                 rows.append(face.row(from_csv_text(row["image"]), int(row["face"])))
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error, OSError) as error:
         raise DataError(f"{path / 'index.csv'}: does not list faces ({error!r})") from error

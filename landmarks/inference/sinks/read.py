@@ -15,7 +15,7 @@ from landmarks.inference.sinks.labelstudio import read_labelstudio
 from landmarks.inference.sinks.layout import Layout
 from landmarks.inference.sinks.parquet import read_parquet
 from landmarks.inference.sinks.pts import read_pts_folder
-from landmarks.inference.sinks.schema import read_layout
+from landmarks.inference.sinks.schema import read_formats, read_layout
 from landmarks.inference.sinks.tables import read_faces_csv
 from landmarks.inference.sinks.yolo import read_yolo
 
@@ -48,8 +48,12 @@ _SUFFIXES: dict[str, Reader] = {
 
 
 def formats_in(out: str | Path) -> list[str]:
-    """Names of the formats that a run's folder holds, the richest first."""
-    return [name for name, (place, _) in PLACES.items() if (Path(out) / place).exists()]
+    """Names of the formats that a run's folder holds, the richest first.
+
+    What an earlier run left there in a format that the last one did not write is not of that run, and not named.
+    """
+    written = read_formats(Path(out)) or PLACES
+    return [name for name, (place, _) in PLACES.items() if name in written and (Path(out) / place).exists()]
 
 
 def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:

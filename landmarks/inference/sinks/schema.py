@@ -68,8 +68,19 @@ def read_layout(path: Path) -> Layout | None:
     """The layout of a run from the `schema.json` in a folder or up to two above; None if there is none."""
     for folder in (path, *path.absolute().parents[:2]):
         try:
-            document = json.loads((folder / NAME).read_text(encoding="utf-8"))
-            return Layout.from_dict(document["layout"])
+            return Layout.from_dict(_read(folder)["layout"])
         except (OSError, ValueError, KeyError, TypeError):
             continue
     return None
+
+
+def read_formats(out: Path) -> list[str] | None:
+    """The formats that the last run in a folder wrote; None if there is no `schema.json` that says so."""
+    try:
+        return list(_read(out)["formats"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return None
+
+
+def _read(folder: Path) -> dict[str, Any]:
+    return json.loads((folder / NAME).read_text(encoding="utf-8"))

@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING
 import pandas as pd
 
 from landmarks.errors import DataError
-from landmarks.inference.sinks.files import PartialFile, PartialFolder, csv_text, from_csv_text, safe_path
+from landmarks.inference.sinks.files import PartialFile, PartialFolder, csv_text, from_csv_text, inside, safe_path
 from landmarks.inference.sinks.layout import Layout, Plain, PlainFace, as_frame, plain_faces
 from landmarks.inference.sinks.tool import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
@@ -92,7 +92,7 @@ def read_yolo(path: Path, layout: Layout | None = None) -> pd.DataFrame:
         with open(path / "labels.csv", encoding="utf-8", newline="") as file:
             for row in csv.DictReader(file):
                 name = from_csv_text(row["labels"])
-                lines = (path / name).read_text(encoding="ascii").splitlines()
+                lines = inside(path, name).read_text(encoding="ascii").splitlines()
                 image, width, height = from_csv_text(row["image"]), int(row["width"]), int(row["height"])
                 rows += [_face(line, width, height).row(image, i) for i, line in enumerate(lines)]
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error, OSError) as error:
