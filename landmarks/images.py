@@ -115,14 +115,14 @@ def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
         if status.st_size > limit:
             raise too_many_bytes(name, status.st_size, limit)
         with open(path, "rb") as file:
-            data = file.read(limit + 1)  # It may have grown since.
+            data = file.read(status.st_size + 1)  # No more: so much is set aside before anything is read.
     except (FileNotFoundError, NotADirectoryError):
         raise ImageError(name, "missing", "there is no such file") from None
     except (OSError, ValueError) as error:
         reason = f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"
         raise ImageError(name, "unreadable", reason) from error
-    if len(data) > limit:
-        raise too_many_bytes(name, len(data), limit)
+    if len(data) > status.st_size:
+        raise ImageError(name, "unreadable", "the file grew while it was read")
     return data
 
 

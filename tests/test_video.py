@@ -17,7 +17,7 @@ def make_video(path, frames=30, size=(64, 48)):
     if not writer.isOpened():
         pytest.skip("this OpenCV writes no videos")
     for i in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 8 * i, np.uint8))
+        writer.write(np.full((size[1], size[0], 3), 8 * i % 256, np.uint8))
     writer.release()
     return path
 

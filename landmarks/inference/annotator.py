@@ -177,8 +177,10 @@ class Annotator:
         if not sum(counts):
             return [self.nothing for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
-        squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
-        found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
+        with np.errstate(invalid="ignore", over="ignore"):
+            squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
+            squares[~np.isfinite(squares).all(axis=1)] = np.nan  # Such faces keep NaN.
+            found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
         together = Faces(
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],

@@ -14,7 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landmarks.errors import LandmarksError
 from landmarks.images import most_bytes
@@ -131,10 +131,12 @@ def annotate(
         workers = min(workers, -(-total // GROUP)) or min(workers, 1)
     try:
         out.mkdir(parents=True, exist_ok=True)
-        with Journal(out / "journal.jsonl", fresh) as journal, _crew(annotator, writers, workers, timeout) as crew:
-            settings = crew.facts.settings | {"beside": [type(writer).__name__ for writer in writers]}
-            run = RunFile.begin(out / "run.json", settings, continued=not journal.empty)
+        with Journal(out / "journal.jsonl") as journal, _crew(annotator, writers, workers, timeout) as crew:
+            settings = crew.facts.settings | {"beside": [_described(writer) for writer in writers]}
             results = Results(out, crew.facts.nothing, formats, coords)
+            if fresh:
+                journal.clear()
+            run = RunFile.begin(out / "run.json", settings, continued=not journal.empty)
             plan = _Plan(journal.index(), shard, retry_failed, most_bytes(settings["max_pixels"]))
             for stale in (out / "drawings").glob(UNFINISHED):
                 stale.unlink()
@@ -218,6 +220,12 @@ def _crew(annotator: Annotator | Recipe, beside: Sequence[Beside], workers: int,
     if workers:
         raise ValueError("worker processes need a Recipe, by which each makes an Annotator of its own")
     return Alone(Worker(annotator() if isinstance(annotator, Recipe) else annotator, beside))
+
+
+def _described(writer: Beside) -> dict[str, Any]:
+    """A writer's kind and its plain options, without the folder it writes to."""
+    options = {name: value for name, value in vars(writer).items() if isinstance(value, (str, int, float))}
+    return {"kind": type(writer).__name__, **options}
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:

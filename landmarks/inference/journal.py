@@ -23,6 +23,7 @@ import numpy as np
 
 from landmarks.errors import LandmarksError
 from landmarks.inference.record import FAILED, Record
+from landmarks.inference.sinks.files import sync_folder
 from landmarks.inference.sinks.records import record_from_dict, record_to_dict
 
 SYNC_SECONDS = 1.0
@@ -56,8 +57,8 @@ class Index:
 class Journal:
     """The open journal of a folder; nobody else can open it meanwhile, and the lock dies with the process."""
 
-    def __init__(self, path: Path, fresh: bool = False) -> None:
-        """fresh: forget what is in it. Raises LandmarksError if another run has it, OSError if it cannot be written."""
+    def __init__(self, path: Path) -> None:
+        """Raises LandmarksError if another run has it, OSError if it cannot be written."""
         self.path = path
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
@@ -65,16 +66,22 @@ class Journal:
         except OSError:
             self._file.close()
             raise LandmarksError(f"{path.parent}: another run is writing here; wait, or choose another --out") from None
+        sync_folder(path.parent)
         self._end = 0
-        if not fresh:
-            for offset, line in self._lines():
-                self._end = offset + len(line)
+        for offset, line in self._lines():
+            self._end = offset + len(line)
         self._file.truncate(self._end)  # What follows the last good line was never finished.
         self._synced = time.monotonic()
 
     @property
     def empty(self) -> bool:
         return self._end == 0
+
+    def clear(self) -> None:
+        """Forget everything."""
+        self._file.truncate(0)
+        self._end = 0
+        self.sync()
 
     def append(self, records: list[Record], stamps: list[str]) -> None:
         """Write down a group of images. Raises OSError; the journal is then as it was before."""

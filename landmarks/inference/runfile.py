@@ -13,6 +13,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.errors import LandmarksError
+from landmarks.inference.sinks.files import sync_folder
 
 PACKAGES = ("landmarks", "torch", "opencv-python", "numpy", "pillow", "pyarrow")
 CURE = "use the same settings, choose another --out, or begin anew with --fresh"
@@ -62,6 +63,7 @@ class RunFile:
             file.flush()
             os.fsync(file.fileno())
         os.replace(temporary, self.path)
+        sync_folder(self.path.parent)
 
 
 def _read(path: Path) -> dict[str, Any]:
