@@ -20,7 +20,8 @@ import pandas as pd
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.inference.sinks.files import PartialFile, PartialFolder, xml_text
-from landmarks.inference.sinks.layout import Layout, Plain, PlainFace, as_frame, plain_faces
+from landmarks.inference.sinks.layout import Layout, as_frame
+from landmarks.inference.sinks.plain import Plain, PlainFace, plain_faces
 from landmarks.inference.sinks.tool import CATEGORY, box_or_zero, edges, from_corner, to_centres
 from landmarks.schemes import ATTRIBUTES
 

@@ -11,7 +11,8 @@ import pandas as pd
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.inference.sinks.files import PartialFile
-from landmarks.inference.sinks.layout import DECIMALS, Layout, PlainFace, as_frame, plain, plain_faces
+from landmarks.inference.sinks.layout import Layout, as_frame
+from landmarks.inference.sinks.plain import PlainFace, plain_faces
 from landmarks.inference.sinks.records import record_facts
 
 if TYPE_CHECKING:
@@ -33,8 +34,7 @@ class FacesJsonl:
 
 
 def _faces(record: Record) -> list[dict[str, Any]]:
-    faces = record.faces
-    probabilities = {name: plain(scores.probabilities, DECIMALS) for name, scores in faces.attributes.items()}
+    classes = {name: scores.attribute.labels for name, scores in record.faces.attributes.items()}
     return [
         {
             "box": face.box,
@@ -42,14 +42,11 @@ def _faces(record: Record) -> list[dict[str, Any]]:
             "points": face.points,
             **{f"points_{column}": values for column, values in face.point_numbers.items()},
             "attributes": {
-                name: {
-                    "label": label,
-                    "probabilities": dict(zip(faces.attributes[name].attribute.labels, probabilities[name][i])),
-                }
+                name: {"label": label, "probabilities": dict(zip(classes[name], face.classes[name]))}
                 for name, (label, _) in face.labels.items()
             },
         }
-        for i, face in enumerate(plain_faces(faces))
+        for face in plain_faces(record.faces)
     ]
 
 

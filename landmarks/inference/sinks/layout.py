@@ -1,25 +1,21 @@
-"""What a table of faces holds: its columns, and faces as plain values for the formats that nest them."""
+"""What the tables of a run hold: their columns, and the rows that readers give back."""
 
 from __future__ import annotations
 
-import dataclasses
-import math
 from collections.abc import Iterable, Sequence
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Optional
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.inference.sinks.plain import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
 
 if TYPE_CHECKING:
     from landmarks.inference.record import Record
 
-DECIMALS = 4
-"""Of every number in a text format, unless the format says otherwise: far below what a pixel or probability means."""
-BOX = ("x0", "y0", "x1", "y1")
 IMAGE_COLUMNS: dict[str, tuple[str, str]] = {
     "image": ("string", "name of the image: its path relative to the folder it was found in, unique in the run"),
     "status": ("string", "ok, no_face, or why there is nothing: missing, unreadable, too_large, ..."),
@@ -106,77 +102,6 @@ class Layout:
         }
         lists = {name: tuple(names[column] for column in document[name]) for name, names in known.items()}
         return cls(SCHEMES[document["scheme"]], **lists)
-
-
-Plain = Optional[float]
-"""A number, or None where there is none."""
-
-
-@dataclass
-class PlainFace:
-    """One face in plain Python values, rounded; None is a number that does not exist."""
-
-    points: dict[str, list[Plain]]
-    """x and y of each landmark."""
-    box: list[Plain] | None = None
-    """x0, y0, x1, y1; None where the format does not hold boxes."""
-    numbers: dict[str, Plain] = dataclasses.field(default_factory=dict)
-    """By column: the numbers of the face."""
-    point_numbers: dict[str, dict[str, Plain]] = dataclasses.field(default_factory=dict)
-    """By column: landmark -> number."""
-    labels: dict[str, tuple[str | None, Plain]] = dataclasses.field(default_factory=dict)
-    """By attribute: the label and its probability."""
-
-    def row(self, image: str, index: int) -> dict[str, Any]:
-        """The face as a row of the table of faces."""
-        row: dict[str, Any] = {"image": image, "face": index}
-        if self.box is not None:
-            row.update(zip(BOX, self.box))
-        row.update(self.numbers)
-        for name, (x, y) in self.points.items():
-            row[f"{name}_x"], row[f"{name}_y"] = x, y
-            for column, values in self.point_numbers.items():
-                row[f"{name}_{column}"] = values.get(name)
-        for name in (name for name in ATTRIBUTES if name in self.labels):
-            row[name], row[f"{name}_probability"] = self.labels[name]
-        return row
-
-
-def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
-    """The faces of a result, one by one."""
-    if not len(faces):
-        return []
-    names = faces.scheme.points
-    boxes, points = plain(faces.boxes, decimals), plain(faces.points, decimals)
-    numbers = {column: plain(values, decimals) for column, values in faces.numbers(PER_FACE).items()}
-    of_points = {column: plain(values, decimals) for column, values in faces.numbers(PER_POINT).items()}
-    labels = {}
-    for name, scores in faces.attributes.items():
-        probabilities = plain(scores.confidence, decimals)
-        texts = [scores.attribute.labels[i] for i in scores.indices.tolist()]
-        labels[name] = [(None if p is None else text, p) for text, p in zip(texts, probabilities)]
-    return [
-        PlainFace(
-            dict(zip(names, points[i])),
-            boxes[i],
-            {column: values[i] for column, values in numbers.items()},
-            {column: dict(zip(names, values[i])) for column, values in of_points.items()},
-            {name: values[i] for name, values in labels.items()},
-        )
-        for i in range(len(faces))
-    ]
-
-
-def plain(array: np.ndarray, decimals: int | None = DECIMALS) -> list:
-    """An array as nested lists of Python floats; None for what is not finite. decimals: None keeps them all."""
-    values = array.astype(np.float64)
-    if decimals is not None:
-        values = values.round(decimals)
-    if not math.isfinite(values.sum()):  # One look at all of them is enough in nearly every case.
-        finite = np.isfinite(values)
-        values = values.astype(object)
-        values[~finite] = None
-    return values.tolist()
 
 
 def face_columns(records: Sequence[Record]) -> dict[str, np.ndarray]:

@@ -9,7 +9,7 @@ import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
 from landmarks.inference.record import Record
-from landmarks.inference.sinks.layout import plain
+from landmarks.inference.sinks.plain import plain
 from landmarks.schemes import ATTRIBUTES, SCHEMES
 
 _NUMBERS = {number.field: number for number in (*PER_FACE, *PER_POINT)}

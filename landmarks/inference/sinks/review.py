@@ -11,7 +11,8 @@ import numpy as np
 
 from landmarks.faces import Faces
 from landmarks.inference.sinks.files import PartialFile, csv_text
-from landmarks.inference.sinks.layout import BOX, Layout, plain_faces
+from landmarks.inference.sinks.layout import Layout
+from landmarks.inference.sinks.plain import BOX, plain_faces
 
 if TYPE_CHECKING:
     from landmarks.inference.record import Record

@@ -16,7 +16,8 @@ import pandas as pd
 from landmarks.errors import DataError
 from landmarks.inference.record import FAILED, Record
 from landmarks.inference.sinks.files import PartialFile, csv_text, from_csv_text
-from landmarks.inference.sinks.layout import DECIMALS, IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row, plain
+from landmarks.inference.sinks.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
+from landmarks.inference.sinks.plain import DECIMALS, plain
 from landmarks.schemes import ATTRIBUTES
 
 BATCH = 512

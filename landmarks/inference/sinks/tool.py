@@ -10,7 +10,7 @@ from typing import Any
 
 from landmarks.errors import DataError
 from landmarks.inference.draw import CHAINS
-from landmarks.inference.sinks.layout import BOX, DECIMALS, Plain
+from landmarks.inference.sinks.plain import BOX, DECIMALS, Plain
 from landmarks.schemes import POINTS_5, Scheme
 
 EDGE = 0.5

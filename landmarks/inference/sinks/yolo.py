@@ -17,7 +17,8 @@ import pandas as pd
 
 from landmarks.errors import DataError
 from landmarks.inference.sinks.files import PartialFile, PartialFolder, csv_text, from_csv_text, inside, safe_path
-from landmarks.inference.sinks.layout import Layout, Plain, PlainFace, as_frame, plain_faces
+from landmarks.inference.sinks.layout import Layout, as_frame
+from landmarks.inference.sinks.plain import Plain, PlainFace, plain_faces
 from landmarks.inference.sinks.tool import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
 
