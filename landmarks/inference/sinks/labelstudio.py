@@ -1,4 +1,4 @@
-"""Label Studio (JSON tasks with predictions, as of 1.20): `labelstudio/tasks.json` and `labelstudio/config.xml`.
+"""Label Studio (tasks with predictions, as its SDK 2.1.2 takes them): `tasks.json` and `config.xml` in `labelstudio/`.
 
 A face is a rectangle `face` and a keypoint for each landmark whose `parentID` is the rectangle. Attributes are
 choices, numbers are numbers of the rectangle or keypoint (`perRegion`). Coordinates are percent of the image measured

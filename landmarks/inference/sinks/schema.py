@@ -22,10 +22,10 @@ FORMATS_ABOUT = {
     "coco": "coco.json: COCO keypoints (2014-2017); 4 decimals; bbox measured from the image's corner; v 2: has "
     "coordinates, 0: has none; images that could not be read are left out, here and in the formats below",
     "pts": "pts/: version 1, a file a face, pixels counted from 1; 4 decimals; landmarks only",
-    "yolo": "yolo/: Ultralytics YOLO pose; shares of width and height from the image's corner, 7 decimals; boxes cut "
-    "at the border; landmarks outside the image are 0 0 0; no scores, no attributes",
+    "yolo": "yolo/: Ultralytics YOLO pose (8.4); shares of width and height from the image's corner, 7 decimals; boxes "
+    "cut at the border; landmarks outside the image are 0 0 0; no scores, no attributes",
     "cvat": "cvat/: CVAT for images 1.1, skeletons; from the image's corner, 4 decimals",
-    "labelstudio": "labelstudio/: Label Studio 1.20 predictions; percent from the image's corner, 6 decimals",
+    "labelstudio": "labelstudio/: Label Studio predictions (SDK 2.1.2); percent from the image's corner, 6 decimals",
 }
 FRAMES = {
     "upright": "pixels of the upright image: the EXIF orientation of its file is applied",
