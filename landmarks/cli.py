@@ -118,10 +118,13 @@ def annotate(
 
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
+    from landmarks.inference import processes
+
+    if workers != 0:
+        processes.prepare()
     from landmarks.inference.batch import Recipe, Shard
     from landmarks.inference.batch import annotate as run
     from landmarks.inference.chips import Chips
-    from landmarks.inference.crew import default_workers
     from landmarks.inference.sinks import FORMATS
     from landmarks.sources import find
 
@@ -147,7 +150,7 @@ def annotate(
             summary = run(
                 recipe, found, out, formats, draw, report=report, progress=step, shard=Shard.parse(shard),
                 coords=coords, beside=beside,
-                workers=default_workers() if workers is None else workers, timeout=timeout,
+                workers=processes.default_workers() if workers is None else workers, timeout=timeout,
                 fresh=fresh, retry_failed=retry_failed,
             )  # fmt: skip
         except KeyboardInterrupt:

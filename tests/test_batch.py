@@ -18,10 +18,12 @@ from test_video import make_video
 
 from landmarks import Annotator, read_results
 from landmarks.errors import LandmarksError
-from landmarks.inference import crew
+from landmarks.inference import processes
 from landmarks.inference.batch import GROUP, Recipe, Shard, annotate
 from landmarks.inference.detect import Detections, WholeImage
 from landmarks.inference.sinks.review import Review
+from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.store import Model
 from landmarks.sources import Source, find
 
 
@@ -196,8 +198,9 @@ def three(tmp_path):
     return find([tmp_path / "in"])
 
 
-def test_ten_thousand_faces_in_an_image(small_weights, three, tmp_path):
-    annotator = Annotator(small_weights, detector=Many(), device="cpu", passes=1)
+def test_ten_thousand_faces_in_an_image(three, tmp_path):
+    network = Network(NetworkConfig(input_size=16, features=8)).eval()
+    annotator = Annotator(Model(network), detector=Many(), device="cpu", passes=1)
     assert annotate(annotator, three[:1], tmp_path / "out").faces == Many.count
     assert len(read_results(tmp_path / "out")) == Many.count
 
@@ -285,9 +288,9 @@ def _alive(pid: int) -> bool:
 
 
 def test_default_workers(monkeypatch):
-    assert 1 <= crew.default_workers() <= (os.cpu_count() or 1)
-    monkeypatch.setattr(crew, "WORKER_MEMORY", 1 << 60)
-    assert crew.default_workers() == 1
+    assert 1 <= processes.default_workers() <= (os.cpu_count() or 1)
+    monkeypatch.setattr(processes, "WORKER_MEMORY", 1 << 60)
+    assert processes.default_workers() == 1
 
 
 def test_no_sources(tmp_path):

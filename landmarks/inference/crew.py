@@ -2,19 +2,16 @@
 
 from __future__ import annotations
 
-import multiprocessing
-import os
 import signal
-import sys
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
-from pathlib import Path
 from typing import Any
 
 from landmarks.errors import LandmarksError
+from landmarks.inference.processes import prepare
 from landmarks.inference.record import ERROR, TIMEOUT, Record
 from landmarks.inference.worker import Beside, Done, Facts, Group, Recipe, Stop, Worker, run
 
@@ -22,8 +19,6 @@ AHEAD = 2
 """Groups that a worker has been sent and has not answered: it need not wait for the next one."""
 MAX_STILLBORN = 3
 """So many workers may die before they are ready; then something is wrong with all of them."""
-WORKER_MEMORY = 1 << 30
-"""Bytes of memory to have for each worker, for the default number of workers."""
 
 
 class Alone:
@@ -76,10 +71,7 @@ class Crew:
     def __init__(self, recipe: Recipe, beside: Sequence[Beside], size: int, timeout: float | None = None) -> None:
         """timeout: seconds that an image may take before its worker is ended."""
         self.recipe, self.beside, self.size, self.timeout = recipe, beside, size, timeout
-        # Not fork: it would copy this process's locks and threads in whatever state they are.
-        self._context: Any = multiprocessing.get_context("spawn" if sys.platform == "win32" else "forkserver")
-        if sys.platform != "win32":
-            self._context.set_forkserver_preload([recipe.module])  # Imported once for all workers.
+        self._context = prepare(recipe.module)
         self._stillborn = 0
         self._started = 0
         self._processes: list[_Process] = []
@@ -172,7 +164,7 @@ class Crew:
         status, reason = ERROR, f"the process that worked on it died (exit code {code})"
         if code == 1 and self.timeout:
             status, reason = TIMEOUT, f"it took more than {self.timeout:g} s"
-        elif code < 0:
+        elif -code in list(signal.Signals):
             reason = f"the process that worked on it died ({signal.Signals(-code).name})"
         record = Record(source.name, status, self.facts.nothing, reason, frame=source.frame, time=source.time)
         return Done([record], [source.stamp()])
@@ -185,15 +177,3 @@ class Crew:
         theirs.close()  # So that it alone holds it, and its death is heard.
         self._started += 1
         return _Process(process, ours)
-
-
-def default_workers() -> int:
-    """One for each core that this process may use, as far as the memory goes."""
-    cores = len(os.sched_getaffinity(0)) if hasattr(os, "sched_getaffinity") else os.cpu_count() or 1
-    with suppress(OSError, ValueError):  # A container's share, on Linux.
-        quota, period = Path("/sys/fs/cgroup/cpu.max").read_text().split()
-        cores = min(cores, max(1, round(int(quota) / int(period))))
-    with suppress(AttributeError, OSError, ValueError):
-        memory = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES")
-        cores = min(cores, max(1, memory // WORKER_MEMORY))
-    return cores

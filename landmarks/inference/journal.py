@@ -12,6 +12,7 @@ import json
 import os
 import sys
 import time
+import warnings
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -63,9 +64,11 @@ class Journal:
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         try:
             _lock(self._file.fileno())
-        except OSError:
+        except (BlockingIOError, PermissionError):
             self._file.close()
             raise LandmarksError(f"{path.parent}: another run is writing here; wait, or choose another --out") from None
+        except OSError as error:  # Some network file systems have no locks.
+            warnings.warn(f"{path}: cannot be locked ({error.strerror}); start no second run here", stacklevel=2)
         sync_folder(path.parent)
         self._end = 0
         for offset, line in self._lines():

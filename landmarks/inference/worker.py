@@ -9,6 +9,7 @@ import queue
 import signal
 import sys
 import threading
+import traceback
 import warnings
 from collections.abc import Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
@@ -30,6 +31,8 @@ if TYPE_CHECKING:
 
 READERS = 4
 """Files that a worker reads at once, ahead of the one it decodes: that hides the delays of a network."""
+CRASHED = 70
+"""Exit code of a worker that failed for a reason nobody thought of."""
 
 Group = list[Source]
 """Neighbours among the sources; their faces go through the network together."""
@@ -144,6 +147,9 @@ def run(connection: Connection, recipe: Recipe, number: int, beside: Sequence[Be
         return  # The main process has gone.
     except OSError as error:
         connection.send(Stop(f"a drawing cannot be written ({error.strerror or error})"))
+    except Exception:
+        traceback.print_exc()
+        sys.exit(CRASHED)  # Not 1, which says that an image took too long.
 
 
 def _receive(connection: Connection, groups: queue.SimpleQueue) -> None:

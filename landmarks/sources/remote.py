@@ -27,8 +27,11 @@ def is_url(text: str) -> bool:
 class RemoteFile(Source):
     """An image file behind a URL."""
 
+    mark: str | None = None
+    """Its stamp, if its folder was listed; else it is asked for."""
+
     def stamp(self) -> str:
-        return _stamp(str(self.path))
+        return _stamp(str(self.path)) if self.mark is None else self.mark
 
     def load(self, limit: int) -> Content:
         url = str(self.path)
@@ -66,26 +69,35 @@ def find(url: str, recursive: bool) -> Iterator[Source]:
     """The images and archives that a URL stands for: a file, a folder or a glob. Raises LandmarksError."""
     system, path = _open_system(url)
     scheme = url.partition("://")[0]
+    listed: dict[str, dict[str, Any] | None]
     try:
         if re.search(r"[*?[]", path) and scheme not in ("http", "https"):
             root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
-            paths = [found for found in system.glob(path) if is_image(found) or found.lower().endswith(ARCHIVES)]
-        elif path.lower().endswith(ARCHIVES) or is_image(path) or not system.isdir(path):
-            root, paths = path.rpartition("/")[0], [path]
+            listed = system.glob(path, detail=True)
+            listed = {name: facts for name, facts in listed.items() if is_image(name) or _is_archive(name)}
+        elif _is_archive(path) or is_image(path) or not system.isdir(path):
+            root, listed = path.rpartition("/")[0], {path: None}
         else:
             root = path.rstrip("/")
-            paths = [found for found in system.find(root, maxdepth=None if recursive else 1) if is_image(found)]
+            listed = system.find(root, maxdepth=None if recursive else 1, detail=True)
+            listed = {name: facts for name, facts in listed.items() if is_image(name)}
     except Exception as error:  # As above.
         raise LandmarksError(f"{url}: cannot be listed ({_reason(error)})") from error
-    if not paths:
+    if not listed:
         raise LandmarksError(f"{url}: holds no image files; check it, or add --recursive (in Python, recursive=True)")
-    for path in paths:
-        kind = RemoteArchive if path.lower().endswith(ARCHIVES) else RemoteFile
+    for path, facts in listed.items():
         full = path if is_url(path) else system.unstrip_protocol(path)
         name = path.removeprefix(root).lstrip("/")
         if scheme in ("http", "https"):
             name = name.partition("?")[0]
-        yield kind(full, printable(name))
+        if _is_archive(path):
+            yield RemoteArchive(full, printable(name))
+        else:
+            yield RemoteFile(full, printable(name), mark=None if facts is None else _stamp_of(facts))
+
+
+def _is_archive(path: str) -> bool:
+    return path.lower().endswith(ARCHIVES)
 
 
 @lru_cache(maxsize=64)
@@ -112,9 +124,12 @@ def _open_system(url: str) -> tuple[Any, str]:
 def _stamp(url: str) -> str:
     try:
         system, path = _open_system(url)
-        facts = system.info(path)
+        return _stamp_of(system.info(path))
     except Exception:  # Whatever is wrong, loading it will say so.
         return ""
+
+
+def _stamp_of(facts: dict[str, Any]) -> str:
     return "-".join(str(facts[key]) for key in ("size", *_STAMPS) if facts.get(key) is not None)
 
 
