@@ -33,18 +33,23 @@ def make_images(folder: Path, count: int) -> None:
         path.write_bytes(data if i % 11 else data[: len(data) // 2])
 
 
-def run_until_done(command: list[str], kills: int, longest: float, seed: int = 0) -> int:
+def run_until_done(command: list[str], out: Path, kills: int, longest: float, seed: int = 0) -> int:
     """Kill the command after random times, at most so often, and let it end at last; how often it was killed.
 
-    Half of the time only the main process is killed, otherwise its workers with it. Raises if it fails by itself.
+    The time counts from the start or, as often, from the first image that it writes down in the folder `out`. Half of
+    the time only the main process is killed, otherwise its workers with it. Raises if it fails by itself.
     """
     generator = random.Random(seed)
     done = 0
     while True:
+        before = _size(out)
         process = subprocess.Popen(
             command, start_new_session=True, stdout=subprocess.PIPE, stderr=subprocess.PIPE, text=True
         )
         if done < kills:
+            if generator.random() < 0.5:
+                while process.poll() is None and _size(out) == before:
+                    time.sleep(0.005)
             time.sleep(generator.uniform(0, longest))
             if process.poll() is None:
                 kill = os.killpg if generator.random() < 0.5 else os.kill
@@ -56,6 +61,14 @@ def run_until_done(command: list[str], kills: int, longest: float, seed: int = 0
         if process.returncode not in (0, 1):
             raise AssertionError(f"exit code {process.returncode}: {text}")
         return done
+
+
+def _size(out: Path) -> int:
+    """Bytes of the journal."""
+    try:
+        return (out / "journal.jsonl").stat().st_size
+    except OSError:
+        return 0
 
 
 def differing(one: Path, other: Path) -> list[str]:
@@ -89,10 +102,11 @@ def main() -> None:
                 call = [f"{HERE / 'stub.py'}", f"{out}", f"{work / 'in'}", "--seconds", f"{arguments.seconds}"]
             return [sys.executable, *call, "--workers", f"{arguments.workers}"]
 
-        run_until_done(command(work / "whole"), 0, 0)
+        run_until_done(command(work / "whole"), work / "whole", 0, 0)
         while total < arguments.kills:
             out = work / f"killed{runs}"
-            total += run_until_done(command(out), arguments.kills - total, arguments.longest, arguments.seed + runs)
+            left = arguments.kills - total
+            total += run_until_done(command(out), out, left, arguments.longest, arguments.seed + runs)
             runs += 1
             differ = differing(work / "whole", out)
             print(f"{total} kills, {runs} runs, differing: {', '.join(differ) or 'none'}", flush=True)

@@ -170,3 +170,22 @@ def test_memory_does_not_keep_members(tmp_path):
         members = archive._tar_members(file)
         next(members)
         assert sum(1 for _ in members) == 49
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tgz"])
+def test_any_damage_ends_in_rows(tmp_path, suffix):
+    """Bytes changed, cut out and doubled at random: never an exception, never more than a moment."""
+    members = {f"{'long' * (i % 60)}{i}.jpg": random.Random(i).randbytes(300) * (i % 4) for i in range(6)}
+    whole = make(tmp_path / f"a{suffix}", members).read_bytes()
+    for seed in range(150):
+        generator, data = random.Random(seed), bytearray(whole)
+        for _ in range(generator.randint(1, 8)):
+            at, length = generator.randrange(len(data)), generator.randint(1, 40)
+            piece = generator.choice(
+                [b"", generator.randbytes(length), b"\xff" * length, bytes(data[at : at + length])]
+            )
+            data[at : at + generator.randint(0, length)] = piece
+        path = tmp_path / f"{seed}{suffix}"
+        path.write_bytes(data)
+        rows = contents(find([path]))
+        assert rows and len({name for name, _ in rows}) == len(rows)

@@ -43,7 +43,7 @@ def run(images, out, **options):
 def test_killed_at_random_instants(images, tmp_path, workers):
     """Eight kills in all; `python tests/kill.py` does any number of them."""
     command = [sys.executable, STUB, tmp_path / "out", images / "in", "--seconds", "0.02", "--workers", workers]
-    killed = run_until_done([str(part) for part in command], kills=4, longest=2.5, seed=workers)
+    killed = run_until_done([str(part) for part in command], tmp_path / "out", kills=4, longest=1.5, seed=workers)
     assert killed and differing(images / "whole", tmp_path / "out") == []
 
 

@@ -10,7 +10,6 @@ import io
 import os
 import tarfile
 import zipfile
-import zlib
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import IO
@@ -28,9 +27,6 @@ MIN_BOMB = 1 << 30
 MAX_HEADER = 1 << 24
 """Bytes that a header inside a tar file may have; long names are read into memory as a whole."""
 
-_DAMAGE = (OSError, EOFError, ValueError, RuntimeError, zlib.error, zipfile.BadZipFile, tarfile.TarError)
-"""What Python's readers raise on archives that are damaged, encrypted or of an unusual kind."""
-
 Read = Callable[[int], bytes]
 """Gives so many bytes of a member from its start, fewer if it has no more."""
 
@@ -46,7 +42,7 @@ class Member(Part):
             raise images.too_many_bytes(self.name, self.size, limit)
         try:
             data = self.read(limit + 1)  # Never all of it: the size that the header states may be a lie.
-        except _DAMAGE as error:
+        except Exception as error:  # Python's readers raise anything at all on broken or encrypted archives.
             reason = f"it cannot be read from its archive ({error or type(error).__name__})"
             raise ImageError(self.name, "unreadable", reason) from error
         if len(data) > limit:
@@ -79,7 +75,7 @@ class Archive(Sequence):
                         yield Member(self.path, name, size=size, mark=mark, read=read)
             if not names:
                 yield failure(self, mark, "this archive holds no image files")
-        except _DAMAGE as error:
+        except Exception as error:  # As above.
             where = f"this archive cannot be read any further after {len(names)} images" if names else "not an archive"
             yield failure(self, mark, f"{where} ({getattr(error, 'strerror', None) or error or type(error).__name__})")
 
