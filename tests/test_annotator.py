@@ -1,7 +1,9 @@
 import csv
 import json
+import zipfile
 
 import numpy as np
+import PIL.Image
 import pytest
 import torch
 from conftest import draw_face, write_png
@@ -106,6 +108,25 @@ def test_stream_gives_a_record_an_image_in_order(annotator, folder):
     assert [len(record.faces) for record in records] == [2, 0, 0, 0, 2, 0]
     assert [record.image.rsplit("/")[-1] for record in records] == names
     assert all(record.reason for record in records if record.status in ("unreadable", "missing"))
+
+
+def test_stream_looks_into_archives(annotator, folder, tmp_path):
+    with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
+        for name in ("pair0.png", "one.png", "text.jpg"):
+            archive.write(folder / name, name)
+    records = list(annotator.stream(find([tmp_path / "a.zip"])))
+    assert [(record.image, record.status) for record in records] == [
+        ("a.zip/one.png", "no_face"), ("a.zip/pair0.png", "ok"), ("a.zip/text.jpg", "unreadable"),
+    ]  # fmt: skip
+
+
+def test_an_animation_gives_its_first_picture_and_says_so(annotator, tmp_path):
+    pictures = [PIL.Image.new("L", (40, 30), level) for level in (0, 255)]
+    pictures[0].save(tmp_path / "a.gif", save_all=True, append_images=pictures[1:])
+    pictures[0].save(tmp_path / "b.gif")
+    first, second = annotator.stream([tmp_path / "a.gif", tmp_path / "b.gif"])
+    assert (first.status, second.status, second.reason) == ("no_face", "no_face", "")
+    assert "only the first" in first.reason and first.pixels.max() == 0
 
 
 def test_stream_does_not_read_ahead_without_end(annotator, folder):

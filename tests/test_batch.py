@@ -125,6 +125,14 @@ def test_workers_that_cannot_work(images, tmp_path, salt, words):
         annotate(recipe(salt=salt), find([images / "in"], recursive=True), tmp_path / "out", workers=2)
 
 
+def test_workers_see_the_environment_of_now(images, tmp_path, monkeypatch):
+    sources = find([images / "in"], recursive=True)[:1]
+    annotate(recipe(), sources, tmp_path / "before", workers=1)
+    monkeypatch.setenv("STUB_SALT", "refuse")
+    with pytest.raises(LandmarksError, match="refused"):
+        annotate(recipe(), sources, tmp_path / "after", workers=1)
+
+
 def test_workers_need_a_recipe(tmp_path):
     with pytest.raises(ValueError, match="Recipe"):
         annotate(Stub(), find(["gone.png"]), tmp_path / "out", workers=1)

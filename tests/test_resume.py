@@ -200,6 +200,29 @@ def test_full_disk(images, tmp_path, limit):
     assert differing(images / "whole", out) == []
 
 
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs Linux and more rights")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("drawings", [False, True])
+def test_full_file_system(images, small_disk, drawings):
+    options = {"drawings": drawings, "workers": 1}
+    sources = find([images / "in"], recursive=True)
+    with pytest.raises(LandmarksError, match=r"cannot be written .*same command again"):
+        annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    summary = annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+    assert summary.images == COUNT and differing(images / "whole", small_disk / "out") == []
+
+
 def test_run_file(images, tmp_path):
     run(images / "in", tmp_path / "out")
     run(images / "in", tmp_path / "out")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import signal
 from collections import deque
 from collections.abc import Iterator, Sequence
@@ -171,7 +172,7 @@ class Crew:
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, self.recipe, self._started, self.beside, self.timeout)
+        arguments = (theirs, dict(os.environ), self.recipe, self._started, self.beside, self.timeout)
         process = self._context.Process(target=run, args=arguments, daemon=True)
         process.start()
         theirs.close()  # So that it alone holds it, and its death is heard.

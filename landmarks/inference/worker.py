@@ -130,8 +130,16 @@ class Worker:
             faulthandler.dump_traceback_later(self.timeout, exit=True, file=self._nowhere)
 
 
-def run(connection: Connection, recipe: Recipe, number: int, beside: Sequence[Beside], timeout: float | None) -> None:
+def run(
+    connection: Connection,
+    environment: dict[str, str],
+    recipe: Recipe,
+    number: int,
+    beside: Sequence[Beside],
+    timeout: float | None,
+) -> None:
     """A process that is worker `number`: sends Facts, then a Done for every Group it is sent; or Stop."""
+    os.environ.update(environment)  # What was set since the process that it comes from was started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one says when to end.
     try:
         worker = Worker(recipe(number), beside, timeout)
@@ -146,7 +154,8 @@ def run(connection: Connection, recipe: Recipe, number: int, beside: Sequence[Be
     except (BrokenPipeError, ConnectionResetError):
         return  # The main process has gone.
     except OSError as error:
-        connection.send(Stop(f"a drawing cannot be written ({error.strerror or error})"))
+        reason = f"cannot be written ({error.strerror}); cure it and give the same command again"
+        connection.send(Stop(f"{error.filename or 'a file'}: {reason}"))
     except Exception:
         traceback.print_exc()
         sys.exit(CRASHED)  # Not 1, which says that an image took too long.
