@@ -120,8 +120,13 @@ def annotate(
 @app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
-    data: Annotated[Path, typer.Option(help="Folder made by `landmarks data prepare`.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Folder made by `landmarks data prepare`; again for each further one.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
+    encoder: Annotated[
+        Optional[str], typer.Option(help="Instead of the config's: compact, accurate, torchvision:NAME.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
@@ -133,8 +138,25 @@ def train(
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
         output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)", markup=False)
 
-    path = train_from_config(config, data, out, device, seed, threads, report)
+    path = train_from_config(config, data, out, device, seed, encoder, threads, report)
     output.print(f"weights: {path}", markup=False)
+
+
+@app.command(
+    epilog="Example: landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors"
+)
+def calibrate(
+    weights: Annotated[Path, typer.Argument(help="Weights file.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Prepared folder with validation faces; again for each further one.")
+    ],
+    out: Annotated[Path, typer.Option(help="Weights file to write.")],
+) -> None:
+    """Fit expected errors, quality and probabilities to validation faces; write the weights with them."""
+    from landmarks.evaluation.calibrate import calibrate_file
+
+    calibration = calibrate_file(weights, data, out)
+    output.print(json.dumps(calibration.as_dict(), indent=1), markup=False)
 
 
 @app.command(

@@ -46,11 +46,19 @@ class Faces:
     """(N,) float32: the detector's score; NaN where there was no detector."""
     attributes: dict[str, AttributeScores] = field(default_factory=dict)
     scheme: Scheme = POINTS_5
+    point_errors: np.ndarray | None = None
+    """(N, K) float32: expected error of each point as a share of the face size, which is the larger side of the extent
+    of eyes, nose and mouth corners; None if the network is not calibrated."""
+    quality: np.ndarray | None = None
+    """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face;
+    None if the network is not calibrated."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
-        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,)}
+        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,), "point_errors": (n, k), "quality": (n,)}
         for name, shape in shapes.items():
+            if getattr(self, name) is None and name in ("point_errors", "quality"):
+                continue
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, not {array.shape}")
@@ -61,8 +69,8 @@ class Faces:
                 raise ValueError(f"{name} probabilities must have shape {shape}, not {scores.probabilities.shape}")
 
     @classmethod
-    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = ()) -> Faces:
-        """No faces, with the same fields as any other result."""
+    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = (), calibrated: bool = False) -> Faces:
+        """No faces, with the same fields as any other result of a network (that is calibrated)."""
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
@@ -72,6 +80,8 @@ class Faces:
                 for name in attributes
             },
             scheme=scheme,
+            point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
+            quality=np.zeros(0, np.float32) if calibrated else None,
         )
 
     def __len__(self) -> int:
@@ -90,19 +100,25 @@ class Faces:
                 for name, scores in self.attributes.items()
             },
             scheme=self.scheme,
+            point_errors=None if self.point_errors is None else self.point_errors[index],
+            quality=None if self.quality is None else self.quality[index],
         )
 
     def __iter__(self):
         return (self[i] for i in range(len(self)))
 
     def to_frame(self) -> pd.DataFrame:
-        """A row a face: face, x0 y0 x1 y1, score, NAME_x NAME_y of each landmark, then each attribute's label
-        and that label's probability."""
+        """A row a face: face, x0 y0 x1 y1, score, quality, NAME_x NAME_y NAME_error of each landmark, then each
+        attribute's label and that label's probability. Without quality and errors where there are none."""
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))
         columns["score"] = self.scores
+        if self.quality is not None:
+            columns["quality"] = self.quality
         for i, name in enumerate(self.scheme.points):
             columns[f"{name}_x"], columns[f"{name}_y"] = self.points[:, i, 0], self.points[:, i, 1]
+            if self.point_errors is not None:
+                columns[f"{name}_error"] = self.point_errors[:, i]
         for name, scores in self.attributes.items():
             columns[name] = scores.labels
             columns[f"{name}_probability"] = scores.confidence

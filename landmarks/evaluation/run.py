@@ -26,9 +26,9 @@ def evaluate_weights(
     """The figures of `evaluate` with the protocol they were measured by. Raises the errors of its parts."""
     model = load_model(weights)
     dataset = read_dataset(data)
-    network = model.network.fuse().to(choose_device(device))
+    model.network.fuse().to(choose_device(device))
     source = None if detector == "whole-image" else create_detector(detector)
-    predictions = predict_dataset(network, dataset, split, source, passes, report)
+    predictions = predict_dataset(model, dataset, split, source, passes, report)
     return {
         "protocol": {
             "weights": Path(str(weights)).stem,

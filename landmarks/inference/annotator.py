@@ -13,7 +13,7 @@ from landmarks import images
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.detect import Detector, create_detector
-from landmarks.inference.locate import PASSES, locate
+from landmarks.inference.locate import PASSES, Located, locate
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
 from landmarks.sources import Source
@@ -83,6 +83,7 @@ class Annotator:
                 )
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.network = model.network.fuse().to(choose_device(device))
+        self.calibration = model.calibration
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
 
     def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
@@ -124,7 +125,7 @@ class Annotator:
         """An image's record, still without faces, and the boxes and scores found in it."""
         if not isinstance(source, Source):
             source = Source(Path(source), str(source))
-        nothing = Faces.empty(self.scheme, self.attributes)
+        nothing = self.nothing
         try:
             image = images.read(source.path, self.max_pixels)
         except ImageError as error:
@@ -144,18 +145,42 @@ class Annotator:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):
-            return [Faces.empty(self.scheme, self.attributes) for _ in pictures]
+            return [self.nothing for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
         squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
         found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
+        errors, quality = self._certainty(found)
         together = Faces(
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
-            attributes={name: AttributeScores(ATTRIBUTES[name], found.probabilities[name]) for name in self.attributes},
+            attributes={
+                name: AttributeScores(ATTRIBUTES[name], self.calibration.probabilities(name, found.logits[name]))
+                for name in self.attributes
+            },
             scheme=self.scheme,
+            point_errors=errors,
+            quality=quality,
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether results have expected errors and a quality."""
+        return self.scheme.name in self.calibration.errors and self.calibration.quality is not None
+
+    @property
+    def nothing(self) -> Faces:
+        """The result of an image without faces; its fields are those of every result."""
+        return Faces.empty(self.scheme, self.attributes, self.calibrated)
+
+    def _certainty(self, found: Located) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Expected errors (N, K) and quality (N,)."""
+        curve = self.calibration.quality
+        if not self.calibrated or curve is None:
+            return None, None
+        errors = {name: of_scheme(found.signs[name]) for name, of_scheme in self.calibration.errors.items()}
+        return errors[self.scheme.name], curve(errors[self.network.config.schemes[0]])
 
 
 def choose_device(device: str) -> torch.device:

@@ -61,7 +61,7 @@ def annotate(
     try:
         out.mkdir(parents=True, exist_ok=True)
         sinks: list[Sink] = [ImagesCsv(out)]
-        sinks += [FORMATS[name](out, annotator.scheme, annotator.attributes) for name in formats]
+        sinks += [FORMATS[name](out, annotator.nothing) for name in formats]
     except OSError as error:
         raise LandmarksError(f"{out}: cannot be written ({error.strerror}); choose another --out") from error
     for record in annotator.stream(sources):

@@ -10,10 +10,11 @@ import torch
 
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
 from landmarks.models.network import Network, predict
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 PASSES = 2
-"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box."""
+"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box. The
+first is the locator's, where the network has one."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +23,12 @@ class Located:
 
     points: dict[str, np.ndarray]
     """(N, K, 2) float64 image pixels by scheme."""
-    probabilities: dict[str, np.ndarray]
+    signs: dict[str, np.ndarray]
+    """(N, K, 2) float32 by scheme: what tells of a point's error, see `predict`; as shares of the last crop's side."""
+    logits: dict[str, np.ndarray]
     """(N, C) float32 by attribute."""
+    squares: np.ndarray
+    """(N, 4): the face squares of the last pass."""
 
 
 def locate(
@@ -39,33 +44,61 @@ def locate(
     images: (H, W, 3) uint8 RGB each; owners: (N,) index of each face's image; squares: (N, 4) face squares.
     A face whose points come out not finite keeps NaN.
     """
-    config = network.config
     parts = [
         _locate_batch(
             network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
         )
         for low in range(0, len(squares), batch_size)
     ]
-    if not parts:
-        return Located(
-            {name: np.zeros((0, len(SCHEMES[name]), 2)) for name in config.schemes},
-            {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in config.attributes},
-        )
-    return Located(
-        {name: np.concatenate([part.points[name] for part in parts]) for name in config.schemes},
-        {name: np.concatenate([part.probabilities[name] for part in parts]) for name in config.attributes},
-    )
+    return _join(parts) if parts else _nothing(network)
 
 
 def _locate_batch(network: Network, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
     config = network.config
     scheme = SCHEMES[config.schemes[0]]
     device = next(network.parameters()).device
-    for _ in range(passes):
+    if network.locator is not None and passes > 1:
+        squares = _locate_roughly(network, images, squares, device)
+        passes -= 1
+    for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        crops = np.stack([extract_crop(image, m, config.input_size) for image, m in zip(images, matrices)])
-        in_crop, probabilities = predict(network, torch.from_numpy(crops).to(device))
+        seen = predict(network, torch.from_numpy(_cut(images, matrices, config.input_size)).to(device))
         back = invert(matrices)
-        points = {name: transform(back, p.cpu().numpy().astype(np.float64)) for name, p in in_crop.items()}
-        squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    return Located(points, {name: p.cpu().numpy() for name, p in probabilities.items()})
+        points = {name: transform(back, p.cpu().numpy().astype(np.float64)) for name, p in seen.points.items()}
+        if left:
+            squares = face_squares(points[scheme.name], scheme, config.crop_scale)
+    signs, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in seen[1:])
+    return Located(points, signs, logits, squares)
+
+
+@torch.inference_mode()
+def _locate_roughly(network: Network, images: list[np.ndarray], squares: np.ndarray, device) -> np.ndarray:
+    """The locator's pass: better face squares (N, 4)."""
+    assert network.locator is not None
+    matrices = crop_matrices(squares, network.locator.size)
+    crops = torch.from_numpy(_cut(images, matrices, network.locator.size)).to(device)
+    points = transform(invert(matrices), network.locator(crops).cpu().numpy().astype(np.float64))
+    return face_squares(points, POINTS_5, network.config.crop_scale)
+
+
+def _cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size, 3) uint8 crops."""
+    return np.stack([extract_crop(image, matrix, size) for image, matrix in zip(images, matrices)])
+
+
+def _join(parts: list[Located]) -> Located:
+    def field(name: str) -> dict[str, np.ndarray]:
+        values = [getattr(part, name) for part in parts]
+        return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
+
+    return Located(field("points"), field("signs"), field("logits"), np.concatenate([part.squares for part in parts]))
+
+
+def _nothing(network: Network) -> Located:
+    schemes = {name: len(SCHEMES[name]) for name in network.config.schemes}
+    return Located(
+        {name: np.zeros((0, k, 2)) for name, k in schemes.items()},
+        {name: np.zeros((0, k, 2), np.float32) for name, k in schemes.items()},
+        {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in network.config.attributes},
+        np.zeros((0, 4)),
+    )

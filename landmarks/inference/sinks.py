@@ -7,6 +7,7 @@ the faces. Pixels are those of the upright image, pixel centres at integers.
 from __future__ import annotations
 
 import csv
+import itertools
 import json
 import os
 from collections.abc import Callable, Iterable
@@ -18,7 +19,7 @@ import pandas as pd
 from landmarks.errors import DataError
 from landmarks.faces import Faces
 from landmarks.inference.annotator import FAILED, Record
-from landmarks.schemes import ATTRIBUTES, Scheme
+from landmarks.schemes import ATTRIBUTES
 
 
 class Sink(Protocol):
@@ -46,10 +47,10 @@ class _Lines:
 class FacesCsv:
     """`faces.csv`: image, then the columns of `Faces.to_frame`; a row a face."""
 
-    def __init__(self, out: Path, scheme: Scheme, attributes: tuple[str, ...]) -> None:
+    def __init__(self, out: Path, nothing: Faces) -> None:
         self.lines = _Lines(out / "faces.csv")
         self.writer = csv.writer(self.lines.file)
-        self.writer.writerow(["image", *Faces.empty(scheme, attributes).to_frame().columns])
+        self.writer.writerow(["image", *nothing.to_frame().columns])
 
     def write(self, record: Record) -> None:
         for row in record.faces.to_frame().itertuples(index=False):
@@ -62,7 +63,7 @@ class FacesCsv:
 class FacesJsonl:
     """`faces.jsonl`: one JSON object an image, with its status and a list of its faces."""
 
-    def __init__(self, out: Path, scheme: Scheme, attributes: tuple[str, ...]) -> None:
+    def __init__(self, out: Path, nothing: Faces) -> None:
         self.lines = _Lines(out / "faces.jsonl")
 
     def write(self, record: Record) -> None:
@@ -97,7 +98,8 @@ class ImagesCsv:
             lines.close()
 
 
-FORMATS: dict[str, Callable[[Path, Scheme, tuple[str, ...]], Sink]] = {"csv": FacesCsv, "jsonl": FacesJsonl}
+FORMATS: dict[str, Callable[[Path, Faces], Sink]] = {"csv": FacesCsv, "jsonl": FacesJsonl}
+"""Each takes the folder and a result without faces, which has all fields of those to come."""
 
 
 def record_to_dict(record: Record) -> dict:
@@ -114,9 +116,11 @@ def record_to_dict(record: Record) -> dict:
             {
                 "box": [_number(v) for v in faces.boxes[i]],
                 "score": _number(faces.scores[i]),
+                **({} if faces.quality is None else {"quality": _number(faces.quality[i])}),
                 "points": {
                     name: [_number(v) for v in point] for name, point in zip(faces.scheme.points, faces.points[i])
                 },
+                **({} if faces.point_errors is None else {"point_errors": [_number(v) for v in faces.point_errors[i]]}),
                 "attributes": {
                     name: {
                         "label": str(scores.labels[i]),
@@ -135,7 +139,7 @@ def record_to_dict(record: Record) -> dict:
 def read_results(out: str | Path) -> pd.DataFrame:
     """What `annotate` wrote to a folder, a row a face. Raises DataError if there is nothing to read.
 
-    Columns: image, face, x0 y0 x1 y1, score, NAME_x NAME_y a landmark, label and its probability an attribute.
+    Columns: image, face, then those of `Faces.to_frame`.
     """
     out = Path(out)
     if (out / "faces.csv").is_file():
@@ -159,8 +163,10 @@ def _frame_of_lines(lines: Iterable[str], path: Path) -> pd.DataFrame:
             for index, face in enumerate(record["faces"]):
                 row = {"image": record["image"], "face": index}
                 row |= dict(zip(("x0", "y0", "x1", "y1"), face["box"])) | {"score": face["score"]}
-                for name, (x, y) in face["points"].items():
-                    row |= {f"{name}_x": x, f"{name}_y": y}
+                row |= {"quality": face["quality"]} if "quality" in face else {}
+                errors = face.get("point_errors", [])
+                for (name, (x, y)), error in itertools.zip_longest(face["points"].items(), errors):
+                    row |= {f"{name}_x": x, f"{name}_y": y} | ({f"{name}_error": error} if errors else {})
                 for name in (name for name in ATTRIBUTES if name in face["attributes"]):
                     label = face["attributes"][name]["label"]
                     row |= {name: label, f"{name}_probability": face["attributes"][name]["probabilities"][label]}
