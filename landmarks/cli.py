@@ -31,7 +31,11 @@ app.add_typer(weights_app, name="weights")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
 
-WEIGHTS_HELP = "Shipped weights by name, or a .safetensors file."
+WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
+BACKEND_HELP = (
+    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
+    "are exported first, in memory, at every call: some seconds."
+)
 DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
 GENDER_HELP = (
     "Gender is a dataset label: how annotators perceived a face. It errs, and differently by group (see the card); "
@@ -74,6 +78,7 @@ def annotate(
     draw: Annotated[bool, typer.Option("--draw", help="Also write each image with its faces drawn.")] = False,
     recursive: Annotated[bool, typer.Option("--recursive", help="Look into subfolders.")] = False,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Faces a network call.")] = 64,
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
@@ -94,7 +99,7 @@ def annotate(
     source = "whole-image" if whole_image else str(boxes) if boxes else detector
     annotator = Annotator(
         weights, source, scheme, device, None if tasks is None else _names(tasks, None, "task"),
-        batch_size=batch_size, max_pixels=max_pixels,
+        batch_size=batch_size, max_pixels=max_pixels, backend=backend,
     )  # fmt: skip
     done = 0
     with _progress("annotating", quiet) as step:
@@ -169,7 +174,11 @@ def evaluate(
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Never the annotated points.")] = "whole-image",
     passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
+    plots: Annotated[
+        Optional[Path], typer.Option(help="Draw error distribution and calibration to this folder.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
@@ -177,11 +186,16 @@ def evaluate(
     from landmarks.evaluation.run import evaluate_weights
 
     with _progress("evaluating", quiet) as step:
-        figures = evaluate_weights(weights, data, split, detector, passes, device, step)
+        figures = evaluate_weights(weights, data, split, detector, passes, device, backend, step)
     for table in tables(figures):
         output.print(table)
     if out:
         write_report(figures, out)
+    if plots:
+        from landmarks.evaluation.plots import ced_figure, reliability_figure, save
+
+        save(ced_figure(figures), plots / "ced.png")
+        save(reliability_figure(figures), plots / "reliability.png")
 
 
 @app.command(epilog="Example: landmarks benchmark data/samples --threads 1")
@@ -190,7 +204,8 @@ def benchmark(
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch and OpenCV.")] = 1,
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch, onnxruntime and OpenCV.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 10,
 ) -> None:
     """Measure each stage on this machine: decode, detect, locate (batches of 64 faces, all passes), draw."""
@@ -200,11 +215,40 @@ def benchmark(
     from landmarks.sources import find
 
     use_threads(threads)
-    times = measure(Annotator(weights, detector, device=device), find(sources), rounds)
+    times = measure(Annotator(weights, detector, device=device, backend=backend), find(sources), rounds)
     units = {"decode": "an image", "detect": "an image", "locate": "a face", "draw": "an image"}
     output.print(
         _table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in units.items()])
     )
+
+
+@app.command(epilog="Example: landmarks export compact --out exported")
+def export(
+    weights: Annotated[str, typer.Argument(help="Shipped weights by name, or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="File to write, ending in .onnx, or a folder for NAME.onnx.")],
+    format: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Eight-bit convolutions: smaller and faster, less exact.")
+    ] = False,
+    data: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="With --int8: prepared folder with training faces to measure ranges on; again for more."),
+    ] = None,
+) -> None:
+    """Write a network as an ONNX file that takes crops of any size and gives points, errors and probabilities.
+
+    Its points are compared with torch's first; a file is written only if they agree. A network with a locator for the
+    first pass gives a second file, NAME.locator.onnx. Needs the extra: pip install 'landmarks[onnx]'.
+    """
+    from landmarks.inference.portable import export_weights
+
+    _names(format, ("onnx",), "format")
+    written = export_weights(weights, out, int8, data or ())
+    for file in written.files:
+        output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", markup=False)
+    output.print(f"farthest point from torch's on seeded crops: {written.parity:.6f} px", markup=False)
+    if written.moved is not None:
+        output.print(f"int8 moves the points of training faces by {written.moved:.3f} px on average", markup=False)
 
 
 @data_app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
@@ -273,16 +317,21 @@ def weights_list() -> None:
 def weights_info(
     name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
 ) -> None:
-    """Show what a weights file says about itself, as JSON."""
+    """Show what a weights file or an exported file says about itself, as JSON."""
+    from landmarks.models.onnxfile import SUFFIX, read_onnx
     from landmarks.models.store import load_model, resolve
 
-    model = load_model(name)
-    facts = {
-        "file": resolve(name).name,
-        "sha256": model.sha256,
-        "config": model.network.config.as_dict(),
-        **model.about,
-    }
+    path = resolve(name)
+    facts: dict = {"file": path.name}
+    if path.suffix == SUFFIX:
+        file = read_onnx(path)
+        facts |= {"sha256": file.sha256, "precision": file.precision, "weights_sha256": file.weights_sha256}
+        config, about = file.config, file.about
+    else:
+        model = load_model(name)
+        facts |= {"sha256": model.sha256}
+        config, about = model.network.config, model.about
+    facts |= {"config": config.as_dict(), **about}
     typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
 
 

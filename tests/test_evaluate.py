@@ -8,14 +8,24 @@ import torch
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
-from landmarks.evaluation.calibrate import beside_face, calibrate_file, fit_errors, fit_quality, fit_softmax
+from landmarks.evaluation.backgrounds import random_boxes, separation
+from landmarks.evaluation.calibrate import (
+    beside_face,
+    calibrate_file,
+    equal_priors,
+    fit_errors,
+    fit_quality,
+    fit_softmax,
+)
 from landmarks.evaluation.evaluate import Predictions, evaluate, predict_dataset
+from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
 from landmarks.evaluation.report import tables, write_report
 from landmarks.evaluation.robustness import CURVES, Placement, measure
 from landmarks.evaluation.run import evaluate_weights
 from landmarks.faces import Faces
 from landmarks.geometry import face_squares
 from landmarks.inference.annotator import Annotator
+from landmarks.inference.backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.store import load_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
@@ -126,7 +136,7 @@ def test_placements_move_squares_as_they_say(placement):
 
 def test_robustness_is_measured_on_validation_faces(prepared, small_weights):
     crops = load_crops(prepared)
-    error, failures = measure(load_model(small_weights).network.fuse(), crops, Placement(), "points_5")
+    error, failures = measure(TorchBackend(load_model(small_weights)), crops, Placement(), "points_5")
     assert error > 0.1 and 0 <= failures <= 1, "an untrained network is wrong"
 
 
@@ -162,7 +172,14 @@ def test_temperature_is_found():
     generator = np.random.default_rng(0)
     logits = generator.normal(0, 2, (20000, 3))
     labels = np.array([generator.choice(3, p=p) for p in Softmax()(logits)])
-    assert fit_softmax(3 * logits, labels).temperature == pytest.approx(3, rel=0.05)
+    assert fit_softmax(3 * logits, labels, np.zeros(3)).temperature == pytest.approx(3, rel=0.05)
+
+
+def test_priors_are_taken_out():
+    """A network that has learnt shares of 9 to 1 and sees nothing finds both classes equally likely."""
+    bias = equal_priors(np.array([0] * 899 + [1] * 99), 2)
+    assert bias.sum() == pytest.approx(0)
+    assert Softmax(1.0, tuple(bias))(np.log([[0.9, 0.1]]))[0] == pytest.approx([0.5, 0.5], abs=1e-6)
 
 
 def test_quality_is_high_where_errors_are_low():
@@ -189,3 +206,35 @@ def test_squares_beside_the_face_hold_no_face():
     squares = beside_face(canonical)
     assert (np.abs(squares[:, :2] - 95.5).max(axis=1) > 48).all(), "its centre is outside the landmarks' extent"
     assert (squares[:, :2] > 0).all() and (squares[:, :2] < 191).all()
+
+
+def test_random_boxes_touch_no_face():
+    faces = np.array([[100.0, 100.0, 200.0, 220.0], [400.0, 50.0, 480.0, 150.0]])
+    boxes = random_boxes(640, 480, faces, 300, np.random.default_rng(0))
+    assert 50 < len(boxes) < 300 and (boxes >= 0).all() and (boxes <= [640, 480, 640, 480]).all()
+    for x0, y0, x1, y1 in faces:
+        assert ((boxes[:, 0] > x1) | (boxes[:, 2] < x0) | (boxes[:, 1] > y1) | (boxes[:, 3] < y0)).all()
+    assert len(random_boxes(640, 480, np.zeros((0, 4)), 10, np.random.default_rng(0))) == 10
+
+
+def test_separation_counts_what_lies_below_the_faces():
+    faces = np.linspace(0.5, 1, 100)
+    assert separation(faces, np.array([0.1, 0.2, 0.9, 0.4])) == 0.75
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_figures_are_drawn_and_equal_every_time(mtfl, tmp_path, suffix):
+    figures = evaluate(perfect(read_dataset(mtfl), "train", (0.05, 0)), rounds=10)
+    curves = {name: {"x": list(xs), "2 passes": [(0.03, 0.01)] * len(xs)} for name, xs in CURVES.items()}
+    makers = {
+        "ced": lambda: ced_figure(figures),
+        "reliability": lambda: reliability_figure(figures),
+        "robustness": lambda: robustness_figure(curves),
+    }
+    for name, make in makers.items():
+        first, second = (tmp_path / "new" / f"{name}{copy}.{suffix}" for copy in "ab")
+        save(make(), first)
+        save(make(), second)
+        assert first.stat().st_size > 3000
+        if suffix == "png":  # an SVG has random names inside
+            assert first.read_bytes() == second.read_bytes()

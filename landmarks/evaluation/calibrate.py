@@ -18,9 +18,9 @@ from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.evaluation.robustness import Placement, locate_crops
 from landmarks.geometry import face_squares
+from landmarks.inference.backend import Backend, TorchBackend
 from landmarks.inference.locate import Located, locate
 from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, QualityCurve, Softmax
-from landmarks.models.network import Network
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
 
@@ -38,40 +38,42 @@ def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | P
     """
     model = load_model(weights)
     crops = load_crops(*data)
-    calibration = calibrate(load_model(weights).network.fuse(), crops)
+    calibration = calibrate(TorchBackend(load_model(weights)), crops)
     save_model(model.network, out, model.about, calibration)
     return calibration
 
 
-def calibrate(network: Network, crops: Crops) -> Calibration:
-    """The constants of a (fused) network. Raises DataError without validation faces that have points."""
+def calibrate(backend: Backend, crops: Crops) -> Calibration:
+    """The constants of a network. Raises DataError without validation faces that have points."""
     rows = crops.part("val")
     table = crops.table.iloc[rows]
-    canonical = canonical_squares(table, network.config.crop_scale)
-    seen = locate_crops(network, crops, rows, TYPICAL.squares(canonical))
+    canonical = canonical_squares(table, backend.config.crop_scale)
+    seen = locate_crops(backend, crops, rows, TYPICAL.squares(canonical))
     curves = {}
-    for name in network.config.schemes:
+    for name in backend.config.schemes:
         errors = _errors(seen, crops, rows, name)
         given = ~np.isnan(errors).any(axis=1)
         if given.any():
             curves[name] = fit_errors(seen.signs[name][given], errors[given])
     attributes = {}
-    for name in network.config.attributes:
+    for name in backend.config.attributes:
         labels = labels_of(table, ATTRIBUTES[name])
         if (labels != ABSENT).any():
-            attributes[name] = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT])
-    first = network.config.schemes[0]
+            learnt = labels_of(crops.table.iloc[crops.part("train")], ATTRIBUTES[name])
+            bias = equal_priors(learnt[learnt != ABSENT], len(ATTRIBUTES[name]))
+            attributes[name] = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias)
+    first = backend.config.schemes[0]
     if first not in curves:
         where = ", ".join(str(folder) for folder in crops.folders)
         raise DataError(f"{where}: no validation face with {first}; nothing to calibrate on")
-    return Calibration(curves, _quality(network, crops, rows, canonical, curves[first]), attributes)
+    return Calibration(curves, _quality(backend, crops, rows, canonical, curves[first]), attributes)
 
 
 def _quality(
-    network: Network, crops: Crops, rows: np.ndarray, canonical: np.ndarray, curve: ErrorCurve
+    backend: Backend, crops: Crops, rows: np.ndarray, canonical: np.ndarray, curve: ErrorCurve
 ) -> QualityCurve:
     """From faces in typical and bad boxes, faces too small to see, and as many squares that hold no face."""
-    name = network.config.schemes[0]
+    name = backend.config.schemes[0]
     expected, good = [], []
 
     def add(seen: Located, errors: np.ndarray) -> None:
@@ -80,13 +82,13 @@ def _quality(
         good.append(errors[given].mean(axis=1) < QUALITY_THRESHOLD)
 
     for seed, placement in enumerate((TYPICAL, *BAD)):
-        seen = locate_crops(network, crops, rows, placement.squares(canonical, seed))
+        seen = locate_crops(backend, crops, rows, placement.squares(canonical, seed))
         add(seen, _errors(seen, crops, rows, name))
     for factor in SMALL:
         pictures = [_blurred(crops.picture(row), factor) for row in rows]
-        seen = locate(network, pictures, np.arange(len(rows)), TYPICAL.squares(canonical))
+        seen = locate(backend, pictures, np.arange(len(rows)), TYPICAL.squares(canonical))
         add(seen, _errors(seen, crops, rows, name))
-    seen = locate_crops(network, crops, rows, beside_face(canonical))
+    seen = locate_crops(backend, crops, rows, beside_face(canonical))
     add(seen, np.ones_like(_errors(seen, crops, rows, name)))
     return fit_quality(np.concatenate(expected), np.concatenate(good))
 
@@ -144,21 +146,35 @@ def fit_quality(errors: np.ndarray, good: np.ndarray) -> QualityCurve:
     return QualityCurve(*(float(value) for value in _newton(slopes, np.array([-5.0, -2.0]), ridge=1e-2)))
 
 
-def fit_softmax(logits: np.ndarray, labels: np.ndarray) -> Softmax:
-    """logits: (N, C), labels: (N,) -> the temperature of least cross-entropy."""
+def equal_priors(labels: np.ndarray, classes: int) -> np.ndarray:
+    """What to add to logits learnt from faces with these labels, so that no class is favoured for being frequent: minus
+    the log of its share (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021). -> (classes,), mean 0.
+
+    Other people's faces have other shares; and a rare pose should not be called a frequent one.
+    """
+    shares = (np.bincount(labels, minlength=classes) + 1) / (len(labels) + classes)
+    return np.log(shares).mean() - np.log(shares)
+
+
+def fit_softmax(logits: np.ndarray, labels: np.ndarray, bias: np.ndarray) -> Softmax:
+    """logits: (N, C), labels: (N,), bias: (C,) -> with that bias the temperature of least cross-entropy."""
+    bias = np.round(bias, 4)
+
+    def curve(log_temperature: float) -> Softmax:
+        return Softmax(round(float(np.exp(log_temperature)), 4), tuple(float(b) for b in bias))
 
     def cross_entropy(log_temperature: float) -> float:
-        shares = Softmax(float(np.exp(log_temperature)))(logits)
+        shares = curve(log_temperature)(logits)
         return float(-np.log(np.maximum(shares[np.arange(len(labels)), labels], 1e-12)).mean())
 
     low, high = -2.0, 2.0
-    for _ in range(60):  # ternary search: the cross-entropy is convex in the inverse temperature, so it has one valley
+    for _ in range(30):  # ternary search: the cross-entropy is convex in the inverse temperature, so it has one valley
         third = (high - low) / 3
         if cross_entropy(low + third) < cross_entropy(high - third):
             high -= third
         else:
             low += third
-    return Softmax(round(float(np.exp((low + high) / 2)), 4))
+    return curve((low + high) / 2)
 
 
 def _newton(slopes, start: np.ndarray, ridge: float) -> np.ndarray:

@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -14,6 +15,7 @@ from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, ImageError
 from landmarks.geometry import face_squares
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.detect import Detector, WholeImage
 from landmarks.inference.locate import PASSES, locate
 from landmarks.models.store import Model
@@ -47,14 +49,14 @@ class Predictions:
 
 
 def predict_dataset(
-    model: Model,
+    weights: str | Path | Model | Backend,
     dataset: Dataset,
     split: str = "test",
     detector: Detector | None = None,
     passes: int = PASSES,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
-    """Predict every face of a split with a model's (fused) network. The box is never made from its points.
+    """Predict every face of a split with a network. The box is never made from its points.
 
     detector: whose largest face is taken, and where it finds none the whole image; None: the whole image always.
     Raises DataError if the split is empty.
@@ -63,7 +65,8 @@ def predict_dataset(
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no faces in the split {split!r}")
     whole = WholeImage()
-    network, config, calibration = model.network, model.network.config, model.calibration
+    backend = load_backend(weights)
+    config, calibration = backend.config, backend.calibration
     points = {name: np.full((len(rows), len(SCHEMES[name]), 2), np.nan) for name in config.schemes}
     probabilities = {
         name: np.full((len(rows), len(ATTRIBUTES[name])), np.nan, np.float32) for name in config.attributes
@@ -90,7 +93,7 @@ def predict_dataset(
             places.append(place)
         if not places:
             continue
-        seen = locate(network, pictures, np.arange(len(pictures)), np.stack(squares), passes)
+        seen = locate(backend, pictures, np.arange(len(pictures)), np.stack(squares), passes)
         for name in points:
             points[name][places] = seen.points[name]
         for name in probabilities:

@@ -20,9 +20,8 @@ from landmarks import metrics
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import canonical_squares
 from landmarks.datasets.table import points_of
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import PASSES, Located, locate
-from landmarks.models.network import Network
-from landmarks.models.store import load_model
 from landmarks.schemes import SCHEMES
 
 THRESHOLD = 0.1
@@ -62,23 +61,23 @@ CURVES: dict[str, dict[float, Placement]] = {
 
 
 def locate_crops(
-    network: Network, crops: Crops, rows: np.ndarray, squares: np.ndarray, passes: int = PASSES
+    backend: Backend, crops: Crops, rows: np.ndarray, squares: np.ndarray, passes: int = PASSES
 ) -> Located:
     """What a network sees in cached faces, given first squares (N, 4) in the pixels of the cached crops."""
     pictures = [crops.picture(row) for row in rows]
-    return locate(network, pictures, np.arange(len(rows)), squares, passes)
+    return locate(backend, pictures, np.arange(len(rows)), squares, passes)
 
 
 def measure(
-    network: Network, crops: Crops, placement: Placement, scheme_name: str, passes: int = PASSES
+    backend: Backend, crops: Crops, placement: Placement, scheme_name: str, passes: int = PASSES
 ) -> tuple[float, float]:
     """Mean error and failure rate at 10 % of the validation faces, as shares of the inter-ocular distance."""
     scheme, rows = SCHEMES[scheme_name], crops.part("val")
     true = points_of(crops.table.iloc[rows], scheme)
     given = ~np.isnan(true).any(axis=(1, 2))
     rows, true = rows[given], true[given]
-    squares = placement.squares(canonical_squares(crops.table.iloc[rows], network.config.crop_scale))
-    predicted = locate_crops(network, crops, rows, squares, passes).points[scheme.name]
+    squares = placement.squares(canonical_squares(crops.table.iloc[rows], backend.config.crop_scale))
+    predicted = locate_crops(backend, crops, rows, squares, passes).points[scheme.name]
     errors = metrics.nme(metrics.point_errors(predicted, true, metrics.interocular(true, scheme)))
     return float(errors.mean()), metrics.failure_rate(errors, THRESHOLD)
 
@@ -91,7 +90,7 @@ def main() -> None:
     parser.add_argument("--out", type=Path, help="write the curves to this JSON file")
     parser.add_argument("--plot", type=Path, help="draw them to this PNG or SVG file")
     arguments = parser.parse_args()
-    crops, network = load_crops(arguments.data), load_model(arguments.weights).network.fuse()
+    crops, backend = load_crops(arguments.data), load_backend(arguments.weights)
     curves: dict[str, dict[str, list]] = {}
     for name, placements in CURVES.items():
         rows = curves.setdefault(name, {"x": [], "1 pass": [], "2 passes": []})
@@ -99,7 +98,7 @@ def main() -> None:
         for x, placement in placements.items():
             rows["x"].append(x)
             for passes, label in ((1, "1 pass"), (2, "2 passes")):
-                rows[label].append(measure(network, crops, placement, arguments.scheme, passes))
+                rows[label].append(measure(backend, crops, placement, arguments.scheme, passes))
             shown = [
                 f"{100 * error:6.2f} / {100 * failures:5.1f}"
                 for error, failures in (rows[k][-1] for k in list(rows)[1:])

@@ -7,14 +7,14 @@ from dataclasses import dataclass, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from landmarks import images
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
+from landmarks.inference.backend import load_backend
 from landmarks.inference.detect import Detector, create_detector
 from landmarks.inference.locate import PASSES, Located, locate
-from landmarks.models.store import Model, load_model
+from landmarks.models.store import Model
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
 from landmarks.sources import Source
 
@@ -47,11 +47,13 @@ class Record:
 class Annotator:
     """Finds faces, landmarks and attributes.
 
-    weights: a shipped name or a file; detector: `centerface`, `yunet`, `whole-image`, a CSV file of boxes, or any
-    Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network has if None; device: `auto`,
-    `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a network call.
+    weights: a shipped name, a weights file or an exported .onnx file; detector: `centerface`, `yunet`, `whole-image`,
+    a CSV file of boxes, or any Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network
+    has if None; device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a
+    network call; backend: `torch` or `onnx`, None for what the weights call for, see `load_backend`.
 
-    Raises WeightsError or DetectorError if the parts are not there or do not fit.
+    Raises WeightsError or DetectorError if the parts are not there or do not fit, LandmarksError if the extra `onnx`
+    is needed and missing.
     """
 
     def __init__(
@@ -64,12 +66,13 @@ class Annotator:
         passes: int = PASSES,
         batch_size: int = 64,
         max_pixels: int = images.MAX_PIXELS,
+        backend: str | None = None,
     ) -> None:
         if passes < 1 or batch_size < 1:
             raise ValueError("passes and batch_size must be at least 1")
-        model = weights if isinstance(weights, Model) else load_model(weights)
+        self.backend = load_backend(weights, device, backend)
         self.scheme = scheme_of_size(scheme)
-        config = model.network.config
+        config = self.backend.config
         if self.scheme.name not in config.schemes:
             has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
             raise WeightsError(
@@ -82,8 +85,7 @@ class Annotator:
                     f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}"
                 )
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.network = model.network.fuse().to(choose_device(device))
-        self.calibration = model.calibration
+        self.calibration = self.backend.calibration
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
 
     def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
@@ -147,8 +149,8 @@ class Annotator:
         if not sum(counts):
             return [self.nothing for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
-        squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
-        found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
+        squares = self.detector.rule.squares(np.concatenate(boxes), self.backend.config.crop_scale)
+        found = locate(self.backend, pictures, owners, squares, self.passes, self.batch_size)
         errors, quality = self._certainty(found)
         together = Faces(
             boxes=np.concatenate(boxes),
@@ -180,16 +182,4 @@ class Annotator:
         if not self.calibrated or curve is None:
             return None, None
         errors = {name: of_scheme(found.signs[name]) for name, of_scheme in self.calibration.errors.items()}
-        return errors[self.scheme.name], curve(errors[self.network.config.schemes[0]])
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is the first GPU if there is one. Raises ValueError for a device that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return chosen
+        return errors[self.scheme.name], curve(errors[self.backend.config.schemes[0]])

@@ -6,10 +6,9 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
-from landmarks.models.network import Network, predict
+from landmarks.inference.backend import Backend
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 PASSES = 2
@@ -24,7 +23,7 @@ class Located:
     points: dict[str, np.ndarray]
     """(N, K, 2) float64 image pixels by scheme."""
     signs: dict[str, np.ndarray]
-    """(N, K, 2) float32 by scheme: what tells of a point's error, see `predict`; as shares of the last crop's side."""
+    """(N, K, 2) float32 by scheme: what tells of a point's error, see `Seen`; as shares of the last crop's side."""
     logits: dict[str, np.ndarray]
     """(N, C) float32 by attribute."""
     squares: np.ndarray
@@ -32,7 +31,7 @@ class Located:
 
 
 def locate(
-    network: Network,
+    backend: Backend,
     images: Sequence[np.ndarray],
     owners: np.ndarray,
     squares: np.ndarray,
@@ -46,39 +45,35 @@ def locate(
     """
     parts = [
         _locate_batch(
-            network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
+            backend, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
         )
         for low in range(0, len(squares), batch_size)
     ]
-    return _join(parts) if parts else _nothing(network)
+    return _join(parts) if parts else _nothing(backend)
 
 
-def _locate_batch(network: Network, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
-    config = network.config
+def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
+    config = backend.config
     scheme = SCHEMES[config.schemes[0]]
-    device = next(network.parameters()).device
-    if network.locator is not None and passes > 1:
-        squares = _locate_roughly(network, images, squares, device)
+    if config.locator_size and passes > 1:
+        squares = _locate_roughly(backend, images, squares)
         passes -= 1
     for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        seen = predict(network, torch.from_numpy(_cut(images, matrices, config.input_size)).to(device))
+        seen = backend.see(_cut(images, matrices, config.input_size))
         back = invert(matrices)
-        points = {name: transform(back, p.cpu().numpy().astype(np.float64)) for name, p in seen.points.items()}
+        points = {name: transform(back, p.astype(np.float64)) for name, p in seen.points.items()}
         if left:
             squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    signs, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in seen[1:])
-    return Located(points, signs, logits, squares)
+    return Located(points, seen.signs, seen.logits, squares)
 
 
-@torch.inference_mode()
-def _locate_roughly(network: Network, images: list[np.ndarray], squares: np.ndarray, device) -> np.ndarray:
+def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
     """The locator's pass: better face squares (N, 4)."""
-    assert network.locator is not None
-    matrices = crop_matrices(squares, network.locator.size)
-    crops = torch.from_numpy(_cut(images, matrices, network.locator.size)).to(device)
-    points = transform(invert(matrices), network.locator(crops).cpu().numpy().astype(np.float64))
-    return face_squares(points, POINTS_5, network.config.crop_scale)
+    size = backend.config.locator_size
+    matrices = crop_matrices(squares, size)
+    points = transform(invert(matrices), backend.find(_cut(images, matrices, size)).astype(np.float64))
+    return face_squares(points, POINTS_5, backend.config.crop_scale)
 
 
 def _cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
@@ -94,11 +89,11 @@ def _join(parts: list[Located]) -> Located:
     return Located(field("points"), field("signs"), field("logits"), np.concatenate([part.squares for part in parts]))
 
 
-def _nothing(network: Network) -> Located:
-    schemes = {name: len(SCHEMES[name]) for name in network.config.schemes}
+def _nothing(backend: Backend) -> Located:
+    schemes = {name: len(SCHEMES[name]) for name in backend.config.schemes}
     return Located(
         {name: np.zeros((0, k, 2)) for name, k in schemes.items()},
         {name: np.zeros((0, k, 2), np.float32) for name, k in schemes.items()},
-        {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in network.config.attributes},
+        {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in backend.config.attributes},
         np.zeros((0, 4)),
     )

@@ -187,7 +187,8 @@ def predict(network: Network, crops: Tensor) -> Prediction:
 
 
 def _halves(crops: Tensor) -> tuple[slice, slice]:
-    return slice(None, len(crops)), slice(len(crops), None)
+    count = crops.shape[0]  # not len(), which an exporter would take for a constant
+    return slice(None, count), slice(count, None)
 
 
 def _predict(network: Network, crops: Tensor) -> Prediction:
