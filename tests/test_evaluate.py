@@ -4,10 +4,11 @@ from dataclasses import replace
 import numpy as np
 import pytest
 import torch
+from conftest import SMALL
 
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.table import labels_of, points_of
-from landmarks.errors import DataError
+from landmarks.errors import DataError, WeightsError
 from landmarks.evaluation.backgrounds import random_boxes, separation
 from landmarks.evaluation.calibrate import (
     beside_face,
@@ -17,7 +18,7 @@ from landmarks.evaluation.calibrate import (
     fit_quality,
     fit_softmax,
 )
-from landmarks.evaluation.evaluate import Predictions, evaluate, predict_dataset
+from landmarks.evaluation.evaluate import Predictions, evaluate, middle_box, predict_dataset
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
 from landmarks.evaluation.report import tables, write_report
 from landmarks.evaluation.robustness import CURVES, Placement, measure
@@ -27,8 +28,10 @@ from landmarks.geometry import face_squares
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
-from landmarks.models.store import load_model
+from landmarks.models.network import Network, predict
+from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.training.graft import graft
 
 
 def perfect(dataset, split="test", shift=(0.0, 0.0)) -> Predictions:
@@ -238,3 +241,28 @@ def test_figures_are_drawn_and_equal_every_time(mtfl, tmp_path, suffix):
         assert first.stat().st_size > 3000
         if suffix == "png":  # an SVG has random names inside
             assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_face_in_the_middle_is_taken():
+    """Not the largest one, nor a speck that happens to lie nearer."""
+    picture = np.zeros((100, 100, 3), np.uint8)
+    boxes = np.array([[60.0, 5.0, 99.0, 60.0], [30.0, 30.0, 64.0, 64.0], [52.0, 52.0, 54.0, 54.0]])
+    assert middle_box(boxes, picture).tolist() == boxes[1].tolist()
+
+
+def test_a_locator_is_grafted(tmp_path):
+    models = []
+    for seed, size in ((0, 32), (1, 40)):
+        torch.manual_seed(seed)
+        save_model(Network(replace(SMALL, locator_size=size)), tmp_path / f"{size}.safetensors", {"name": size})
+        models.append(load_model(tmp_path / f"{size}.safetensors"))
+    network = graft(*models)
+    crops = torch.randint(0, 256, (2, 40, 40, 3), dtype=torch.uint8)
+    assert network.config.locator_size == 40
+    assert torch.equal(network.locator(crops), models[1].network.locator(crops))
+    large = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
+    before, after = (predict(some, large).points["points_5"] for some in (models[0].network, network))
+    assert torch.equal(before, after)
+    save_model(Network(SMALL), tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="no locator to give"):
+        graft(models[0], load_model(tmp_path / "none.safetensors"))

@@ -14,7 +14,7 @@ from landmarks.models.network import Network
 from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
 from landmarks.training.loop import TrainingConfig, train
-from landmarks.training.losses import DISTANCES, PointsLoss, attribute_loss, error_loss, locator_loss, task_losses
+from landmarks.training.losses import DISTANCES, PointsLoss, attribute_loss, error_loss, task_losses
 from landmarks.training.run import read_config, train_from_config
 
 CODEC = SimCC(40, 2, 1.5)
@@ -89,13 +89,6 @@ def test_expected_errors_are_likeliest_at_the_mean_error():
     assert losses[1] < min(losses[0], losses[2])
 
 
-def test_locator_learns_from_faces_with_points():
-    labels = torch.rand(4, 5, 2) * 40
-    points = labels + torch.tensor([3.0, 4.0])
-    labels[2:] = float("nan")
-    assert locator_loss(points, labels, 50).item() == pytest.approx(10, rel=1e-3)
-
-
 def test_absent_labels_are_masked():
     logits = torch.randn(4, 5)
     labels = torch.tensor([0, ABSENT, 4, ABSENT])
@@ -108,7 +101,6 @@ def test_nothing_labelled_costs_nothing():
     nowhere = torch.full((2, 5, 2), float("nan"))
     assert LOSS(CODEC, torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
     assert error_loss(CODEC, torch.randn(2, 5), torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
-    assert locator_loss(torch.rand(2, 5, 2), nowhere, 40) == 0
 
 
 def test_overfits_eight_faces(prepared):
@@ -210,7 +202,7 @@ def test_faces_of_several_datasets_and_a_locator(prepared, tmp_path):
     )
     rows = []
     network = train(config, training, crops, tmp_path, report=rows.append)
-    assert rows[-1]["val"]["locator"] < rows[0]["val"]["locator"]
+    assert rows[-1]["val"]["locator_distance"] < rows[0]["val"]["locator_distance"]
     assert network.locator is not None and network.locator.size == 32
 
 

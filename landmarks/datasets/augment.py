@@ -44,7 +44,7 @@ SECOND_PASS = Jitter(scale=(0.86, 1.17), shift=0.08, angle=7)
 """What is left to correct after the first pass."""
 FIRST_PASS_SHARE = 0.4
 """Share of the training crops that are first-pass ones, for a network that makes the first pass itself."""
-LOCATOR = Jitter(scale=(0.6, 2.0), shift=0.25, angle=20, any_angle=0.4)
+LOCATOR = Jitter(scale=(0.6, 2.0), shift=0.2, angle=20, any_angle=0.25)
 """What the locator must cope with: rough boxes, and faces that lie or hang."""
 
 

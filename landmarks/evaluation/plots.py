@@ -50,9 +50,10 @@ def reliability_figure(figures: dict) -> Figure:
         _beside(attributes, predicted, true, colour, label)
     attributes.set(xlabel="probability of the answer, %", title="attributes, share of right answers")
     for axes in (points, attributes):
-        low, high = axes.get_xlim()
-        axes.plot([low, high], [low, high], color=GRID, zorder=0)
-        axes.legend(frameon=False, fontsize=8)
+        if axes.lines:
+            low, high = axes.get_xlim()
+            axes.plot([low, high], [low, high], color=GRID, zorder=0)
+            axes.legend(frameon=False, fontsize=8)
     return figure
 
 

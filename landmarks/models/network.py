@@ -125,22 +125,26 @@ class Locator(nn.Module):
     """Five points of a face in a rough square, turned any way, at a tenth of the network's cost: what the first pass
     needs to know for the second one to crop well."""
 
-    WIDTHS, BLOCKS, SQUEEZE, FEATURES = (16, 48, 96), (0, 0, 1), 16, 64
+    WIDTHS, BLOCKS, SQUEEZE, FEATURES, RANK = (24, 64, 96), (0, 0, 1), 16, 96, 8
 
     def __init__(self, size: int) -> None:
         super().__init__()
-        self.codec = Regression(size)
+        self.codec = SimCC(size, per_pixel=1.0, sigma=1.5, margin=0.25)
         self.encoder = Strided(size, self.FEATURES, self.WIDTHS, self.BLOCKS, self.SQUEEZE)
-        self.head = PointsHead(self.FEATURES, POINTS_5, self.codec.values, rank=0)
+        self.head = PointsHead(self.FEATURES, POINTS_5, self.codec.values, self.RANK)
 
     @property
     def size(self) -> int:
         """Side of its crops in pixels."""
         return self.codec.size
 
+    def coded(self, crops: Tensor) -> Tensor:
+        """crops: (N, s, s, 3) uint8 RGB -> (N, 5, 2, V) coded points."""
+        return self.head(self.encoder(normalise(crops, next(self.encoder.parameters()).dtype)))
+
     def forward(self, crops: Tensor) -> Tensor:
         """crops: (N, s, s, 3) uint8 RGB -> (N, 5, 2) crop pixels."""
-        return self.codec.decode(self.head(self.encoder(normalise(crops, next(self.encoder.parameters()).dtype))))
+        return self.codec.decode(self.coded(crops))
 
 
 def normalise(crops: Tensor, dtype: torch.dtype) -> Tensor:

@@ -26,7 +26,7 @@ from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.schemes import ABSENT, POSE
 from landmarks.training.checkpoint import load_state, save_state
-from landmarks.training.losses import PointsLoss, locator_loss, task_losses
+from landmarks.training.losses import PointsLoss, task_losses
 
 
 @dataclass(frozen=True)
@@ -148,8 +148,8 @@ def _losses(network: Network, batch: dict[str, Tensor], config: TrainingConfig) 
     """Every task's loss and, under its name, the locator's."""
     losses = task_losses(network.config, network(batch["crop"]), batch, config.points_loss)
     if network.locator is not None:
-        coarse = network.locator(batch["coarse"])
-        losses["locator"] = locator_loss(coarse, batch["coarse_points"], network.locator.size)
+        coarse = network.locator.coded(batch["coarse"])
+        losses["locator"] = config.points_loss(network.locator.codec, coarse, batch["coarse_points"])
     return losses
 
 
@@ -168,6 +168,9 @@ def validate(network: Network, samples: Samples, config: TrainingConfig, device:
             mask = codec.inside(batch[name])
             distance = (codec.decode(outputs[name]) - batch[name]).norm(dim=-1)[mask].mean()
             values[f"{name}_distance"] = 100 * distance / codec.size
+        if network.locator is not None:
+            away = network.locator(batch["coarse"]) - batch["coarse_points"]
+            values["locator_distance"] = 100 * away.norm(dim=-1).nanmean() / network.locator.size
         for name, value in values.items():
             count = _labelled(batch, name)
             if count:
@@ -178,7 +181,7 @@ def validate(network: Network, samples: Samples, config: TrainingConfig, device:
 
 def _labelled(batch: dict[str, Tensor], name: str) -> int:
     """How many faces of a batch have the label that a loss is made of."""
-    if name == "locator":
+    if name.startswith("locator"):
         return int(torch.isfinite(batch["coarse_points"]).all(dim=(1, 2)).sum())
     labels = batch[name.removesuffix("_distance").removesuffix("_error")]
     return int((labels != ABSENT).sum()) if labels.ndim == 1 else int(torch.isfinite(labels).all(dim=(1, 2)).sum())

@@ -97,12 +97,6 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != ABSENT).sum().clamp(min=1)
 
 
-def locator_loss(points: Tensor, labels: Tensor, size: int) -> Tensor:
-    """Mean distance of the locator's points in % of its crop. points, labels: (N, 5, 2), labels NaN where absent."""
-    mask = torch.isfinite(labels).all(dim=-1)
-    return (100 * euclidean((points[mask] - labels[mask]) / size)).sum() / max(int(mask.sum()), 1)
-
-
 def task_losses(
     config: NetworkConfig, outputs: dict[str, Tensor], batch: dict[str, Tensor], points_loss: PointsLoss
 ) -> dict[str, Tensor]:
