@@ -31,7 +31,11 @@ app.add_typer(weights_app, name="weights")
 errors = Console(stderr=True, highlight=False, soft_wrap=True)
 output = Console(highlight=False, soft_wrap=True)
 
-WEIGHTS_HELP = "Shipped weights by name, or a .safetensors file."
+WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
+BACKEND_HELP = (
+    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
+    "are exported first, in memory, at every call: some seconds."
+)
 DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
 GENDER_HELP = (
     "Gender is a dataset label: how annotators perceived a face. It errs, and differently by group (see the card); "
@@ -103,6 +107,7 @@ def annotate(
         str,
         typer.Option("--device", "--devices", help="auto, cpu, cuda, or several (cuda:0,cuda:1) to share out."),
     ] = "auto",
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     batch_size: Annotated[int, typer.Option(min=1, help="Most faces a network call.")] = 64,
     timeout: Annotated[float, typer.Option(min=1, help="Seconds an image may take, where there are workers.")] = 300,
     retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do images again that failed before.")] = False,
@@ -135,7 +140,7 @@ def annotate(
         {
             "weights": weights, "detector": source, "scheme": scheme, "device": device,
             "tasks": None if tasks is None else _names(tasks, None, "task"),
-            "batch_size": batch_size, "max_pixels": max_pixels,
+            "batch_size": batch_size, "max_pixels": max_pixels, "backend": backend,
             "max_faces": max_faces, "min_face_size": min_face_size,
         }
     )  # fmt: skip
@@ -175,8 +180,13 @@ def annotate(
 @app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
-    data: Annotated[Path, typer.Option(help="Folder made by `landmarks data prepare`.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Folder made by `landmarks data prepare`; again for each further one.")
+    ],
     out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
+    encoder: Annotated[
+        Optional[str], typer.Option(help="Instead of the config's: compact, accurate, torchvision:NAME.")
+    ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
@@ -188,8 +198,25 @@ def train(
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
         output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)", markup=False)
 
-    path = train_from_config(config, data, out, device, seed, threads, report)
+    path = train_from_config(config, data, out, device, seed, encoder, threads, report)
     output.print(f"weights: {path}", markup=False)
+
+
+@app.command(
+    epilog="Example: landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors"
+)
+def calibrate(
+    weights: Annotated[Path, typer.Argument(help="Weights file.")],
+    data: Annotated[
+        list[Path], typer.Option(help="Prepared folder with validation faces; again for each further one.")
+    ],
+    out: Annotated[Path, typer.Option(help="Weights file to write.")],
+) -> None:
+    """Fit expected errors, quality and probabilities to validation faces; write the weights with them."""
+    from landmarks.evaluation.calibrate import calibrate_file
+
+    calibration = calibrate_file(weights, data, out)
+    output.print(json.dumps(calibration.as_dict(), indent=1), markup=False)
 
 
 @app.command(
@@ -202,7 +229,11 @@ def evaluate(
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Never the annotated points.")] = "whole-image",
     passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
+    plots: Annotated[
+        Optional[Path], typer.Option(help="Draw error distribution and calibration to this folder.")
+    ] = None,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
@@ -210,11 +241,16 @@ def evaluate(
     from landmarks.evaluation.run import evaluate_weights
 
     with _progress("evaluating", quiet) as step:
-        figures = evaluate_weights(weights, data, split, detector, passes, device, step)
+        figures = evaluate_weights(weights, data, split, detector, passes, device, backend, step)
     for table in tables(figures):
         output.print(table)
     if out:
         write_report(figures, out)
+    if plots:
+        from landmarks.evaluation.plots import ced_figure, reliability_figure, save
+
+        save(ced_figure(figures), plots / "ced.png")
+        save(reliability_figure(figures), plots / "reliability.png")
 
 
 @app.command(epilog="Example: landmarks benchmark data/samples --threads 1")
@@ -223,7 +259,8 @@ def benchmark(
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch and OpenCV.")] = 1,
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
+    threads: Annotated[int, typer.Option(min=1, help="Threads of torch, onnxruntime and OpenCV.")] = 1,
     rounds: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 10,
 ) -> None:
     """Measure each stage on this machine: decode, detect, locate (batches of 64 faces, all passes), draw."""
@@ -233,11 +270,40 @@ def benchmark(
     from landmarks.sources import find
 
     use_threads(threads)
-    times = measure(Annotator(weights, detector, device=device), find(sources), rounds)
+    times = measure(Annotator(weights, detector, device=device, backend=backend), find(sources), rounds)
     units = {"decode": "an image", "detect": "an image", "locate": "a face", "draw": "an image"}
     output.print(
         _table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in units.items()])
     )
+
+
+@app.command(epilog="Example: landmarks export compact --out exported")
+def export(
+    weights: Annotated[str, typer.Argument(help="Shipped weights by name, or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="File to write, ending in .onnx, or a folder for NAME.onnx.")],
+    format: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Eight-bit convolutions: smaller and faster, less exact.")
+    ] = False,
+    data: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="With --int8: prepared folder with training faces to measure ranges on; again for more."),
+    ] = None,
+) -> None:
+    """Write a network as an ONNX file that takes crops of any size and gives points, errors and probabilities.
+
+    Its points are compared with torch's first; a file is written only if they agree. A network with a locator for the
+    first pass gives a second file, NAME.locator.onnx. Needs the extra: pip install 'landmarks[onnx]'.
+    """
+    from landmarks.inference.portable import export_weights
+
+    _names(format, ("onnx",), "format")
+    written = export_weights(weights, out, int8, data or ())
+    for file in written.files:
+        output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", markup=False)
+    output.print(f"farthest point from torch's on seeded crops: {written.parity:.6f} px", markup=False)
+    if written.moved is not None:
+        output.print(f"int8 moves the points of training faces by {written.moved:.3f} px on average", markup=False)
 
 
 @data_app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
@@ -306,16 +372,21 @@ def weights_list() -> None:
 def weights_info(
     name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
 ) -> None:
-    """Show what a weights file says about itself, as JSON."""
+    """Show what a weights file or an exported file says about itself, as JSON."""
+    from landmarks.models.onnxfile import SUFFIX, read_onnx
     from landmarks.models.store import load_model, resolve
 
-    model = load_model(name)
-    facts = {
-        "file": resolve(name).name,
-        "sha256": model.sha256,
-        "config": model.network.config.as_dict(),
-        **model.about,
-    }
+    path = resolve(name)
+    facts: dict = {"file": path.name}
+    if path.suffix == SUFFIX:
+        file = read_onnx(path)
+        facts |= {"sha256": file.sha256, "precision": file.precision, "weights_sha256": file.weights_sha256}
+        config, about = file.config, file.about
+    else:
+        model = load_model(name)
+        facts |= {"sha256": model.sha256}
+        config, about = model.network.config, model.about
+    facts |= {"config": config.as_dict(), **about}
     typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
 
 

@@ -40,7 +40,7 @@ class Number:
     """A number that `Faces` may hold for every face or every landmark, and its name in tables and files."""
 
     field: str
-    """Its field in `Faces`; a result whose field is missing or None does not have it."""
+    """Its field in `Faces`; a result whose field is None does not have it."""
     column: str
     """Its column; of a landmark, after the landmark's name: `nose_error`."""
     meaning: str
@@ -67,11 +67,19 @@ class Faces:
     """(N,) float32: the detector's score; NaN where there was no detector."""
     attributes: dict[str, AttributeScores] = field(default_factory=dict)
     scheme: Scheme = POINTS_5
+    point_errors: np.ndarray | None = None
+    """(N, K) float32: expected error of each point as a share of the face size, which is the larger side of the extent
+    of eyes, nose and mouth corners; None if the network is not calibrated."""
+    quality: np.ndarray | None = None
+    """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face;
+    None if the network is not calibrated."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
-        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,)}
+        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,), "point_errors": (n, k), "quality": (n,)}
         for name, shape in shapes.items():
+            if getattr(self, name) is None and name in ("point_errors", "quality"):
+                continue
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
                 raise ValueError(f"{name} must have shape {shape}, not {array.shape}")
@@ -82,8 +90,8 @@ class Faces:
                 raise ValueError(f"{name} probabilities must have shape {shape}, not {scores.probabilities.shape}")
 
     @classmethod
-    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = ()) -> Faces:
-        """No faces, with the same fields as any other result."""
+    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = (), calibrated: bool = False) -> Faces:
+        """No faces, with the same fields as any other result of a network (that is calibrated)."""
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
@@ -93,6 +101,8 @@ class Faces:
                 for name in attributes
             },
             scheme=scheme,
+            point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
+            quality=np.zeros(0, np.float32) if calibrated else None,
         )
 
     def __len__(self) -> int:
@@ -111,6 +121,8 @@ class Faces:
                 for name, scores in self.attributes.items()
             },
             scheme=self.scheme,
+            point_errors=None if self.point_errors is None else self.point_errors[index],
+            quality=None if self.quality is None else self.quality[index],
         )
 
     def __iter__(self):
@@ -123,7 +135,7 @@ class Faces:
             raise ValueError("there is nothing to concatenate")
         first = several[0]
         optional = [number.field for number in (*PER_FACE, *PER_POINT)]
-        held = ["boxes", "points", *(name for name in optional if getattr(first, name, None) is not None)]
+        held = ["boxes", "points", *(name for name in optional if getattr(first, name) is not None)]
         return type(first)(
             **{name: np.concatenate([getattr(faces, name) for faces in several]) for name in held},
             attributes={
@@ -137,14 +149,15 @@ class Faces:
 
     def numbers(self, kinds: Sequence[Number]) -> dict[str, np.ndarray]:
         """Those of `kinds` (PER_FACE or PER_POINT) that this result holds: column name -> (N,) or (N, K) float32."""
-        values = {number.column: getattr(self, number.field, None) for number in kinds}
+        values = {number.column: getattr(self, number.field) for number in kinds}
         return {column: value for column, value in values.items() if value is not None}
 
     def columns(self) -> dict[str, np.ndarray]:
         """The table of faces, column by column, each (N,).
 
-        face, x0 y0 x1 y1, the numbers of a face (score), for each landmark NAME_x NAME_y and its numbers, then each
-        attribute's label and that label's probability. A label whose probability is NaN is None.
+        face, x0 y0 x1 y1, the numbers of a face (score, quality), for each landmark NAME_x NAME_y and its numbers
+        (NAME_error), then each attribute's label and that label's probability. A label whose probability is NaN is
+        None. Quality and errors are left out where there are none.
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))

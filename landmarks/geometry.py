@@ -36,6 +36,10 @@ class BoxRule:
         return np.stack([x, y, np.maximum(side, 1e-3), np.zeros_like(x)], axis=1)
 
 
+FACE_BOX = BoxRule(shift_y=0.067, extent=0.433)
+"""What a detector's box, from the forehead to the chin, is like: CenterFace's constants."""
+
+
 def roll(points: np.ndarray, scheme: Scheme) -> np.ndarray:
     """In-plane rotation of faces. points: (N, K, 2) -> (N,) radians, clockwise as seen; 0 is upright.
 

@@ -1,10 +1,11 @@
-"""Measures of landmarks and attributes, with their uncertainty: pure numpy, shares rather than per cent."""
+"""Measures of landmarks and attributes, with their uncertainty: pure functions, shares rather than per cent."""
 
 from __future__ import annotations
 
 from collections.abc import Callable
 
 import numpy as np
+import pandas as pd
 
 from landmarks.schemes import Scheme
 
@@ -68,6 +69,37 @@ def accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
 def balanced_accuracy(predicted: np.ndarray, true: np.ndarray) -> float:
     """Mean over the classes that occur of the share of that class that is right."""
     return float(np.mean([np.mean(predicted[true == label] == label) for label in np.unique(true)]))
+
+
+def rank_correlation(a: np.ndarray, b: np.ndarray) -> float:
+    """Spearman's rank correlation of two arrays of one shape; ties share their mean rank; 0 where one is constant."""
+    ranks = [pd.Series(np.ravel(values)).rank().to_numpy() for values in (a, b)]
+    if any(np.ptp(rank) == 0 for rank in ranks):
+        return 0.0
+    return float(np.corrcoef(*ranks)[0, 1])
+
+
+def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 15) -> float:
+    """Expected calibration error (Guo et al., ICML 2017): mean gap between confidence and accuracy over equally wide
+    bins of confidence, weighted by their faces. confidence: (N,) in 0 to 1; correct: (N,) bool."""
+    rows = reliability(confidence, correct, np.linspace(0, 1, bins + 1))
+    return float(sum(row["share"] * abs(row["predicted"] - row["true"]) for row in rows))
+
+
+def reliability(predicted: np.ndarray, true: np.ndarray, edges: np.ndarray) -> list[dict[str, float]]:
+    """What was predicted beside what came true, by bins of the prediction; empty bins are left out.
+
+    predicted, true: (N,); edges: (B + 1,) increasing; values outside belong to the outer bins.
+    """
+    places = np.clip(np.searchsorted(edges, predicted, side="right") - 1, 0, len(edges) - 2)
+    return [
+        {
+            "share": float(np.mean(places == place)),
+            "predicted": float(predicted[places == place].mean()),
+            "true": float(true[places == place].mean()),
+        }
+        for place in np.unique(places)
+    ]
 
 
 def bootstrap(

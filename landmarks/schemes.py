@@ -24,7 +24,7 @@ class Scheme:
     name: str
     """Task name and table column, such as `points_5`."""
     points: tuple[str, ...]
-    """Name of each landmark, in order."""
+    """Name of each landmark, in order. No two schemes share a name."""
     swap: tuple[int, ...]
     """`points[swap]` puts the landmarks of a mirrored face back in order."""
     left_eye: tuple[int, ...]
@@ -101,6 +101,51 @@ POINTS_68 = Scheme(
     interocular=(36, 45),
 )
 
+
+def _wflw_swap() -> tuple[int, ...]:
+    """Mirror order of WFLW's 98 points, section by section."""
+    jaw = range(32, -1, -1)
+    brows = (46, 45, 44, 43, 42, 50, 49, 48, 47, 37, 36, 35, 34, 33, 41, 40, 39, 38)
+    nose = (51, 52, 53, 54, 59, 58, 57, 56, 55)
+    eyes = (72, 71, 70, 69, 68, 75, 74, 73, 64, 63, 62, 61, 60, 67, 66, 65)
+    outer_lips = (82, 81, 80, 79, 78, 77, 76, 87, 86, 85, 84, 83)
+    inner_lips = (92, 91, 90, 89, 88, 95, 94, 93)
+    pupils = (97, 96)
+    return (*jaw, *brows, *nose, *eyes, *outer_lips, *inner_lips, *pupils)
+
+
+POINTS_98 = Scheme(
+    name="points_98",
+    points=tuple(f"wflw_{i}" for i in range(98)),
+    swap=_wflw_swap(),
+    left_eye=tuple(range(60, 68)),
+    right_eye=tuple(range(68, 76)),
+    nose=(54,),
+    mouth_left=(76,),
+    mouth_right=(82,),
+    interocular=(60, 72),
+)
+
+POINTS_29 = Scheme(  # of LFPW and COFW
+    name="points_29",
+    points=(
+        *("left_brow_outer", "right_brow_outer", "left_brow_inner", "right_brow_inner"),
+        *("left_brow_top", "left_brow_bottom", "right_brow_top", "right_brow_bottom"),
+        *("left_eye_outer", "right_eye_outer", "left_eye_inner", "right_eye_inner"),
+        *("left_eye_top", "left_eye_bottom", "right_eye_top", "right_eye_bottom"),
+        *("left_pupil", "right_pupil", "nose_left", "nose_right", "nose_tip", "nose_bottom"),
+        *("mouth_left_corner", "mouth_right_corner", "upper_lip_top", "upper_lip_bottom"),
+        *("lower_lip_top", "lower_lip_bottom", "chin"),
+    ),
+    swap=(1, 0, 3, 2, 6, 7, 4, 5, 9, 8, 11, 10, 14, 15, 12, 13, 17, 16, 19, 18, 20, 21, 23, 22, 24, 25, 26, 27, 28),
+    left_eye=(8, 10, 12, 13),
+    right_eye=(9, 11, 14, 15),
+    nose=(20,),
+    mouth_left=(22,),
+    mouth_right=(23,),
+    interocular=(8, 9),
+)
+
 POSE = Attribute("pose", ("left profile", "left", "frontal", "right", "right profile"), flip=(4, 3, 2, 1, 0))
 SMILE = Attribute("smile", ("not smiling", "smiling"), flip=(0, 1))
 GLASSES = Attribute("glasses", ("no glasses", "glasses"), flip=(0, 1))
@@ -112,7 +157,7 @@ GENDER = Attribute(
     "Do not use it to decide anything about anybody.",
 )
 
-SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINTS_68)}
+SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINTS_68, POINTS_98, POINTS_29)}
 ATTRIBUTES: dict[str, Attribute] = {attribute.name: attribute for attribute in (POSE, SMILE, GLASSES, GENDER)}
 
 

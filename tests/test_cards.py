@@ -5,33 +5,42 @@ import json
 import pytest
 from conftest import SAMPLES
 
+from landmarks.evaluation.card import END, START, figures_markdown, fill
 from landmarks.models import store
 
 RESULTS = SAMPLES.parents[1] / "docs" / "results"
-REPORTS = sorted(RESULTS.glob("*.json"))
+REPORTS = sorted(path for path in RESULTS.glob("*.json") if "protocol" in json.loads(path.read_text()))
 
 
-def percent(measure: dict, digits: int) -> str:
-    value, (low, high) = measure["value"], measure["interval"]
-    return f"{100 * value:.{digits}f} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
+def reports_of(name: str) -> list:
+    """The reports that a card names, in its order."""
+    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    return sorted((path for path in REPORTS if path.name in card), key=lambda path: card.index(path.name))
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=[path.stem for path in REPORTS])
-def test_report_is_of_the_shipped_file(path):
+def test_report_is_of_a_shipped_file_and_in_its_card(path):
     protocol = json.loads(path.read_text())["protocol"]
     assert protocol["weights_sha256"] == store.checksums()[f"{protocol['weights']}.safetensors"]
-    assert path.name in (store.SHIPPED / f"{protocol['weights']}.md").read_text(encoding="utf-8")
+    assert path in reports_of(protocol["weights"])
 
 
-@pytest.mark.parametrize("name", ["whole-image", "centerface"])
-def test_card_quotes_its_reports(name):
-    (path,) = RESULTS.glob(f"*-compact-mtfl-test-{name}.json")
-    report = json.loads(path.read_text())
-    card = (store.SHIPPED / "compact.md").read_text(encoding="utf-8")
-    points = report["landmarks"]["points_5"]
-    for kind in ("interocular", "shift_free"):
-        for key in ("nme", "failure_rate_faces", "failure_rate_landmarks", "auc"):
-            assert percent(points[kind][key], 2) in card
-    if name == "whole-image":
-        for attribute in report["attributes"].values():
-            assert percent(attribute["accuracy"], 1) in card and percent(attribute["balanced_accuracy"], 1) in card
+@pytest.mark.parametrize("name", store.shipped_names())
+def test_card_is_what_its_reports_say(name):
+    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    reports = [json.loads(path.read_text()) for path in reports_of(name)]
+    assert len(reports) >= 3 and fill(card, reports) == card
+    assert store.checksums()[f"{name}.safetensors"] in card
+
+
+def test_a_group_that_is_worse_by_a_third_is_named():
+    report = json.loads(REPORTS[0].read_text())
+    slices = report["landmarks"]["points_5"]["slices"]
+    slices["gender"]["female"]["nme"] = 10 * slices["gender"]["male"]["nme"]
+    assert "gender female" in figures_markdown([report]).split("more than a third:")[1].split("\n")[0]
+
+
+def test_a_card_without_marks_is_refused():
+    with pytest.raises(ValueError, match="must hold the lines"):
+        fill(f"{START} no end", [])
+    assert fill(f"a\n{START}\nold\n{END}\nb\n", []) == f"a\n{START}\n\n\n\n{END}\nb\n"

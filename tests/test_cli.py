@@ -131,9 +131,25 @@ def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
     weights = tmp_path / "run" / "weights.safetensors"
     assert run(monkeypatch, "weights", "info", weights) == 0
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out
-    options = ("--weights", weights, "--data", mtfl, "--split", "val", "--out", tmp_path / "r.json", "--device", "cpu")
-    assert run(monkeypatch, "evaluate", *options) == 0
-    assert "balanced accuracy" in " ".join(capsys.readouterr().out.split()) and (tmp_path / "r.json").is_file()
+    calibrated = tmp_path / "c.safetensors"
+    assert run(monkeypatch, "calibrate", weights, "--data", tmp_path / "p", "--out", calibrated) == 0
+    assert "temperature" in capsys.readouterr().out
+    options = ("--weights", calibrated, "--data", mtfl, "--split", "val", "--device", "cpu")
+    assert run(monkeypatch, "evaluate", *options, "--out", tmp_path / "r.json", "--plots", tmp_path / "plots") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "balanced accuracy" in shown and "rank correlation" in shown and (tmp_path / "r.json").is_file()
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"ced.png", "reliability.png"}
+
+
+def test_train_takes_several_datasets_and_another_encoder(monkeypatch, prepared, tmp_path, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "[network]\ninput_size = 64\nfeatures = 32\n[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\ndraws = 16\n"
+    )
+    options = ("--data", prepared, "--data", prepared, "--encoder", "torchvision:mobilenet_v3_small", "--device", "cpu")
+    assert run(monkeypatch, "train", config, *options, "--out", tmp_path / "run") == 0
+    assert run(monkeypatch, "weights", "info", tmp_path / "run" / "weights.safetensors") == 0
+    assert "torchvision:mobilenet_v3_small" in capsys.readouterr().out
 
 
 def test_check_lists_problems(monkeypatch, tmp_path, capsys):
@@ -144,8 +160,8 @@ def test_check_lists_problems(monkeypatch, tmp_path, capsys):
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("annotate",), ("train",), ("evaluate",), ("data", "prepare"), ("data", "info"), ("data", "check"),
-     ("weights", "list"), ("weights", "info"), ("weights", "verify")],
+    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("data", "prepare"),
+     ("data", "info"), ("data", "check"), ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip
 def test_help_shows_an_example(monkeypatch, capsys, command):
     assert run(monkeypatch, *command, "--help") == 0

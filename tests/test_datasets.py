@@ -161,13 +161,13 @@ def test_table_survives_parquet(mtfl, tmp_path):
 
 def test_cached_crops_hold_the_face_where_the_table_says(prepared, mtfl):
     crops = load_crops(prepared)
-    assert crops.pixels.shape == (40, CACHE_SIZE, CACHE_SIZE, 3)
+    assert len(crops.table) == 40 and crops.picture(39).shape == (CACHE_SIZE, CACHE_SIZE, 3)
     assert len(crops.part("train")) == 36 and len(crops.part("val")) == 4
     points = points_of(crops.table, POINTS_5)
     extent = np.ptp(points, axis=1).max(axis=1)
     assert np.allclose(extent, CACHE_SIZE / CACHE_SCALE, rtol=0.02)
     eyes = points[:, :2].round().astype(int)
-    for pixels, (x, y) in zip(crops.pixels, eyes[:, 0]):
+    for pixels, (x, y) in zip(map(crops.picture, range(40)), eyes[:, 0]):
         assert pixels[y, x].sum() < 150, "the drawn eyes are dark"
     assert len(read_dataset(prepared).table) == 48
 
@@ -210,7 +210,7 @@ def test_half_prepared_is_refused(prepared, tmp_path, damage):
 
 def test_samples_depend_on_seed_epoch_and_index_alone(prepared):
     crops = load_crops(prepared)
-    make = lambda seed: Samples(crops, crops.part("train"), ("points_5", "pose"), 64, 1.8, seed)  # noqa: E731
+    make = lambda seed: Samples(crops, crops.part("train"), ("points_5", "pose"), 64, 1.8, seed=seed)  # noqa: E731
     first, again, other = make(1), make(1), make(2)
     again[5]
     assert all((first[3][key] == again[3][key]).all() for key in ("crop", "points_5", "pose"))

@@ -1,3 +1,5 @@
+from dataclasses import replace
+
 import numpy as np
 import pytest
 
@@ -20,6 +22,28 @@ def test_empty_has_the_fields_of_any_other_result():
     assert len(empty) == 0 and empty.points.shape == (0, 5, 2)
     assert list(empty.attributes["pose"].labels) == [] and len(empty.attributes["pose"].confidence) == 0
     assert empty.to_frame().empty
+
+
+def calibrated_faces() -> Faces:
+    return replace(two_faces(), quality=np.array([0.9, 0.1]), point_errors=np.arange(10).reshape(2, 5) / 100)
+
+
+def test_quality_and_errors_go_along():
+    faces = calibrated_faces()
+    assert faces[1].quality.tolist() == pytest.approx([0.1]) and faces[1].point_errors[0, 0] == pytest.approx(0.05)
+    assert two_faces()[1].quality is None and two_faces()[1].point_errors is None
+    joined = Faces.concatenate([faces, faces[1], faces[:0]])
+    assert joined.quality.tolist() == pytest.approx([0.9, 0.1, 0.1]) and joined.point_errors.shape == (3, 5)
+    assert Faces.concatenate([two_faces(), two_faces()]).quality is None
+    empty = Faces.empty(POINTS_5, ("smile",), calibrated=True)
+    assert empty.quality.shape == (0,) and empty.point_errors.shape == (0, 5)
+    frame = faces.to_frame()
+    assert frame.columns.tolist() == empty.to_frame().columns.tolist() == [
+        "face", "x0", "y0", "x1", "y1", "score", "quality",
+        *(f"{name}_{what}" for name in POINTS_5.points for what in ("x", "y", "error")),
+        "smile", "smile_probability",
+    ]  # fmt: skip
+    assert frame["nose_error"].tolist() == pytest.approx([0.02, 0.07])
 
 
 def test_labels_and_probabilities():
@@ -51,7 +75,14 @@ def test_frame_has_a_row_a_face():
 
 
 @pytest.mark.parametrize(
-    "change", [{"points": np.zeros((2, 4, 2))}, {"scores": np.zeros(3)}, {"boxes": np.zeros((2, 5))}]
+    "change",
+    [
+        {"points": np.zeros((2, 4, 2))},
+        {"scores": np.zeros(3)},
+        {"boxes": np.zeros((2, 5))},
+        {"quality": np.zeros(3)},
+        {"point_errors": np.zeros((2, 4))},
+    ],
 )
 def test_wrong_shapes_are_refused(change):
     fields = {"boxes": np.zeros((2, 4)), "points": np.zeros((2, 5, 2)), "scores": np.zeros(2)} | change

@@ -1,4 +1,5 @@
 import numpy as np
+import pandas as pd
 import pytest
 
 from landmarks import metrics
@@ -66,3 +67,26 @@ def test_bootstrap_interval_of_a_mean_is_the_normal_one():
     half = 1.96 * values.std() / np.sqrt(400)
     assert low == pytest.approx(values.mean() - half, abs=0.03)
     assert high == pytest.approx(values.mean() + half, abs=0.03)
+
+
+def test_rank_correlation_equals_a_librarys():
+    a = np.array([1.0, 2.0, 2.0, 5.0, 3.0, 9.0])
+    b = np.array([2.0, 1.0, 4.0, 4.0, 3.0, 8.0])
+    assert metrics.rank_correlation(a, b) == pytest.approx(pd.Series(a).corr(pd.Series(b), method="spearman"))
+    assert metrics.rank_correlation(a, -np.exp(a)) == pytest.approx(-1)
+    assert metrics.rank_correlation(a, np.ones(6)) == 0
+
+
+def test_calibration_error_in_closed_form():
+    """Half of the faces at 0.9 of which 0.7 are right, half at 0.6 of which all are: (0.2 + 0.4) / 2."""
+    confidence = np.repeat([0.9, 0.6], 10)
+    correct = np.array([True] * 7 + [False] * 3 + [True] * 10)
+    assert metrics.calibration_error(confidence, correct) == pytest.approx(0.3)
+    assert metrics.calibration_error(np.ones(5), np.ones(5, bool)) == 0
+
+
+def test_reliability_covers_everything():
+    values = np.linspace(0, 1, 101)
+    rows = metrics.reliability(values, values, np.array([0.2, 0.5, 0.8]))
+    assert sum(row["share"] for row in rows) == pytest.approx(1) and len(rows) == 2
+    assert all(row["predicted"] == pytest.approx(row["true"]) for row in rows)

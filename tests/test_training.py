@@ -1,4 +1,5 @@
 import json
+from dataclasses import replace
 
 import pytest
 import torch
@@ -8,35 +9,84 @@ from torch.utils.data import default_collate
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, LandmarksError, WeightsError
-from landmarks.models.heads import SimCC
+from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network
 from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
 from landmarks.training.loop import TrainingConfig, train
-from landmarks.training.losses import attribute_loss, points_loss, task_losses
+from landmarks.training.losses import DISTANCES, PointsLoss, attribute_loss, error_loss, task_losses
 from landmarks.training.run import read_config, train_from_config
 
 CODEC = SimCC(40, 2, 1.5)
 QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
 
 
-def test_perfect_points_cost_nothing():
-    points = torch.rand(3, 5, 2) * 30 + 5
-    assert points_loss(CODEC, CODEC.encode(points).clamp(min=1e-30).log(), points, 2.0).item() == pytest.approx(
-        0, abs=5e-3
-    )
+LOSS = PointsLoss()
 
 
-@pytest.mark.parametrize("absent", [float("nan"), -30.0, 100.0])
-def test_absent_points_change_neither_loss_nor_gradient(absent):
+def coded(codec, points):
+    """Outputs of a network that knows the points."""
+    return codec.encode(points).clamp(min=1e-30).log() if isinstance(codec, SimCC) else codec.encode(points)
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("codec", [CODEC, SimCC(40, 1, 1.5, margin=0.25), Regression(40)], ids=repr)
+def test_perfect_points_cost_nothing(codec, distance):
     points = torch.rand(3, 5, 2) * 30 + 5
-    logits = torch.randn(3, 5, 2, CODEC.bins, requires_grad=True)
-    expected = points_loss(CODEC, logits[:, :3], points[:, :3], 2.0)
-    points[:, 3:] = absent
-    loss = points_loss(CODEC, logits, points, 2.0)
-    loss.backward()
-    assert loss.item() == pytest.approx(expected.item())
-    assert torch.isfinite(logits.grad).all() and (logits.grad[:, 3:] == 0).all() and (logits.grad[:, :3] != 0).any()
+    loss = PointsLoss(distance=distance)
+    assert loss(codec, coded(codec, points), points).item() == pytest.approx(0, abs=0.03)
+    assert loss(codec, coded(codec, points + 3), points).item() > 0.3
+
+
+@pytest.mark.parametrize("distance", DISTANCES)
+@pytest.mark.parametrize("codec", [CODEC, Regression(40)], ids=repr)
+def test_absent_points_change_neither_loss_nor_gradient(codec, distance):
+    points = torch.rand(3, 5, 2) * 30 + 5
+    outputs = torch.randn(3, 5, 2, codec.values, requires_grad=True)
+    loss = PointsLoss(distance=distance)
+    expected = loss(codec, outputs[:, :3], points[:, :3])
+    points[:, 3:] = float("nan")
+    value = loss(codec, outputs, points)
+    value.backward()
+    assert value.item() == pytest.approx(expected.item(), rel=1e-5)
+    assert torch.isfinite(outputs.grad).all() and (outputs.grad[:, 3:] == 0).all()
+    assert (outputs.grad[:, :3] != 0).any()
+
+
+@pytest.mark.parametrize("outside", [-30.0, 100.0])
+def test_points_outside_the_bins_are_not_learnt(outside):
+    points = torch.rand(3, 5, 2) * 30 + 5
+    outputs = torch.randn(3, 5, 2, CODEC.values)
+    expected = LOSS(CODEC, outputs[:, :3], points[:, :3])
+    points[:, 3:] = outside
+    assert LOSS(CODEC, outputs, points).item() == pytest.approx(expected.item(), rel=1e-5)
+
+
+@pytest.mark.parametrize(
+    ("distance", "expected"),
+    [("euclidean", 0.05), ("least_squares", 0.00125), ("smooth_l1", 0.03 - 0.01 + 0.04 - 0.01)],
+)
+def test_distances_are_the_published_ones(distance, expected):
+    """3 % and 4 % off: closed forms."""
+    assert DISTANCES[distance](torch.tensor([0.03, 0.04])).item() == pytest.approx(expected, rel=1e-3)
+
+
+def test_wing_is_the_published_one():
+    """w ln(1 + |x| / e) inside w, |x| - C outside, continuous between (Feng et al., 2018, equation 5)."""
+    wing = DISTANCES["wing"]
+    inside = 0.06 * torch.log1p(torch.tensor(0.03 / 0.012))
+    assert wing(torch.tensor([0.03, 0.0])).item() == pytest.approx(inside.item(), rel=1e-5)
+    near, far = wing(torch.tensor([0.05999, 0.0])), wing(torch.tensor([0.06001, 0.0]))
+    assert near.item() == pytest.approx(far.item(), abs=1e-4)
+    assert wing(torch.tensor([0.5, 0.0])) - wing(torch.tensor([0.4, 0.0])) == pytest.approx(0.1, abs=1e-6)
+
+
+def test_expected_errors_are_likeliest_at_the_mean_error():
+    points = torch.full((400, 1, 2), 20.0)
+    outputs = coded(CODEC, points + torch.randn(400, 1, 2))
+    mean = (CODEC.decode(outputs) - points).norm(dim=-1).mean() / CODEC.size
+    losses = [error_loss(CODEC, torch.full((400, 1), float(mean.log() + d)), outputs, points) for d in (-0.3, 0, 0.3)]
+    assert losses[1] < min(losses[0], losses[2])
 
 
 def test_absent_labels_are_masked():
@@ -48,7 +98,9 @@ def test_absent_labels_are_masked():
 
 def test_nothing_labelled_costs_nothing():
     assert attribute_loss(torch.randn(2, 5), torch.tensor([ABSENT, ABSENT])) == 0
-    assert points_loss(CODEC, torch.randn(2, 5, 2, CODEC.bins), torch.full((2, 5, 2), float("nan")), 2.0) == 0
+    nowhere = torch.full((2, 5, 2), float("nan"))
+    assert LOSS(CODEC, torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
+    assert error_loss(CODEC, torch.randn(2, 5), torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
 
 
 def test_overfits_eight_faces(prepared):
@@ -60,7 +112,7 @@ def test_overfits_eight_faces(prepared):
     network = Network(SMALL)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(80):
-        loss = sum(task_losses(SMALL, network(batch["crop"]), batch, 2.0).values())
+        loss = sum(task_losses(SMALL, network(batch["crop"]), batch, LOSS).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()
@@ -78,7 +130,7 @@ def test_loop_learns_and_reports(prepared, tmp_path):
     rows = []
     train(SMALL, config, load_crops(prepared), tmp_path, report=rows.append)
     assert rows[-1]["train"]["points_5"] < 0.8 * rows[0]["train"]["points_5"]
-    assert rows[-1]["val"]["points_5_error"] < rows[0]["val"]["points_5_error"]
+    assert rows[-1]["val"]["points_5_distance"] < rows[0]["val"]["points_5_distance"]
 
 
 def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tmp_path):
@@ -101,7 +153,7 @@ def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tm
     assert [row["epoch"] for row in rows] == [2]
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     log = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]
-    assert [row["epoch"] for row in log] == [0, 1, 2] and set(log[0]["train"]) == set(SMALL.tasks)
+    assert [row["epoch"] for row in log] == [0, 1, 2] and set(log[0]["train"]) == {*SMALL.tasks, "points_5_error"}
 
 
 def test_other_settings_or_a_damaged_state_are_refused(prepared, tmp_path):
@@ -117,7 +169,7 @@ def test_other_settings_or_a_damaged_state_are_refused(prepared, tmp_path):
 def test_no_training_faces(prepared, tmp_path):
     crops = load_crops(prepared)
     with pytest.raises(DataError, match="nothing to learn from"):
-        train(SMALL, QUICK, Crops(crops.folder, crops.table[crops.table["split"] == "val"]), tmp_path)
+        train(SMALL, QUICK, Crops(crops.folders, crops.table[crops.table["split"] == "val"]), tmp_path)
 
 
 def test_mixed_precision_runs(prepared, tmp_path):
@@ -131,11 +183,27 @@ def test_config_file_to_weights(prepared, tmp_path):
         '[network]\ninput_size = 48\nfeatures = 32\ntasks = ["points_5", "smile"]\n'
         "[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\n[training.task_weights]\nsmile = 0.5\n"
     )
-    path = train_from_config(tmp_path / "c.toml", prepared, tmp_path / "run", device="cpu", seed=3)
+    path = train_from_config(tmp_path / "c.toml", [prepared], tmp_path / "run", device="cpu", seed=3)
     model = load_model(path)
     assert model.network.config.tasks == ("points_5", "smile")
     assert model.about["training"]["seed"] == 3 and model.about["trained_on"][0]["dataset"] == "mtfl"
     assert model.about["trained_on"][0]["faces"] == 36, "the validation faces are not among them"
+
+
+def test_faces_of_several_datasets_and_a_locator(prepared, tmp_path):
+    """Two prepared folders, one without pose and drawn twice as often; the locator learns with the rest."""
+    config = replace(SMALL, locator_size=32, coding="regression")
+    crops = load_crops(prepared, prepared)
+    assert len(crops.table) == 2 * len(load_crops(prepared).table)
+    assert (crops.picture(0) == crops.picture(len(crops.table) // 2)).all()
+    crops.table.loc[crops.table["cache"] == 1, "pose"] = None
+    training = TrainingConfig(
+        epochs=8, batch_size=12, workers=0, draws=48, average_decay=0.5, source_weights={"lfw": 2.0}
+    )
+    rows = []
+    network = train(config, training, crops, tmp_path, report=rows.append)
+    assert rows[-1]["val"]["locator_distance"] < rows[0]["val"]["locator_distance"]
+    assert network.locator is not None and network.locator.size == 32
 
 
 @pytest.mark.parametrize(

@@ -24,6 +24,8 @@ class Jitter:
     """Largest offset in x and in y, as a share of the canonical side."""
     angle: float
     """Standard deviation of the in-plane rotation, degrees."""
+    any_angle: float = 0.0
+    """Share of the crops that are turned by any angle instead."""
 
     def draw(self, square: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """A strayed copy of a face square (4,)."""
@@ -31,7 +33,8 @@ class Jitter:
         low, high = np.log(self.scale)
         dx, dy = generator.uniform(-self.shift, self.shift, 2) * side
         zoom = np.exp(generator.uniform(low, high))
-        turn = np.radians(generator.normal(0, self.angle))
+        anyhow = generator.random() < self.any_angle
+        turn = np.radians(generator.uniform(-180, 180) if anyhow else generator.normal(0, self.angle))
         return np.array([x + dx, y + dy, side * zoom, angle + turn])
 
 
@@ -40,7 +43,9 @@ FIRST_PASS = Jitter(scale=(0.85, 2.2), shift=0.2, angle=20)
 SECOND_PASS = Jitter(scale=(0.86, 1.17), shift=0.08, angle=7)
 """What is left to correct after the first pass."""
 FIRST_PASS_SHARE = 0.4
-"""Share of the training crops that are first-pass ones."""
+"""Share of the training crops that are first-pass ones, for a network that makes the first pass itself."""
+LOCATOR = Jitter(scale=(0.6, 2.0), shift=0.2, angle=20, any_angle=0.25)
+"""What the locator must cope with: rough boxes, and faces that lie or hang."""
 
 
 def picture_transforms() -> A.Compose:

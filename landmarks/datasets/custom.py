@@ -19,6 +19,7 @@ from landmarks.errors import DataError
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 TERMS = "Your own data."
+KNOWN_BY = "own data (faces.csv)"
 NAME = "faces.csv"
 
 

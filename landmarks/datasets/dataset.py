@@ -1,7 +1,7 @@
 """An annotated face dataset: its table and its files; and its prepared form with cached crops.
 
-A prepared folder holds `table.parquet`, `dataset.json` and `crops.npy`: for each row with points, in the order of
-`crops.parquet`, the face and its surroundings at the scale networks need, so that an epoch decodes nothing.
+A prepared folder holds `table.parquet`, `dataset.json` and `crops.npy`: for each row with points or a box, in the order
+of `crops.parquet`, the face and its surroundings at the scale networks need, so that an epoch decodes nothing.
 """
 
 from __future__ import annotations
@@ -19,14 +19,17 @@ import numpy as np
 import pandas as pd
 
 from landmarks import images
-from landmarks.datasets import custom, mtfl
+from landmarks.datasets import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.files import Files
-from landmarks.datasets.table import check_table, load_table, save_table, split_validation
+from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import crop_matrices, extract_crop, face_squares, transform
+from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
 from landmarks.schemes import SCHEMES
 
-READERS = {"mtfl": mtfl, "custom": custom}
+READERS = {
+    "celeba": celeba, "mtfl": mtfl, "wflw": wflw, "cofw": cofw, "custom": custom, "ibug": ibug, "coco": coco,
+}  # fmt: skip
+"""In the order in which they are asked: MAFL has lists of MTFL's names; `.pts` and `.json` may lie beside anything."""
 CACHE_SIZE = 192
 """Side of a cached crop in pixels."""
 CACHE_SCALE = 4.0
@@ -70,30 +73,44 @@ def read_dataset(path: str | Path) -> Dataset:
             if not (table["split"] == "val").any():
                 table = split_validation(table, VALIDATION_SHARE)
             return Dataset(name, table, files, reader.TERMS)
-    known = "MTFL (training.txt and testing.txt), own data (faces.csv)"
+    known = "; ".join(reader.KNOWN_BY for reader in READERS.values())
     raise DataError(f"{files.root}: no dataset known here; known: {known}")
 
 
 class Crops:
-    """Cached faces of a prepared dataset: `table` holds their rows, with the points moved into crop pixels."""
+    """Cached faces of prepared datasets: `table` holds their rows, with points and boxes moved into crop pixels."""
 
-    def __init__(self, folder: Path, table: pd.DataFrame) -> None:
-        self.folder, self.table = folder, table
+    def __init__(self, folders: list[Path], table: pd.DataFrame) -> None:
+        """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy)."""
+        self.folders, self.table = folders, table
 
     def __getstate__(self) -> dict:
-        return {"folder": self.folder, "table": self.table}  # never the pixels: worker processes map them again
+        return {"folders": self.folders, "table": self.table}  # never pixels: worker processes map them again
 
     @cached_property
-    def pixels(self) -> np.ndarray:
-        """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped."""
-        try:
-            return np.load(self.folder / "crops.npy", mmap_mode="r", allow_pickle=False)
-        except (OSError, ValueError) as error:
-            raise DataError(f"{self.folder}: crops.npy cannot be read ({error}); prepare the data again") from error
+    def _caches(self) -> list[np.ndarray]:
+        return [_map_pixels(folder) for folder in self.folders]
+
+    @cached_property
+    def _addresses(self) -> np.ndarray:
+        return self.table[["cache", "place"]].to_numpy()
+
+    def picture(self, row: int) -> np.ndarray:
+        """(CACHE_SIZE, CACHE_SIZE, 3) uint8: the cached crop of a table row."""
+        cache, place = self._addresses[row]
+        return self._caches[cache][place]
 
     def part(self, split: str) -> np.ndarray:
         """Indices of the rows of a split."""
         return np.flatnonzero((self.table["split"] == split).to_numpy())
+
+
+def _map_pixels(folder: Path) -> np.ndarray:
+    """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped."""
+    try:
+        return np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
+    except (OSError, ValueError) as error:
+        raise DataError(f"{folder}: crops.npy cannot be read ({error}); prepare the data again") from error
 
 
 def prepare(
@@ -109,16 +126,17 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
     (out / "dataset.json").unlink(missing_ok=True)
     rows = np.flatnonzero(dataset.table["split"].isin(["train", "val"]).to_numpy())
-    rows = rows[[any(p is not None for p in dataset.table.loc[row, list(SCHEMES)]) for row in rows]]
+    given = dataset.table[[*SCHEMES, "x0"]].notna().any(axis=1).to_numpy()
+    rows = rows[given[rows]]
     if not len(rows):
-        raise DataError(f"{dataset.files.root}: no face with points in the training part; nothing to prepare")
+        raise DataError(f"{dataset.files.root}: no face with points or a box in the training part; nothing to prepare")
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
     kept: list[np.integer] = []
     dropped: list[np.integer] = []
     seen: dict[bytes, str] = {}
     table = dataset.table
-    moved = {name: table[name].copy() for name in SCHEMES}
+    moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
     for done, row in enumerate(rows):
         progress(done, len(rows))
         name = table["image"].iloc[row]
@@ -140,6 +158,9 @@ def prepare(
             points = table[scheme.name].iloc[row]
             if points is not None:
                 moved[scheme.name].iloc[row] = transform(matrix, points[None])[0]
+        corners = table[BOX].iloc[row].to_numpy(float).reshape(1, 2, 2)
+        for name, value in zip(BOX, transform(matrix, corners).ravel()):
+            moved[name].iloc[row] = value
         kept.append(row)
     pixels.flush()
     progress(len(rows), len(rows))
@@ -159,17 +180,19 @@ def prepare(
     return load_crops(out)
 
 
-def load_crops(path: str | Path) -> Crops:
-    """The cached crops of a prepared folder. Raises DataError if it was not (wholly) prepared."""
-    path = Path(path)
-    facts = about(path)
-    if (facts["cache_size"], facts["cache_scale"]) != (CACHE_SIZE, CACHE_SCALE):
-        raise DataError(f"{path}: prepared by another version; run `landmarks data prepare` again")
-    table = load_table(path / "crops.parquet")
-    crops = Crops(path, table)
-    if len(crops.pixels) < len(table):
-        raise DataError(f"{path}: crops and table do not fit; run `landmarks data prepare` again")
-    return crops
+def load_crops(*paths: str | Path) -> Crops:
+    """The cached crops of prepared folders, together. Raises DataError if one was not (wholly) prepared."""
+    folders = [Path(path) for path in paths]
+    tables = []
+    for cache, folder in enumerate(folders):
+        facts = about(folder)
+        if (facts["cache_size"], facts["cache_scale"]) != (CACHE_SIZE, CACHE_SCALE):
+            raise DataError(f"{folder}: prepared by another version; run `landmarks data prepare` again")
+        table = load_table(folder / "crops.parquet")
+        if len(_map_pixels(folder)) < len(table):
+            raise DataError(f"{folder}: crops and table do not fit; run `landmarks data prepare` again")
+        tables.append(table.assign(cache=cache, place=np.arange(len(table))))
+    return Crops(folders, pd.concat(tables, ignore_index=True))
 
 
 def about(path: str | Path) -> dict:
@@ -183,9 +206,12 @@ def about(path: str | Path) -> dict:
 
 def _cache_matrix(row: pd.Series) -> np.ndarray:
     """(1, 2, 3): image -> cached crop, unturned, around the face."""
-    scheme = next(scheme for scheme in SCHEMES.values() if row[scheme.name] is not None)
-    squares = face_squares(row[scheme.name][None], scheme, CACHE_SCALE)
-    squares[:, 3] = 0
+    scheme = next((scheme for scheme in SCHEMES.values() if row[scheme.name] is not None), None)
+    if scheme is None:
+        squares = FACE_BOX.squares(row[BOX].to_numpy(float), CACHE_SCALE)
+    else:
+        squares = face_squares(row[scheme.name][None], scheme, CACHE_SCALE)
+        squares[:, 3] = 0
     return crop_matrices(squares, CACHE_SIZE)
 
 

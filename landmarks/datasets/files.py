@@ -3,9 +3,11 @@
 from __future__ import annotations
 
 import zipfile
+import zlib
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
+from landmarks.datasets.mat import read_image
 from landmarks.errors import DataError
 
 MAX_MEMBER_BYTES = 256 * 2**20
@@ -47,15 +49,22 @@ class Files:
         return min(found, key=len, default=None)
 
     def read(self, name: str) -> bytes:
-        """The bytes of one file. Raises DataError if there is none, or if it leads out of the dataset."""
+        """The bytes of one file, or of one image inside a MATLAB file of a folder (`FILE.mat/VARIABLE/NUMBER`).
+
+        Raises DataError if there is none, or if the name leads out of the dataset.
+        """
         if PurePosixPath(name).is_absolute() or ".." in PurePosixPath(name).parts:
             raise DataError(f"{self.root}: the name {name!r} leads out of the dataset")
         try:
             if self._archive is None:
+                container, suffix, image = name.partition(".mat/")
+                if suffix and (self.root / f"{container}.mat").is_file():
+                    return read_image(self.root / f"{container}.mat", image)
                 return (self.root / name).read_bytes()
             with self._archive.open(name) as member:
                 data = member.read(MAX_MEMBER_BYTES + 1)
-        except (OSError, KeyError, zipfile.BadZipFile) as error:
+        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
+            # A zero in the name is a ValueError, an encrypted archive a RuntimeError.
             raise DataError(f"{self.root}: cannot read {name}: {error}") from error
         if len(data) > MAX_MEMBER_BYTES:
             raise DataError(f"{self.root}: {name} is larger than {MAX_MEMBER_BYTES} bytes")

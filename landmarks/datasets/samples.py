@@ -3,33 +3,42 @@
 from __future__ import annotations
 
 import numpy as np
+import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from landmarks.datasets.augment import FIRST_PASS, FIRST_PASS_SHARE, SECOND_PASS, flip, picture_transforms
+from landmarks.datasets.augment import FIRST_PASS, FIRST_PASS_SHARE, LOCATOR, SECOND_PASS, flip, picture_transforms
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.table import labels_of, points_of
-from landmarks.geometry import crop_matrices, extract_crop, face_squares, transform
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.datasets.table import BOX, labels_of, points_of
+from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 
 class Samples(TorchDataset):
     """One augmented crop an item: a dict of `crop` (S, S, 3) uint8, points (K, 2) float32 in crop pixels (NaN where
-    absent) by scheme, labels (int64, ABSENT where absent) by attribute.
+    absent) by scheme, labels (int64, ABSENT where absent) by attribute. With a locator also `coarse`, a second, rougher
+    crop of the same face for it, and `coarse_points` (5, 2), the face as five points in it.
 
     What an item looks like depends on (seed, epoch, index) alone, not on workers or their order.
     """
 
     def __init__(
-        self, crops: Crops, rows: np.ndarray, tasks: tuple[str, ...], input_size: int, crop_scale: float, seed: int = 0
+        self,
+        crops: Crops,
+        rows: np.ndarray,
+        tasks: tuple[str, ...],
+        input_size: int,
+        crop_scale: float,
+        locator_size: int = 0,
+        seed: int = 0,
     ) -> None:
         table = crops.table.iloc[rows]
         self.crops, self.rows = crops, rows
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
         self.labels = {name: labels_of(table, ATTRIBUTES[name]) for name in tasks if name in ATTRIBUTES}
-        self.squares = canonical_squares(table, crop_scale)
-        self.input_size, self.seed, self.epoch = input_size, seed, 0
+        self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
+        self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
         self.picture = picture_transforms()
 
     def __len__(self) -> int:
@@ -37,12 +46,20 @@ class Samples(TorchDataset):
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         generator = np.random.default_rng((self.seed, self.epoch, index))
-        jitter = FIRST_PASS if generator.random() < FIRST_PASS_SHARE else SECOND_PASS
-        square = jitter.draw(self.squares[index], generator)
-        matrix = crop_matrices(square[None], self.input_size)
-        image = extract_crop(self.crops.pixels[self.rows[index]], matrix[0], self.input_size)
-        points = {name: transform(matrix, p[index : index + 1])[0] for name, p in self.points.items()}
+        rough = not self.locator_size and generator.random() < FIRST_PASS_SHARE
         labels = {name: int(label[index]) for name, label in self.labels.items()}
+        item = self._crop(index, FIRST_PASS if rough else SECOND_PASS, self.input_size, self.points, labels, generator)
+        if self.locator_size:
+            anchors = {POINTS_5.name: self.anchors}
+            coarse = self._crop(index, LOCATOR, self.locator_size, anchors, {}, generator)
+            item |= {"coarse": coarse["crop"], "coarse_points": coarse[POINTS_5.name]}
+        return item
+
+    def _crop(self, index, jitter, size, points, labels, generator) -> dict[str, Tensor]:
+        square = jitter.draw(self.squares[index], generator)
+        matrix = crop_matrices(square[None], size)
+        image = extract_crop(self.crops.picture(self.rows[index]), matrix[0], size)
+        points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
             image, points, labels = flip(image, points, labels)
         self.picture.set_random_seed(int(generator.integers(2**31)))
@@ -54,12 +71,20 @@ class Samples(TorchDataset):
         }
 
 
-def canonical_squares(table, crop_scale: float) -> np.ndarray:
-    """(N, 4) face squares of a table's rows, each from the first scheme that the row has."""
-    squares = np.full((len(table), 4), np.nan)
-    for scheme in reversed(SCHEMES.values()):
-        points = points_of(table, scheme)
-        given = ~np.isnan(points).any(axis=(1, 2))
-        if given.any():
-            squares[given] = face_squares(points[given], scheme, crop_scale)
+def canonical_squares(table: pd.DataFrame, crop_scale: float) -> np.ndarray:
+    """(N, 4) face squares of a table's rows, each from the first scheme that the row has, else from its box."""
+    squares = FACE_BOX.squares(table[BOX].to_numpy(float), crop_scale)  # NaN where there is no box
+    anchors = anchors_of(table)
+    given = ~np.isnan(anchors).any(axis=(1, 2))
+    if given.any():
+        squares[given] = face_squares(anchors[given], POINTS_5, crop_scale)
     return squares
+
+
+def anchors_of(table: pd.DataFrame) -> np.ndarray:
+    """(N, 5, 2): each row's face as five points, from the first scheme that the row has; NaN where it has none."""
+    anchors = np.full((len(table), len(POINTS_5), 2), np.nan)
+    for scheme in SCHEMES.values():
+        absent = np.isnan(anchors).any(axis=(1, 2))
+        anchors[absent] = scheme.anchors(points_of(table, scheme)[absent])
+    return anchors

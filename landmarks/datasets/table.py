@@ -60,15 +60,16 @@ def check_table(table: pd.DataFrame) -> None:
                 f"{len(attribute) - 1} ({', '.join(attribute.labels)}), not {labels[bad][0]}"
             )
     for scheme in SCHEMES.values():
-        points = points_of(table, scheme).reshape(len(table), -1)
+        rows = np.flatnonzero(table[scheme.name].notna())
+        points = points_of(table.iloc[rows], scheme).reshape(len(rows), 2 * len(scheme))
         partly = np.isnan(points).any(axis=1) & ~np.isnan(points).all(axis=1) | np.isinf(points).any(axis=1)
         if partly.any():
-            raise DataError(
-                f"row {partly.argmax()} ({table.image.iloc[partly.argmax()]}): a {scheme.name} value is missing"
-            )
+            row = rows[partly.argmax()]
+            raise DataError(f"row {row} ({table.image.iloc[row]}): a {scheme.name} value is missing")
         flat = np.ptp(points.reshape(-1, len(scheme), 2), axis=1).max(axis=1) <= 0
         if flat.any():
-            raise DataError(f"row {flat.argmax()} ({table.image.iloc[flat.argmax()]}): all {scheme.name} coincide")
+            row = rows[flat.argmax()]
+            raise DataError(f"row {row} ({table.image.iloc[row]}): all {scheme.name} coincide")
     boxes = table[BOX].to_numpy()
     bad = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
     if bad.any():
@@ -109,7 +110,8 @@ def load_table(path: Path) -> pd.DataFrame:
         rows = flat.to_dict("records")
         for row in rows:
             for name in SCHEMES:
-                row[name] = None if row[name] is None else np.array(row[name], float).reshape(-1, 2)
+                # A table written before a scheme was added has no column for it.
+                row[name] = None if row.get(name) is None else np.array(row[name], float).reshape(-1, 2)
         table = make_table(rows)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(

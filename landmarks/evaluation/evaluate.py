@@ -5,6 +5,7 @@ from __future__ import annotations
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 import pandas as pd
@@ -13,12 +14,16 @@ from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, ImageError
+from landmarks.geometry import face_squares
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.detect import Detector, WholeImage
 from landmarks.inference.locate import PASSES, locate
-from landmarks.models.network import Network
-from landmarks.schemes import ABSENT, ATTRIBUTES, POSE, SCHEMES, Scheme
+from landmarks.models.store import Model
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
 THRESHOLD = 0.1
+SLICES = ("pose", "glasses", "gender", "source")
+"""Columns by whose groups figures are given."""
 CHUNK = 256
 """Images in memory at once."""
 
@@ -33,6 +38,10 @@ class Predictions:
     """(N, K, 2) image pixels by scheme; NaN where the image could not be read."""
     probabilities: dict[str, np.ndarray]
     """(N, C) by attribute."""
+    errors: dict[str, np.ndarray]
+    """(N, K) by scheme that is calibrated: expected errors as shares of the face size."""
+    quality: np.ndarray | None
+    """(N,); None if the network is not calibrated."""
     boxes: np.ndarray
     """(N, 4): the box used."""
     fallback: np.ndarray
@@ -40,27 +49,31 @@ class Predictions:
 
 
 def predict_dataset(
-    network: Network,
+    weights: str | Path | Model | Backend,
     dataset: Dataset,
     split: str = "test",
     detector: Detector | None = None,
     passes: int = PASSES,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> Predictions:
-    """Predict every face of a split. The box is never made from its points.
+    """Predict every face of a split with a network. The box is never made from its points.
 
-    detector: whose largest face is taken, and where it finds none the whole image; None: the whole image always.
+    detector: whose face in the middle is taken, for annotated faces are in the middle of their images, and where it
+    finds none the whole image; None: the whole image always.
     Raises DataError if the split is empty.
     """
     rows = np.flatnonzero((dataset.table["split"] == split).to_numpy())
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no faces in the split {split!r}")
     whole = WholeImage()
-    config = network.config
+    backend = load_backend(weights)
+    config, calibration = backend.config, backend.calibration
     points = {name: np.full((len(rows), len(SCHEMES[name]), 2), np.nan) for name in config.schemes}
     probabilities = {
         name: np.full((len(rows), len(ATTRIBUTES[name])), np.nan, np.float32) for name in config.attributes
     }
+    errors = {name: np.full(points[name].shape[:2], np.nan, np.float32) for name in calibration.errors}
+    quality = None if calibration.quality is None else np.full(len(rows), np.nan, np.float32)
     boxes, fallback = np.full((len(rows), 4), np.nan), np.zeros(len(rows), bool)
     for low in range(0, len(rows), CHUNK):
         report(low, len(rows))
@@ -75,19 +88,34 @@ def predict_dataset(
             fallback[place] = len(found) == 0
             rule = whole.rule if fallback[place] or detector is None else detector.rule
             found = whole(picture) if fallback[place] else found
-            boxes[place] = found.boxes[0]
-            squares.append(rule.squares(found.boxes[:1], config.crop_scale)[0])
+            boxes[place] = middle_box(found.boxes, picture)
+            squares.append(rule.squares(boxes[place], config.crop_scale)[0])
             pictures.append(picture)
             places.append(place)
         if not places:
             continue
-        seen = locate(network, pictures, np.arange(len(pictures)), np.stack(squares), passes)
+        seen = locate(backend, pictures, np.arange(len(pictures)), np.stack(squares), passes)
         for name in points:
             points[name][places] = seen.points[name]
         for name in probabilities:
-            probabilities[name][places] = seen.probabilities[name]
+            probabilities[name][places] = calibration.probabilities(name, seen.logits[name])
+        for name, curve in calibration.errors.items():
+            errors[name][places] = curve(seen.signs[name])
+        if calibration.quality is not None and quality is not None:
+            quality[places] = calibration.quality(errors[config.schemes[0]][places])
     report(len(rows), len(rows))
-    return Predictions(dataset.table.iloc[rows], points, probabilities, boxes, fallback)
+    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
+
+
+def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
+
+    Neighbours may be larger than the face that an image was cut out for.
+    """
+    height, width = picture.shape[:2]
+    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
+    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
+    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
 def evaluate(predictions: Predictions, rounds: int = 1000) -> dict:
@@ -104,12 +132,18 @@ def evaluate(predictions: Predictions, rounds: int = 1000) -> dict:
         if given.any():
             part = predictions.table[given]
             figures["landmarks"][name] = _points_figures(predicted[given], true[given], SCHEMES[name], part, rounds)
+            if name in predictions.errors:
+                quality = None if predictions.quality is None else predictions.quality[given]
+                figures["landmarks"][name]["expected_errors"] = _expected_errors(
+                    predicted[given], true[given], SCHEMES[name], predictions.errors[name][given], quality
+                )
     for name, probabilities in predictions.probabilities.items():
         true = labels_of(predictions.table, ATTRIBUTES[name])
         given = (true != ABSENT) & ~np.isnan(probabilities).any(axis=1)
         if given.any():
-            guess = probabilities[given].argmax(axis=1)
-            figures["attributes"][name] = _attribute_figures(guess, true[given], ATTRIBUTES[name].labels, rounds)
+            figures["attributes"][name] = _attribute_figures(
+                probabilities[given], true[given], ATTRIBUTES[name].labels, predictions.table[given], rounds
+            )
     return figures
 
 
@@ -129,7 +163,7 @@ def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds
         "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
         "slices": {},
     }
-    for name in (POSE.name, "glasses", "gender", "source"):
+    for name in SLICES:
         figures["slices"][name] = _slices(table, name, plain, centred, box)
     return figures
 
@@ -146,7 +180,33 @@ def _error_figures(errors: np.ndarray, rounds: int) -> dict:
     return _with_intervals(measures, len(face), rounds)
 
 
-def _attribute_figures(guess: np.ndarray, true: np.ndarray, labels: tuple[str, ...], rounds: int) -> dict:
+def _expected_errors(predicted, true, scheme: Scheme, expected: np.ndarray, quality: np.ndarray | None) -> dict:
+    """How well the network knows its errors, as shares of the face size: rank correlations and what came true of what
+    was expected, by tenths. Faces that could not be read are left out."""
+    size = face_squares(true, scheme, 1.0)[:, 2]
+    errors = np.linalg.norm(predicted - true, axis=-1) / size[:, None]
+    read = ~np.isnan(errors).any(axis=1)
+    errors, expected = errors[read], expected[read]
+    face, face_expected = errors.mean(axis=1), expected.mean(axis=1)
+    figures = {
+        "mean": float(errors.mean()),
+        "mean_expected": float(expected.mean()),
+        "rank_correlation_points": metrics.rank_correlation(expected, errors),
+        "rank_correlation_faces": metrics.rank_correlation(face_expected, face),
+        "reliability_points": metrics.reliability(
+            expected.ravel(), errors.ravel(), np.quantile(expected, np.linspace(0, 1, 11))
+        ),
+    }
+    if quality is not None:
+        figures["rank_correlation_quality"] = metrics.rank_correlation(quality[read], -face)
+        figures["quality_percentiles"] = {p: float(np.percentile(quality[read], p)) for p in (1, 5, 25, 50)}
+    return figures
+
+
+def _attribute_figures(
+    probabilities: np.ndarray, true: np.ndarray, labels: tuple[str, ...], table: pd.DataFrame, rounds: int
+) -> dict:
+    guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     measures = {
         "accuracy": lambda i: metrics.accuracy(guess[i], true[i]),
         "balanced_accuracy": lambda i: metrics.balanced_accuracy(guess[i], true[i]),
@@ -159,6 +219,19 @@ def _attribute_figures(guess: np.ndarray, true: np.ndarray, labels: tuple[str, .
         "faces": len(true),
         "recall": recall,
         "confusion": confusion.tolist(),
+        "calibration_error": metrics.calibration_error(confidence, guess == true),
+        "reliability": metrics.reliability(confidence, guess == true, np.linspace(0, 1, 16)),
+        "slices": {
+            column: {
+                label: {
+                    "faces": int(mask.sum()),
+                    "accuracy": metrics.accuracy(guess[mask], true[mask]),
+                    "balanced_accuracy": metrics.balanced_accuracy(guess[mask], true[mask]),
+                }
+                for label, mask in _groups(table, column).items()
+            }
+            for column in SLICES
+        },
     }
 
 
@@ -171,12 +244,7 @@ def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: i
 
 
 def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict:
-    """Figures of each group of faces that a column makes."""
-    if name in ATTRIBUTES:
-        codes = labels_of(table, ATTRIBUTES[name])
-        groups = {label: codes == code for code, label in enumerate(ATTRIBUTES[name].labels)}
-    else:
-        groups = {str(value): (table[name] == value).to_numpy() for value in sorted(table[name].unique())}
+    """Landmarks' figures of each group of faces that a column makes."""
     return {
         label: {
             "faces": int(mask.sum()),
@@ -186,6 +254,15 @@ def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarr
             "shift_free_failure_rate_faces": metrics.failure_rate(metrics.nme(centred[mask]), THRESHOLD),
             "box_nme": float(metrics.nme(box[mask]).mean()),
         }
-        for label, mask in groups.items()
-        if mask.any()
+        for label, mask in _groups(table, name).items()
     }
+
+
+def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
+    """The groups of faces that a column makes: label -> (N,) bool; none is empty."""
+    if name in ATTRIBUTES:
+        codes = labels_of(table, ATTRIBUTES[name])
+        groups = {label: codes == code for code, label in enumerate(ATTRIBUTES[name].labels)}
+    else:
+        groups = {str(value): (table[name] == value).to_numpy() for value in sorted(table[name].unique())}
+    return {label: mask for label, mask in groups.items() if mask.any()}

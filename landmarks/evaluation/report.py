@@ -36,13 +36,41 @@ def tables(figures: dict) -> list[Table]:
         shift = ", ".join(f"{100 * v:+.2f}" for v in points["shift_free"]["shift"])
         table.add_row("mean shift x, y", shift, "")
         found += [table, _slices_table(points["slices"], name)]
+        if "expected_errors" in points:
+            found.append(_expected_table(points["expected_errors"], name))
     if figures["attributes"]:
-        table = Table("", "accuracy", "balanced accuracy", "recall by class", title="attributes, %")
+        columns = ("accuracy", "balanced accuracy", "calibration error", "recall by class")
+        table = Table("", *columns, title="attributes, %")
         for name, attribute in figures["attributes"].items():
             recall = ", ".join(f"{label} {100 * value:.1f}" for label, value in attribute["recall"].items())
-            table.add_row(name, _percent(attribute["accuracy"]), _percent(attribute["balanced_accuracy"]), recall)
-        found.append(table)
+            error = f"{100 * attribute['calibration_error']:.1f}"
+            table.add_row(
+                name, _percent(attribute["accuracy"]), _percent(attribute["balanced_accuracy"]), error, recall
+            )
+        found += [table, _attribute_slices(figures["attributes"])]
     return found
+
+
+def _expected_table(figures: dict, name: str) -> Table:
+    table = Table("", "", title=f"{name}: expected and true errors")
+    table.add_row("mean error, % of the face size", f"{100 * figures['mean']:.2f}")
+    table.add_row("its expectation", f"{100 * figures['mean_expected']:.2f}")
+    for key in ("points", "faces", "quality"):
+        if f"rank_correlation_{key}" in figures:
+            table.add_row(f"rank correlation, {key}", f"{figures[f'rank_correlation_{key}']:.2f}")
+    return table
+
+
+def _attribute_slices(attributes: dict) -> Table:
+    """Balanced accuracy of every attribute in every group."""
+    table = Table("", "faces", *attributes, title="balanced accuracy by group, %")
+    groups = next(iter(attributes.values()))["slices"]
+    for column, labels in groups.items():
+        for label, group in labels.items():
+            cells = [attribute["slices"].get(column, {}).get(label) for attribute in attributes.values()]
+            shown = ("" if cell is None else f"{100 * cell['balanced_accuracy']:.1f}" for cell in cells)
+            table.add_row(f"{column}: {label}", str(group["faces"]), *shown)
+    return table
 
 
 def _slices_table(slices: dict, name: str) -> Table:

@@ -1,87 +1,115 @@
 """How much a network minds where the first square lies: validation faces, squares moved away from the true one.
 
-    python -m landmarks.evaluation.robustness prepared/mtfl compact
+    python -m landmarks.evaluation.robustness compact prepared/mtfl --plot robustness.png
 
-prints shift-free mean error and failure rate for squares that are too large and off centre, and for faces turned in
-the plane. The squares are made from the points, so this is for choosing and for limits, never for comparing with
+prints the mean error and the failure rate for squares that are too large, too small, off centre or turned, and draws
+them as curves. The squares are made from the points, so this is for choosing and for limits, never for comparing with
 others; it reads the validation part alone.
 """
 
 from __future__ import annotations
 
 import argparse
+import json
 from dataclasses import dataclass
+from pathlib import Path
 
 import numpy as np
 
 from landmarks import metrics
 from landmarks.datasets.dataset import Crops, load_crops
+from landmarks.datasets.samples import canonical_squares
 from landmarks.datasets.table import points_of
-from landmarks.geometry import face_squares
-from landmarks.inference.locate import PASSES, locate
-from landmarks.models.network import Network
-from landmarks.models.store import load_model
-from landmarks.schemes import SCHEMES, Scheme
+from landmarks.inference.backend import Backend, load_backend
+from landmarks.inference.locate import PASSES, Located, locate
+from landmarks.schemes import SCHEMES
 
 THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)
 class Placement:
-    """How first squares lie."""
+    """How first squares lie, beside the canonical ones."""
 
-    name: str
-    extents: tuple[float, float] = (1.7, 1.7)
-    """Side over the larger side of the landmarks' extent, drawn uniformly."""
+    scale: tuple[float, float] = (1.0, 1.0)
+    """Factor on the side, drawn log-uniformly."""
     shift: float = 0.0
-    """Largest offset in x and in y as a share of the side, drawn uniformly."""
+    """How far off centre, in any direction, as a share of the canonical side."""
     angle: float = 0.0
     """How far the square is turned away from the upright face, degrees."""
 
-    def squares(self, points: np.ndarray, scheme: Scheme, seed: int = 0) -> np.ndarray:
-        """points: (N, K, 2) -> first squares (N, 4)."""
+    def squares(self, canonical: np.ndarray, seed: int = 0) -> np.ndarray:
+        """canonical: (N, 4) -> first squares (N, 4)."""
         generator = np.random.default_rng(seed)
-        squares = face_squares(points, scheme, 1.0)
+        squares = canonical.copy()
         count = len(squares)
-        side = squares[:, 2] * generator.uniform(*self.extents, count)
-        squares[:, :2] += generator.uniform(-self.shift, self.shift, (count, 2)) * side[:, None]
-        squares[:, 2] = side
+        direction = generator.uniform(0, 2 * np.pi, count)
+        offset = np.stack([np.cos(direction), np.sin(direction)], axis=1) * self.shift * squares[:, 2:3]
+        squares[:, :2] += offset
+        low, high = np.log(self.scale)
+        squares[:, 2] *= np.exp(generator.uniform(low, high, count))
         squares[:, 3] += np.radians(self.angle)
         return squares
 
 
-PLACEMENTS = (
-    Placement("the true square"),
-    Placement("2.8 to 3.5 extents, a tenth off", (2.8, 3.5), 0.1),
-    Placement("1.0 extents", (1.0, 1.0)),
-    Placement("a quarter off", shift=0.25),
-    *(Placement(f"turned by {angle} degrees", angle=angle) for angle in (15, 30, 45, 60, 90, 180)),
-)
+CURVES: dict[str, dict[float, Placement]] = {
+    "in-plane rotation, degrees": {a: Placement(angle=a) for a in (0, 15, 30, 45, 60, 75, 90, 120, 150, 180)},
+    "box scale": {s: Placement(scale=(s, s)) for s in (0.6, 0.7, 0.8, 0.9, 1.0, 1.1, 1.2, 1.3, 1.4, 1.5, 1.6)},
+    "box shift, share of the side": {s: Placement(shift=s) for s in (0.0, 0.05, 0.1, 0.15, 0.2, 0.25)},
+}
+"""What is measured: by the name of a curve, a placement for each of its abscissae."""
 
 
-def measure(network: Network, crops: Crops, placement: Placement, passes: int = PASSES) -> tuple[float, float]:
-    """Shift-free mean error and failure rate at 10 % of the validation faces, shares of the inter-ocular distance."""
-    scheme = SCHEMES[network.config.schemes[0]]
-    rows = crops.part("val")
+def locate_crops(
+    backend: Backend, crops: Crops, rows: np.ndarray, squares: np.ndarray, passes: int = PASSES
+) -> Located:
+    """What a network sees in cached faces, given first squares (N, 4) in the pixels of the cached crops."""
+    pictures = [crops.picture(row) for row in rows]
+    return locate(backend, pictures, np.arange(len(rows)), squares, passes)
+
+
+def measure(
+    backend: Backend, crops: Crops, placement: Placement, scheme_name: str, passes: int = PASSES
+) -> tuple[float, float]:
+    """Mean error and failure rate at 10 % of the validation faces, as shares of the inter-ocular distance."""
+    scheme, rows = SCHEMES[scheme_name], crops.part("val")
     true = points_of(crops.table.iloc[rows], scheme)
-    squares = placement.squares(true, scheme)
-    pictures = [crops.pixels[row] for row in rows]
-    predicted = locate(network, pictures, np.arange(len(rows)), squares, passes).points[scheme.name]
-    normaliser = metrics.interocular(true, scheme)
-    errors = metrics.nme(metrics.point_errors(metrics.without_shift(predicted, true, normaliser), true, normaliser))
+    given = ~np.isnan(true).any(axis=(1, 2))
+    rows, true = rows[given], true[given]
+    squares = placement.squares(canonical_squares(crops.table.iloc[rows], backend.config.crop_scale))
+    predicted = locate_crops(backend, crops, rows, squares, passes).points[scheme.name]
+    errors = metrics.nme(metrics.point_errors(predicted, true, metrics.interocular(true, scheme)))
     return float(errors.mean()), metrics.failure_rate(errors, THRESHOLD)
 
 
 def main() -> None:
     parser = argparse.ArgumentParser(description="Error by placement of the first square, on validation faces.")
-    parser.add_argument("data", help="prepared folder")
     parser.add_argument("weights", help="shipped name or file")
-    parser.add_argument("--passes", type=int, default=PASSES)
+    parser.add_argument("data", help="prepared folder")
+    parser.add_argument("--scheme", choices=sorted(SCHEMES), default="points_5")
+    parser.add_argument("--out", type=Path, help="write the curves to this JSON file")
+    parser.add_argument("--plot", type=Path, help="draw them to this PNG or SVG file")
     arguments = parser.parse_args()
-    crops, network = load_crops(arguments.data), load_model(arguments.weights).network.fuse()
-    for placement in PLACEMENTS:
-        error, failures = measure(network, crops, placement, arguments.passes)
-        print(f"{placement.name:32} {100 * error:6.2f} / {100 * failures:.1f}", flush=True)
+    crops, backend = load_crops(arguments.data), load_backend(arguments.weights)
+    curves: dict[str, dict[str, list]] = {}
+    for name, placements in CURVES.items():
+        rows = curves.setdefault(name, {"x": [], "1 pass": [], "2 passes": []})
+        print(f"{name}: mean error / failures at 10 %, in % of the inter-ocular distance; 1 pass, 2 passes")
+        for x, placement in placements.items():
+            rows["x"].append(x)
+            for passes, label in ((1, "1 pass"), (2, "2 passes")):
+                rows[label].append(measure(backend, crops, placement, arguments.scheme, passes))
+            shown = [
+                f"{100 * error:6.2f} / {100 * failures:5.1f}"
+                for error, failures in (rows[k][-1] for k in list(rows)[1:])
+            ]
+            print(f"{x:8g} {'   '.join(shown)}", flush=True)
+    if arguments.out:
+        arguments.out.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+    if arguments.plot:
+        from landmarks.evaluation.plots import robustness_figure, save
+
+        save(robustness_figure(curves), arguments.plot)
 
 
 if __name__ == "__main__":

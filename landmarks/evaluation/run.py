@@ -8,10 +8,9 @@ from pathlib import Path
 from landmarks import __version__
 from landmarks.datasets.dataset import read_dataset
 from landmarks.evaluation.evaluate import evaluate, predict_dataset
-from landmarks.inference.annotator import choose_device
+from landmarks.inference.backend import load_backend
 from landmarks.inference.detect import create_detector
 from landmarks.inference.locate import PASSES
-from landmarks.models.store import load_model
 
 
 def evaluate_weights(
@@ -21,18 +20,19 @@ def evaluate_weights(
     detector: str = "whole-image",
     passes: int = PASSES,
     device: str = "auto",
+    backend: str | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
     """The figures of `evaluate` with the protocol they were measured by. Raises the errors of its parts."""
-    model = load_model(weights)
+    network = load_backend(weights, device, backend)
     dataset = read_dataset(data)
-    network = model.network.fuse().to(choose_device(device))
     source = None if detector == "whole-image" else create_detector(detector)
     predictions = predict_dataset(network, dataset, split, source, passes, report)
     return {
         "protocol": {
             "weights": Path(str(weights)).stem,
-            "weights_sha256": model.sha256,
+            "weights_sha256": network.sha256,
+            "backend": network.name,
             "dataset": dataset.name,
             "split": split,
             "input": detector,

@@ -7,20 +7,20 @@ from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from landmarks import __version__, images
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
+from landmarks.inference.backend import load_backend
 from landmarks.inference.clock import Clock
 from landmarks.inference.detect import Detector, create_detector
-from landmarks.inference.locate import PASSES, locate
+from landmarks.inference.locate import PASSES, Located, locate
 from landmarks.inference.record import ERROR, FAILED, NO_FACE, OK, Record
-from landmarks.models.store import Model, load_model
+from landmarks.models.store import Model
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
 from landmarks.sources import Source, expand
 
-__all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record", "choose_device"]
+__all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record"]
 
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
@@ -29,12 +29,14 @@ MAX_WAITING_PIXELS = 64_000_000
 class Annotator:
     """Finds faces, landmarks and attributes.
 
-    weights: a shipped name or a file; detector: `centerface`, `yunet`, `whole-image`, a CSV file of boxes, or any
-    Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network has if None; device: `auto`,
-    `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a network call; max_faces: only
-    the largest of an image; min_face_size: boxes whose size (root of the area, pixels) is below are passed over.
+    weights: a shipped name, a weights file or an exported .onnx file; detector: `centerface`, `yunet`, `whole-image`,
+    a CSV file of boxes, or any Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network
+    has if None; device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a
+    network call; max_faces: only the largest of an image; min_face_size: boxes whose size (root of the area, pixels)
+    is below are passed over; backend: `torch` or `onnx`, None for what the weights call for, see `load_backend`.
 
-    Raises WeightsError or DetectorError if the parts are not there or do not fit.
+    Raises WeightsError or DetectorError if the parts are not there or do not fit, LandmarksError if the extra `onnx`
+    is needed and missing.
     """
 
     def __init__(
@@ -49,12 +51,13 @@ class Annotator:
         max_pixels: int = images.MAX_PIXELS,
         max_faces: int | None = None,
         min_face_size: float = 0.0,
+        backend: str | None = None,
     ) -> None:
         if passes < 1 or batch_size < 1 or (max_faces is not None and max_faces < 1):
             raise ValueError("passes, batch_size and max_faces must be at least 1")
-        model = weights if isinstance(weights, Model) else load_model(weights)
+        self.backend = load_backend(weights, device, backend)
         self.scheme = scheme_of_size(scheme)
-        config = model.network.config
+        config = self.backend.config
         if self.scheme.name not in config.schemes:
             has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
             raise WeightsError(
@@ -67,21 +70,21 @@ class Annotator:
                     f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}"
                 )
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.network = model.network.fuse().to(choose_device(device))
+        self.calibration = self.backend.calibration
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
         self.max_faces, self.min_face_size = max_faces, min_face_size
-        self.nothing = Faces.empty(self.scheme, self.attributes)
-        """What it gives for an image without faces."""
+        self.nothing = Faces.empty(self.scheme, self.attributes, self.calibrated)
+        """What it gives for an image without faces; its fields are those of every result."""
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
-        self._sha256 = model.sha256
 
     def settings(self) -> dict:
         """All that its results depend on, beside the images, as JSON takes it."""
         options = {name: value for name, value in vars(self.detector).items() if isinstance(value, (str, int, float))}
         return {
             "version": __version__,
-            "weights": self._sha256,
+            "weights": self.backend.sha256,
+            "backend": self.backend.name,
             "detector": {"name": self.detector.name, **asdict(self.detector.rule), **options},
             "scheme": self.scheme.name,
             "tasks": list(self.attributes),
@@ -178,17 +181,41 @@ class Annotator:
             return [self.nothing for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
         with np.errstate(invalid="ignore", over="ignore"):
-            squares = self.detector.rule.squares(np.concatenate(boxes), self.network.config.crop_scale)
+            squares = self.detector.rule.squares(np.concatenate(boxes), self.backend.config.crop_scale)
             squares[~np.isfinite(squares).all(axis=1)] = np.nan  # Such faces keep NaN.
-            found = locate(self.network, pictures, owners, squares, self.passes, self.batch_size)
+            found = locate(self.backend, pictures, owners, squares, self.passes, self.batch_size)
+            errors, quality = self._certainty(found)
         together = Faces(
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
-            attributes={name: AttributeScores(ATTRIBUTES[name], found.probabilities[name]) for name in self.attributes},
+            attributes={
+                name: AttributeScores(ATTRIBUTES[name], self.calibration.probabilities(name, found.logits[name]))
+                for name in self.attributes
+            },
             scheme=self.scheme,
+            point_errors=errors,
+            quality=quality,
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
+
+    @property
+    def calibrated(self) -> bool:
+        """Whether results have expected errors and a quality."""
+        return self.scheme.name in self.calibration.errors and self.calibration.quality is not None
+
+    def _certainty(self, found: Located) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Expected errors (N, K), NaN of points that are, and quality (N,)."""
+        curve = self.calibration.quality
+        if not self.calibrated or curve is None:
+            return None, None
+        errors = {
+            name: np.where(
+                np.isfinite(found.points[name]).all(axis=-1), of_scheme(found.signs[name]), np.float32("nan")
+            )
+            for name, of_scheme in self.calibration.errors.items()
+        }
+        return errors[self.scheme.name], curve(errors[self.backend.config.schemes[0]])
 
 
 def _failed(record: Record, error: Exception) -> Record:
@@ -196,15 +223,3 @@ def _failed(record: Record, error: Exception) -> Record:
     text = str(error).strip().splitlines()
     reason = f"failed unexpectedly ({type(error).__name__}{': ' + text[-1] if text else ''})"
     return replace(record, status=ERROR, reason=reason, pixels=None)
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is the first GPU if there is one. Raises ValueError for a device that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return chosen

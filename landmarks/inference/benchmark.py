@@ -30,7 +30,7 @@ def benchmark(annotator: Annotator, sources: Sequence[Source], rounds: int = 10,
         raise LandmarksError("there is no face in these images; give others")
     boxes = np.concatenate([f.boxes for f in found])
     take = np.resize(np.arange(len(owners)), batch)
-    squares = annotator.detector.rule.squares(boxes, annotator.network.config.crop_scale)[take]
+    squares = annotator.detector.rule.squares(boxes, annotator.backend.config.crop_scale)[take]
     pictures = [image.pixels for image in loaded]
     faces = annotator.predict(pictures, [f.boxes for f in found])
 
@@ -38,14 +38,14 @@ def benchmark(annotator: Annotator, sources: Sequence[Source], rounds: int = 10,
     stages: dict[str, tuple[Callable[[], object], int]] = {
         "decode": (lambda: [images.read(source.path) for source in sources], count),
         "detect": (lambda: [annotator.detector(image.pixels, s.name) for image, s in zip(loaded, sources)], count),
-        "locate": (lambda: locate(annotator.network, pictures, owners[take], squares, annotator.passes, batch), batch),
+        "locate": (lambda: locate(annotator.backend, pictures, owners[take], squares, annotator.passes, batch), batch),
         "draw": (lambda: [draw(picture, f) for picture, f in zip(pictures, faces)], count),
     }
     return {name: _median(work, rounds) / share for name, (work, share) in stages.items()} | {"faces": len(owners)}
 
 
 def use_threads(count: int) -> None:
-    """Let torch and OpenCV use so many threads."""
+    """Let torch, OpenCV and every later onnxruntime session use so many threads."""
     torch.set_num_threads(count)
     cv2.setNumThreads(count)
 

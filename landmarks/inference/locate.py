@@ -6,14 +6,14 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
-import torch
 
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
-from landmarks.models.network import Network, predict
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.inference.backend import Backend
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 PASSES = 2
-"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box."""
+"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box. The
+first is the locator's, where the network has one."""
 
 
 @dataclass(frozen=True)
@@ -22,12 +22,16 @@ class Located:
 
     points: dict[str, np.ndarray]
     """(N, K, 2) float64 image pixels by scheme."""
-    probabilities: dict[str, np.ndarray]
+    signs: dict[str, np.ndarray]
+    """(N, K, 2) float32 by scheme: what tells of a point's error, see `Seen`; as shares of the last crop's side."""
+    logits: dict[str, np.ndarray]
     """(N, C) float32 by attribute."""
+    squares: np.ndarray
+    """(N, 4): the face squares of the last pass."""
 
 
 def locate(
-    network: Network,
+    backend: Backend,
     images: Sequence[np.ndarray],
     owners: np.ndarray,
     squares: np.ndarray,
@@ -39,33 +43,57 @@ def locate(
     images: (H, W, 3) uint8 RGB each; owners: (N,) index of each face's image; squares: (N, 4) face squares.
     A face whose points come out not finite keeps NaN.
     """
-    config = network.config
     parts = [
         _locate_batch(
-            network, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
+            backend, [images[i] for i in owners[low : low + batch_size]], squares[low : low + batch_size], passes
         )
         for low in range(0, len(squares), batch_size)
     ]
-    if not parts:
-        return Located(
-            {name: np.zeros((0, len(SCHEMES[name]), 2)) for name in config.schemes},
-            {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in config.attributes},
-        )
-    return Located(
-        {name: np.concatenate([part.points[name] for part in parts]) for name in config.schemes},
-        {name: np.concatenate([part.probabilities[name] for part in parts]) for name in config.attributes},
-    )
+    return _join(parts) if parts else _nothing(backend)
 
 
-def _locate_batch(network: Network, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
-    config = network.config
+def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
+    config = backend.config
     scheme = SCHEMES[config.schemes[0]]
-    device = next(network.parameters()).device
-    for _ in range(passes):
+    if config.locator_size and passes > 1:
+        squares = _locate_roughly(backend, images, squares)
+        passes -= 1
+    for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        crops = np.stack([extract_crop(image, m, config.input_size) for image, m in zip(images, matrices)])
-        in_crop, probabilities = predict(network, torch.from_numpy(crops).to(device))
+        seen = backend.see(_cut(images, matrices, config.input_size))
         back = invert(matrices)
-        points = {name: transform(back, p.cpu().numpy().astype(np.float64)) for name, p in in_crop.items()}
-        squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    return Located(points, {name: p.cpu().numpy() for name, p in probabilities.items()})
+        points = {name: transform(back, p.astype(np.float64)) for name, p in seen.points.items()}
+        if left:
+            squares = face_squares(points[scheme.name], scheme, config.crop_scale)
+    return Located(points, seen.signs, seen.logits, squares)
+
+
+def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
+    """The locator's pass: better face squares (N, 4)."""
+    size = backend.config.locator_size
+    matrices = crop_matrices(squares, size)
+    points = transform(invert(matrices), backend.find(_cut(images, matrices, size)).astype(np.float64))
+    return face_squares(points, POINTS_5, backend.config.crop_scale)
+
+
+def _cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
+    """(N, size, size, 3) uint8 crops."""
+    return np.stack([extract_crop(image, matrix, size) for image, matrix in zip(images, matrices)])
+
+
+def _join(parts: list[Located]) -> Located:
+    def field(name: str) -> dict[str, np.ndarray]:
+        values = [getattr(part, name) for part in parts]
+        return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
+
+    return Located(field("points"), field("signs"), field("logits"), np.concatenate([part.squares for part in parts]))
+
+
+def _nothing(backend: Backend) -> Located:
+    schemes = {name: len(SCHEMES[name]) for name in backend.config.schemes}
+    return Located(
+        {name: np.zeros((0, k, 2)) for name, k in schemes.items()},
+        {name: np.zeros((0, k, 2), np.float32) for name, k in schemes.items()},
+        {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in backend.config.attributes},
+        np.zeros((0, 4)),
+    )

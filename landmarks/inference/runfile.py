@@ -15,7 +15,7 @@ from typing import Any
 from landmarks.errors import LandmarksError
 from landmarks.inference.sinks.files import sync_folder
 
-PACKAGES = ("landmarks", "torch", "opencv-python", "numpy", "pillow", "pyarrow")
+PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
 CURE = "use the same settings, choose another --out, or begin anew with --fresh"
 
 

@@ -142,8 +142,9 @@ def run(
     os.environ.update(environment)  # What was set since the process that it comes from was started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one says when to end.
     try:
+        importlib.import_module(recipe.module)
+        use_one_thread()  # Before anything is made: onnxruntime settles its threads as it opens a network.
         worker = Worker(recipe(number), beside, timeout)
-        use_one_thread()
         connection.send(worker.facts)
         groups: queue.SimpleQueue[Group | None] = queue.SimpleQueue()
         threading.Thread(target=_receive, args=(connection, groups), daemon=True).start()

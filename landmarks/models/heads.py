@@ -1,4 +1,4 @@
-"""Heads: features in, one task's outputs out; and the codec that turns points into targets and outputs into points."""
+"""Heads: features in, one task's outputs out; and the codings that turn points into targets and outputs into points."""
 
 from __future__ import annotations
 
@@ -14,7 +14,8 @@ from landmarks.schemes import Attribute, Scheme
 class SimCC:
     """Points as two one-dimensional classifications each (Li et al., "SimCC", ECCV 2022), decoded by expectation.
 
-    The bins of an axis span the crop, -0.5 to size - 0.5 pixels, and their centres are `1 / per_pixel` apart.
+    The bins of an axis span the crop and a margin around it, since a jaw may lie outside; their centres are
+    `1 / per_pixel` apart.
     """
 
     size: int
@@ -23,17 +24,22 @@ class SimCC:
     """Bins a pixel."""
     sigma: float
     """Standard deviation of the Gaussian target in pixels."""
+    margin: float = 0.0
+    """How far the bins reach beyond each side of the crop, as a share of its side."""
 
     @property
-    def bins(self) -> int:
-        return round(self.size * self.per_pixel)
+    def values(self) -> int:
+        """Number of bins, B: what a head gives for each coordinate."""
+        return round(self.size * (1 + 2 * self.margin) * self.per_pixel)
 
     def centres(self, device: torch.device | None = None) -> Tensor:
         """(B,) float32: crop coordinate of each bin."""
-        return (torch.arange(self.bins, device=device, dtype=torch.float32) + 0.5) / self.per_pixel - 0.5
+        middle = (self.size - 1) / 2
+        steps = torch.arange(self.values, device=device, dtype=torch.float32) - (self.values - 1) / 2
+        return middle + steps / self.per_pixel
 
     def encode(self, points: Tensor) -> Tensor:
-        """points: (N, K, 2) crop pixels -> (N, K, 2, B) target distributions; for points inside the crop."""
+        """points: (N, K, 2) crop pixels -> (N, K, 2, B) target distributions; for points within the bins."""
         distance = (self.centres(points.device) - points[..., None]) / self.sigma
         return torch.softmax(-0.5 * distance.square(), dim=-1)
 
@@ -41,21 +47,79 @@ class SimCC:
         """logits: (N, K, 2, B) -> (N, K, 2) crop pixels: the expectation of each axis."""
         return torch.softmax(logits.float(), dim=-1) @ self.centres(logits.device)
 
+    def spread(self, logits: Tensor) -> Tensor:
+        """logits: (N, K, 2, B) -> (N, K) crop pixels: standard deviation of the predicted distribution."""
+        shares = torch.softmax(logits.float(), dim=-1)
+        away = self.centres(logits.device) - (shares @ self.centres(logits.device))[..., None]
+        return (shares * away.square()).sum(dim=(-2, -1)).sqrt()
+
     def inside(self, points: Tensor) -> Tensor:
-        """points: (N, K, 2) -> (N, K) bool: labelled and in the crop; what can be learnt."""
-        return ((points > -0.5) & (points < self.size - 0.5)).all(dim=-1)
+        """points: (N, K, 2) -> (N, K) bool: labelled and within the bins; what can be learnt."""
+        reach = self.margin * self.size
+        return ((points > -0.5 - reach) & (points < self.size - 0.5 + reach)).all(dim=-1)
+
+
+@dataclass(frozen=True)
+class Regression:
+    """Points as numbers: 0 is the middle of the crop, 1 is its side."""
+
+    size: int
+    """Side of the crop in pixels."""
+
+    @property
+    def values(self) -> int:
+        """What a head gives for each coordinate: one number."""
+        return 1
+
+    def encode(self, points: Tensor) -> Tensor:
+        """points: (N, K, 2) crop pixels -> (N, K, 2, 1)."""
+        return ((points - (self.size - 1) / 2) / self.size)[..., None]
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """outputs: (N, K, 2, 1) -> (N, K, 2) crop pixels."""
+        return outputs[..., 0].float() * self.size + (self.size - 1) / 2
+
+    def spread(self, outputs: Tensor) -> Tensor:
+        """outputs: (N, K, 2, 1) -> (N, K) ones: a number says nothing of its own certainty."""
+        return torch.ones_like(outputs[..., 0, 0], dtype=torch.float32)
+
+    def inside(self, points: Tensor) -> Tensor:
+        """points: (N, K, 2) -> (N, K) bool: labelled."""
+        return torch.isfinite(points).all(dim=-1)
+
+
+Codec = SimCC | Regression
 
 
 class PointsHead(nn.Module):
-    """(N, F) -> (N, K, 2, B) logits of the landmarks' bins."""
+    """(N, F) -> (N, K, 2, V), V values a coordinate.
 
-    def __init__(self, features: int, scheme: Scheme, bins: int) -> None:
+    rank: with bins, a coordinate's V logits are a mixture of so many learnt profiles, the same ones for all points:
+    few parameters for many points. 0: every logit has weights of its own.
+    """
+
+    def __init__(self, features: int, scheme: Scheme, values: int, rank: int) -> None:
         super().__init__()
-        self.shape = (len(scheme), 2, bins)
-        self.linear = nn.Linear(features, len(scheme) * 2 * bins)
+        mixed = 0 < rank < values
+        self.shape = (len(scheme), 2, rank if mixed else values)
+        self.linear = nn.Linear(features, len(scheme) * 2 * self.shape[-1])
+        self.profiles = nn.Linear(rank, values, bias=False) if mixed else nn.Identity()
 
     def forward(self, x: Tensor) -> Tensor:
-        return self.linear(x).unflatten(1, self.shape)  # (N, K * 2 * B) -> (N, K, 2, B)
+        return self.profiles(self.linear(x).unflatten(1, self.shape))
+
+
+class ErrorHead(nn.Linear):
+    """(N, F) -> (N, K): log of each point's expected error as a share of the crop's side.
+
+    It reads the features without moving them: it learns from the landmarks' task and does not disturb it.
+    """
+
+    def __init__(self, features: int, scheme: Scheme) -> None:
+        super().__init__(features, len(scheme))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x.detach())
 
 
 class AttributeHead(nn.Linear):

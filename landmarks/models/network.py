@@ -1,16 +1,20 @@
-"""The multi-task network: one shared encoder, one head a task (hard parameter sharing)."""
+"""The multi-task network: one shared encoder, one head a task (hard parameter sharing); and the small network that
+finds the face's square for it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks.models.encoders import ENCODERS, ConvNorm
-from landmarks.models.heads import AttributeHead, PointsHead, SimCC
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
+from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+
+CODINGS = ("simcc", "regression")
 
 
 @dataclass(frozen=True)
@@ -20,15 +24,26 @@ class NetworkConfig:
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
     """Names of schemes and attributes, one head each."""
     encoder: str = "compact"
+    """`compact`, `accurate` or `torchvision:NAME`."""
     input_size: int = 72
     """Side of the crop in pixels."""
     crop_scale: float = 1.7
     """Side of the canonical face square over the larger side of the landmarks' extent."""
     features: int = 256
     """Width of the shared feature vector that every head reads."""
+    coding: str = "simcc"
+    """How points are coded: `simcc` or `regression`."""
     bins_per_pixel: float = 2.0
+    bins_margin: float = 0.0
+    """How far the bins reach beyond each side of the crop, as a share of its side."""
+    bins_rank: int = 0
+    """Number of profiles of which all bins are mixed; 0: weights for each bin of each point."""
     target_sigma: float = 1.5
     """Spread of the landmark targets in crop pixels."""
+    locator_size: int = 0
+    """Side of the crop that the locator reads; 0: no locator, the network makes the first pass itself."""
+    mirror: bool = False
+    """Predict the crop and its mirror image and average: better and twice as slow."""
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
@@ -37,14 +52,20 @@ class NetworkConfig:
                 raise ValueError(f"unknown task {task!r}; known: {', '.join([*SCHEMES, *ATTRIBUTES])}")
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
-        if self.encoder not in ENCODERS:
-            raise ValueError(f"unknown encoder {self.encoder!r}; known: {', '.join(ENCODERS)}")
+        if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
+            raise ValueError(f"unknown encoder {self.encoder!r}; known: {', '.join(ENCODERS)}, {TORCHVISION}NAME")
+        if self.coding not in CODINGS:
+            raise ValueError(f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)}")
         if not 16 <= self.input_size <= 1024:
             raise ValueError(f"input_size must be 16 to 1024 pixels, not {self.input_size}")
+        if self.locator_size and not 16 <= self.locator_size <= 256:
+            raise ValueError(f"locator_size must be 0 or 16 to 256 pixels, not {self.locator_size}")
         if not 0.5 <= self.crop_scale <= 10:
             raise ValueError(f"crop_scale must be 0.5 to 10, not {self.crop_scale}")
         if not (1 <= self.features <= 4096 and 0.1 <= self.bins_per_pixel <= 16 and 0 < self.target_sigma <= 64):
             raise ValueError("features, bins_per_pixel or target_sigma out of range")
+        if not (0 <= self.bins_margin <= 2 and 0 <= self.bins_rank <= 1024):
+            raise ValueError("bins_margin or bins_rank out of range")
 
     @property
     def schemes(self) -> tuple[str, ...]:
@@ -57,8 +78,10 @@ class NetworkConfig:
         return tuple(task for task in self.tasks if task in ATTRIBUTES)
 
     @property
-    def codec(self) -> SimCC:
-        return SimCC(self.input_size, self.bins_per_pixel, self.target_sigma)
+    def codec(self) -> Codec:
+        if self.coding == "regression":
+            return Regression(self.input_size)
+        return SimCC(self.input_size, self.bins_per_pixel, self.target_sigma, self.bins_margin)
 
     def as_dict(self) -> dict:
         """Plain values for a file header."""
@@ -71,24 +94,23 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = ENCODERS[config.encoder](config.input_size, config.features)
-        self.heads = nn.ModuleDict()
+        self.encoder = create_encoder(config.encoder, config.input_size, config.features)
+        self.heads, self.errors = nn.ModuleDict(), nn.ModuleDict()
         for task in config.tasks:
             if task in SCHEMES:
-                self.heads[task] = PointsHead(config.features, SCHEMES[task], config.codec.bins)
+                scheme = SCHEMES[task]
+                self.heads[task] = PointsHead(config.features, scheme, config.codec.values, config.bins_rank)
+                self.errors[task] = ErrorHead(config.features, scheme)
             else:
                 self.heads[task] = AttributeHead(config.features, ATTRIBUTES[task])
+        self.locator = Locator(config.locator_size) if config.locator_size else None
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """crops: (N, S, S, 3) uint8 RGB -> logits: (N, K, 2, B) a scheme, (N, C) an attribute."""
-        x = crops.permute(0, 3, 1, 2)  # channels last in memory, which convolutions on CPUs and GPUs like best
-        x = (x.to(self.encoder_dtype) - 127.5) / 64
-        features = self.encoder(x)
-        return {task: head(features) for task, head in self.heads.items()}
-
-    @property
-    def encoder_dtype(self) -> torch.dtype:
-        return next(self.encoder.parameters()).dtype
+        """crops: (N, S, S, 3) uint8 RGB -> by task: (N, K, 2, V) coded points, (N, C) logits of an attribute; and
+        `error_name(scheme)`: (N, K) log of the points' expected errors as shares of the crop's side."""
+        features = self.encoder(normalise(crops, next(self.encoder.parameters()).dtype))
+        outputs = {task: head(features) for task, head in self.heads.items()}
+        return outputs | {error_name(task): head(features) for task, head in self.errors.items()}
 
     def fuse(self) -> Network:
         """Fold the batch normalisations into the convolutions, in place; for inference only. Returns self."""
@@ -99,17 +121,89 @@ class Network(nn.Module):
         return self.to(memory_format=torch.channels_last)
 
 
-@torch.inference_mode()
-def predict(network: Network, crops: Tensor) -> tuple[dict[str, Tensor], dict[str, Tensor]]:
-    """What the network sees in crops (N, S, S, 3) uint8.
+class Locator(nn.Module):
+    """Five points of a face in a rough square, turned any way, at a tenth of the network's cost: what the first pass
+    needs to know for the second one to crop well."""
 
-    Returns the points of each scheme, (N, K, 2) crop pixels, and the probabilities of each attribute, (N, C).
-    """
+    WIDTHS, BLOCKS, SQUEEZE, FEATURES, RANK = (24, 64, 96), (0, 0, 1), 16, 96, 8
+
+    def __init__(self, size: int) -> None:
+        super().__init__()
+        self.codec = SimCC(size, per_pixel=1.0, sigma=1.5, margin=0.25)
+        self.encoder = Strided(size, self.FEATURES, self.WIDTHS, self.BLOCKS, self.SQUEEZE)
+        self.head = PointsHead(self.FEATURES, POINTS_5, self.codec.values, self.RANK)
+
+    @property
+    def size(self) -> int:
+        """Side of its crops in pixels."""
+        return self.codec.size
+
+    def coded(self, crops: Tensor) -> Tensor:
+        """crops: (N, s, s, 3) uint8 RGB -> (N, 5, 2, V) coded points."""
+        return self.head(self.encoder(normalise(crops, next(self.encoder.parameters()).dtype)))
+
+    def forward(self, crops: Tensor) -> Tensor:
+        """crops: (N, s, s, 3) uint8 RGB -> (N, 5, 2) crop pixels."""
+        return self.codec.decode(self.coded(crops))
+
+
+def normalise(crops: Tensor, dtype: torch.dtype) -> Tensor:
+    """crops: (N, S, S, 3) uint8 -> (N, 3, S, S) about -2 to 2, channels last in memory, as convolutions like it."""
+    return (crops.permute(0, 3, 1, 2).to(dtype) - 127.5) / 64
+
+
+def error_name(scheme: str) -> str:
+    """The network's name for the expected errors of a scheme's points."""
+    return f"{scheme}_error"
+
+
+class Prediction(NamedTuple):
+    """What a network sees in N crops."""
+
+    points: dict[str, Tensor]
+    """(N, K, 2) crop pixels by scheme."""
+    signs: dict[str, Tensor]
+    """(N, K, 2) by scheme: what tells of a point's error, before calibration: log of the expected error and log of
+    the predicted distribution's spread, as shares of the crop's side."""
+    logits: dict[str, Tensor]
+    """(N, C) by attribute."""
+
+
+@torch.inference_mode()
+def predict(network: Network, crops: Tensor) -> Prediction:
+    """What the network sees in crops (N, S, S, 3) uint8."""
+    if not network.config.mirror:
+        return _predict(network, crops)
+    both = _predict(network, torch.cat([crops, crops.flip(2)]))
+    seen, mirrored = (
+        Prediction(*({k: v[part] for k, v in field.items()} for field in both)) for part in _halves(crops)
+    )
+    points, signs, logits = {}, {}, {}
+    for name in network.config.schemes:
+        swap = list(SCHEMES[name].swap)
+        back = mirrored.points[name][:, swap]
+        back = torch.stack([network.config.input_size - 1 - back[..., 0], back[..., 1]], dim=-1)
+        points[name] = (seen.points[name] + back) / 2
+        signs[name] = (seen.signs[name] + mirrored.signs[name][:, swap]) / 2
+    for name in network.config.attributes:
+        logits[name] = (seen.logits[name] + mirrored.logits[name][:, list(ATTRIBUTES[name].flip)]) / 2
+    return Prediction(points, signs, logits)
+
+
+def _halves(crops: Tensor) -> tuple[slice, slice]:
+    count = crops.shape[0]  # not len(), which an exporter would take for a constant
+    return slice(None, count), slice(count, None)
+
+
+def _predict(network: Network, crops: Tensor) -> Prediction:
     outputs = network(crops)
-    codec = network.config.codec
-    points = {name: codec.decode(outputs[name]) for name in network.config.schemes}
-    probabilities = {name: torch.softmax(outputs[name].float(), dim=1) for name in network.config.attributes}
-    return points, probabilities
+    config, codec = network.config, network.config.codec
+    spread = {name: (codec.spread(outputs[name]) / config.input_size).clamp_min(1e-4).log() for name in config.schemes}
+    return Prediction(
+        {name: codec.decode(outputs[name]) for name in config.schemes},
+        {name: torch.stack([outputs[error_name(name)].float(), spread[name]], dim=-1) for name in config.schemes},
+        {name: outputs[name].float() for name in config.attributes},
+    )
 
 
 def count_parameters(network: nn.Module) -> int:
@@ -118,8 +212,11 @@ def count_parameters(network: nn.Module) -> int:
 
 
 def count_multiply_adds(network: Network) -> int:
-    """Multiply-adds of one face in one pass."""
-    size = network.config.input_size
+    """Multiply-adds of one face in one pass of the network itself, without its locator."""
+    return _multiply_adds(network, network.config.input_size)
+
+
+def _multiply_adds(network: nn.Module, size: int) -> int:
     crop = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(network.parameters()).device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(crop)

@@ -13,9 +13,10 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from landmarks.errors import WeightsError
+from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
 
-FORMAT = 1
+FORMAT = 2
 KEY = "landmarks"
 PACKAGE = Path(__file__).resolve().parent.parent
 SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
@@ -28,18 +29,27 @@ class Model:
     """A network and what its file says about it."""
 
     network: Network
+    calibration: Calibration = field(default_factory=Calibration)
+    """Without constants where the network was never calibrated."""
     about: dict = field(default_factory=dict)
     """Free facts: name, version, training data and its terms, settings, figures."""
     sha256: str = ""
 
 
-def save_model(network: Network, path: str | Path, about: dict | None = None) -> None:
-    """Write a network and its facts; whole or not at all.
+def save_model(
+    network: Network, path: str | Path, about: dict | None = None, calibration: Calibration | None = None
+) -> None:
+    """Write a network, its facts and its calibration; whole or not at all.
 
     Matrices and kernels are kept in half precision: half the file, and points that differ by hundredths of a pixel.
     """
     path = Path(path)
-    header = {"format": FORMAT, "config": network.config.as_dict(), "about": about or {}}
+    header = {
+        "format": FORMAT,
+        "config": network.config.as_dict(),
+        "calibration": (calibration or Calibration()).as_dict(),
+        "about": about or {},
+    }
     tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
     temporary = path.with_name(path.name + ".tmp")
     save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
@@ -66,12 +76,13 @@ def load_model(name: str | Path) -> Model:
     header, tensors = _parse(path)
     try:
         config = NetworkConfig(**header["config"])
+        calibration = Calibration.from_dict(header["calibration"])
         network = Network(config)
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except (KeyError, TypeError, ValueError, RuntimeError) as error:
+    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error
-    return Model(network.eval(), header.get("about", {}), sha256)
+    return Model(network.eval(), calibration, header.get("about", {}), sha256)
 
 
 def resolve(name: str | Path) -> Path:

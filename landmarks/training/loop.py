@@ -24,9 +24,9 @@ from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import labels_of
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
-from landmarks.schemes import POSE
+from landmarks.schemes import ABSENT, POSE
 from landmarks.training.checkpoint import load_state, save_state
-from landmarks.training.losses import task_losses
+from landmarks.training.losses import PointsLoss, task_losses
 
 
 @dataclass(frozen=True)
@@ -40,10 +40,18 @@ class TrainingConfig:
     weight_decay: float = 0.05
     task_weights: dict[str, float] = field(default_factory=dict)
     """Weight of each task's loss; 1 where not given."""
-    distance_weight: float = 2.0
-    """Weight, in the landmarks' loss, of the decoded points' distance beside the divergence of their bins."""
+    divergence_weight: float = 1.0
+    """Weight, in the landmarks' loss, of the divergence of their bins."""
+    distance_weight: float = 150.0
+    """Weight, in the landmarks' loss, of the decoded points' distance, in sides of the crop."""
+    distance: str = "euclidean"
+    """`euclidean`, `least_squares`, `smooth_l1` or `wing`."""
     pose_balance: float = 0.5
     """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
+    source_weights: dict[str, float] = field(default_factory=dict)
+    """How often the faces of a source are drawn; 1 where not given."""
+    draws: int = 0
+    """Faces an epoch; 0: as many as there are."""
     average_decay: float = 0.995
     """Decay a step of the running average of the weights, which is what is kept."""
     precision: str = "float32"
@@ -57,8 +65,13 @@ class TrainingConfig:
             raise ValueError(
                 "epochs must be 1 or more, batch_size 2 or more, learning_rate positive, workers 0 or more"
             )
+        PointsLoss(distance=self.distance)
         if self.precision not in ("float32", "bfloat16"):
             raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}")
+
+    @property
+    def points_loss(self) -> PointsLoss:
+        return PointsLoss(self.divergence_weight, self.distance_weight, self.distance)
 
 
 def train(
@@ -83,12 +96,14 @@ def train(
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     rows = {split: crops.part(split) for split in ("train", "val")}
     make = lambda split: Samples(  # noqa: E731
-        crops, rows[split], network_config.tasks, network_config.input_size, network_config.crop_scale, config.seed
-    )
+        crops, rows[split], network_config.tasks, network_config.input_size, network_config.crop_scale,
+        network_config.locator_size, config.seed,
+    )  # fmt: skip
     samples, held_out = make("train"), make("val")
     if not len(samples):
-        raise DataError(f"{crops.folder}: no faces in the split 'train'; nothing to learn from")
-    steps = config.epochs * math.ceil(len(samples) / config.batch_size)
+        where = ", ".join(str(folder) for folder in crops.folders)
+        raise DataError(f"{where}: no faces in the split 'train'; nothing to learn from")
+    steps = config.epochs * math.ceil((config.draws or len(samples)) / config.batch_size)
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
 
     settings = {"network": network_config.as_dict(), "training": asdict(config), "faces": len(samples)}
@@ -115,8 +130,7 @@ def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, 
     for batch in _loader(samples, config, epoch, shuffle=True):
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
         with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=_mixed(config)):
-            outputs = network(batch["crop"])
-        losses = task_losses(network.config, outputs, batch, config.distance_weight)
+            losses = _losses(network, batch, config)
         total = sum(config.task_weights.get(task, 1.0) * loss for task, loss in losses.items())
         optimizer.zero_grad(set_to_none=True)
         total.backward()
@@ -130,38 +144,55 @@ def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, 
     return {task: value / batches for task, value in sums.items()}
 
 
+def _losses(network: Network, batch: dict[str, Tensor], config: TrainingConfig) -> dict[str, Tensor]:
+    """Every task's loss and, under its name, the locator's."""
+    losses = task_losses(network.config, network(batch["crop"]), batch, config.points_loss)
+    if network.locator is not None:
+        coarse = network.locator.coded(batch["coarse"])
+        losses["locator"] = config.points_loss(network.locator.codec, coarse, batch["coarse_points"])
+    return losses
+
+
 @torch.inference_mode()
 def validate(network: Network, samples: Samples, config: TrainingConfig, device: str = "cpu") -> dict[str, float]:
     """Loss of each task on held-out faces, augmented the same way every time; and the landmarks' mean error in % of
-    the canonical face square's side (`NAME_error`)."""
+    the canonical face square's side (`NAME_distance`). Means over the batches that have the label."""
     network.eval()
     sums: dict[str, float] = defaultdict(float)
-    faces = 0
+    faces: dict[str, int] = defaultdict(int)
     for batch in _loader(samples, config, epoch=0, shuffle=False):
         batch = {name: tensor.to(device) for name, tensor in batch.items()}
-        outputs = network(batch["crop"])
-        losses = task_losses(network.config, outputs, batch, config.distance_weight)
-        count = len(batch["crop"])
-        for task, loss in losses.items():
-            sums[task] += float(loss) * count
+        values = _losses(network, batch, config)
+        outputs, codec = network(batch["crop"]), network.config.codec
         for name in network.config.schemes:
-            sums[f"{name}_error"] += count * _points_error(network.config, outputs[name], batch[name])
-        faces += count
-    return {name: value / faces for name, value in sums.items()}
+            mask = codec.inside(batch[name])
+            distance = (codec.decode(outputs[name]) - batch[name]).norm(dim=-1)[mask].mean()
+            values[f"{name}_distance"] = 100 * distance / codec.size
+        if network.locator is not None:
+            away = network.locator(batch["coarse"]) - batch["coarse_points"]
+            values["locator_distance"] = 100 * away.norm(dim=-1).nanmean() / network.locator.size
+        for name, value in values.items():
+            count = _labelled(batch, name)
+            if count:
+                sums[name] += float(value) * count
+                faces[name] += count
+    return {name: sums[name] / faces[name] for name in sums}
 
 
-def _points_error(config: NetworkConfig, logits: Tensor, points: Tensor) -> float:
-    inside = config.codec.inside(points)
-    distance = (config.codec.decode(logits) - points).norm(dim=-1)
-    return float(distance[inside].mean()) / config.input_size * 100 if inside.any() else 0.0
+def _labelled(batch: dict[str, Tensor], name: str) -> int:
+    """How many faces of a batch have the label that a loss is made of."""
+    if name.startswith("locator"):
+        return int(torch.isfinite(batch["coarse_points"]).all(dim=(1, 2)).sum())
+    labels = batch[name.removesuffix("_distance").removesuffix("_error")]
+    return int((labels != ABSENT).sum()) if labels.ndim == 1 else int(torch.isfinite(labels).all(dim=(1, 2)).sum())
 
 
 def _loader(samples: Samples, config: TrainingConfig, epoch: int, shuffle: bool) -> DataLoader:
     generator = torch.Generator().manual_seed(config.seed * 100_003 + epoch)
     sampler = None
     if shuffle:
-        weights = _draw_weights(samples, config.pose_balance)
-        sampler = WeightedRandomSampler(weights.tolist(), len(samples), generator=generator)
+        weights = _draw_weights(samples, config)
+        sampler = WeightedRandomSampler(weights.tolist(), config.draws or len(samples), generator=generator)
     return DataLoader(
         samples,
         batch_size=config.batch_size,
@@ -177,11 +208,17 @@ def _one_thread(worker: int) -> None:
     cv2.setNumThreads(0)
 
 
-def _draw_weights(samples: Samples, balance: float) -> np.ndarray:
+def _draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:
     """(N,) float64: how often each face is drawn, relative to the others."""
-    pose = labels_of(samples.crops.table.iloc[samples.rows], POSE)
-    _, inverse, counts = np.unique(pose, return_inverse=True, return_counts=True)
-    return counts[inverse].astype(float) ** -balance
+    table = samples.crops.table.iloc[samples.rows]
+    pose = labels_of(table, POSE)
+    labelled = pose != ABSENT
+    weights = np.ones(len(table))
+    if labelled.any():
+        _, inverse, counts = np.unique(pose[labelled], return_inverse=True, return_counts=True)
+        rarity = counts[inverse].astype(float) ** -config.pose_balance
+        weights[labelled] = rarity / rarity.mean()
+    return weights * table["source"].map(config.source_weights).fillna(1.0).to_numpy(float)
 
 
 def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict]:

@@ -2,31 +2,93 @@
 
 from __future__ import annotations
 
+from collections.abc import Callable
+from dataclasses import dataclass
+
 import torch
 from torch import Tensor
 from torch.nn import functional as F
 
-from landmarks.models.heads import SimCC
-from landmarks.models.network import NetworkConfig
-from landmarks.schemes import ABSENT, SCHEMES
+from landmarks.models.heads import Codec, SimCC
+from landmarks.models.network import NetworkConfig, error_name
+from landmarks.schemes import ABSENT
+
+WING_WIDTH, WING_CURVATURE = 0.06, 0.012
+"""Wing's w and epsilon (Feng et al., CVPR 2018: 10 and 2 px of a face of about 170 px), as shares of the side."""
 
 
-def points_loss(codec: SimCC, logits: Tensor, points: Tensor, distance_weight: float) -> Tensor:
-    """How far the predicted bins are from the target bins and the decoded points from the labels.
+def euclidean(difference: Tensor) -> Tensor:
+    """Distance; what is measured in the end."""
+    return difference.square().sum(dim=-1).add(1e-8).sqrt()  # smooth where it is 0
 
-    The Kullback-Leibler divergence, averaged over the axes, shapes the bins; the Euclidean distance of their
-    expectation is what is measured in the end. Averaged over the labelled points inside the crop.
 
-    logits: (N, K, 2, B); points: (N, K, 2) crop pixels, NaN where absent; distance_weight: of a pixel of distance
-    beside a nat of divergence.
+def least_squares(difference: Tensor) -> Tensor:
+    """Half the squared distance (TCDCN, Zhang et al., ECCV 2014)."""
+    return 0.5 * difference.square().sum(dim=-1)
+
+
+def smooth_l1(difference: Tensor) -> Tensor:
+    """Quadratic within 2 % of the crop's side, linear beyond (Girshick, ICCV 2015), summed over the axes."""
+    return F.smooth_l1_loss(difference, torch.zeros_like(difference), beta=0.02, reduction="none").sum(dim=-1)
+
+
+def wing(difference: Tensor) -> Tensor:
+    """Logarithmic near 0, so that small errors count, linear beyond (Feng et al., CVPR 2018), summed over the axes."""
+    size = difference.abs()
+    near = WING_WIDTH * torch.log1p(size / WING_CURVATURE)
+    offset = WING_WIDTH - WING_WIDTH * torch.log1p(torch.tensor(WING_WIDTH / WING_CURVATURE)).to(size)
+    return torch.where(size < WING_WIDTH, near, size - offset).sum(dim=-1)
+
+
+DISTANCES: dict[str, Callable[[Tensor], Tensor]] = {
+    "euclidean": euclidean,
+    "least_squares": least_squares,
+    "smooth_l1": smooth_l1,
+    "wing": wing,
+}
+"""(..., 2) differences as shares of the crop's side -> (...) how bad they are."""
+
+
+@dataclass(frozen=True)
+class PointsLoss:
+    """How far predicted points are from the labels: the divergence of their bins, where they have any, and the
+    distance of the decoded points. Soft-argmax (integral regression, Sun et al., ECCV 2018) is bins with no weight on
+    the divergence."""
+
+    divergence_weight: float = 1.0
+    """Of a nat of Kullback-Leibler divergence between target and predicted bins, mean over the axes."""
+    distance_weight: float = 150.0
+    """Of a distance of the crop's side."""
+    distance: str = "euclidean"
+    """A name in DISTANCES."""
+
+    def __post_init__(self) -> None:
+        if self.distance not in DISTANCES:
+            raise ValueError(f"unknown distance {self.distance!r}; known: {', '.join(DISTANCES)}")
+
+    def __call__(self, codec: Codec, outputs: Tensor, points: Tensor) -> Tensor:
+        """outputs: (N, K, 2, V); points: (N, K, 2) crop pixels, NaN where absent -> mean over the learnable points."""
+        mask = codec.inside(points)
+        outputs, points = outputs[mask].float(), points[mask]  # (M, 2, V), (M, 2): most faces lack some scheme
+        loss = self.distance_weight * DISTANCES[self.distance]((codec.decode(outputs) - points) / codec.size)
+        if isinstance(codec, SimCC) and self.divergence_weight:
+            target = codec.encode(points)
+            divergence = F.kl_div(F.log_softmax(outputs, dim=-1), target, reduction="none").sum(dim=-1).mean(dim=-1)
+            loss = loss + self.divergence_weight * divergence
+        return loss.sum() / max(len(loss), 1)
+
+
+def error_loss(codec: Codec, log_errors: Tensor, outputs: Tensor, points: Tensor) -> Tensor:
+    """How badly the expected errors tell the errors: the negative log-likelihood of distances under an exponential
+    distribution of that mean. The points are not moved by it.
+
+    log_errors: (N, K) logs of shares of the crop's side; outputs: (N, K, 2, V); points: (N, K, 2) crop pixels.
     """
     mask = codec.inside(points)
-    labelled = torch.where(mask[..., None], points, 0.0)
-    predicted = F.log_softmax(logits.float(), dim=-1)
-    divergence = F.kl_div(predicted, codec.encode(labelled), reduction="none").sum(dim=-1).mean(dim=-1)
-    distance = (codec.decode(logits) - labelled).square().sum(dim=-1).add(1e-6).sqrt()  # smooth where it is 0
-    loss = divergence + distance_weight * distance
-    return (loss * mask).sum() / mask.sum().clamp(min=1)
+    distance = (codec.decode(outputs.detach()[mask]) - points[mask]).norm(dim=-1) / codec.size
+    log_errors = log_errors[mask].float().clamp(-9, 3)
+    loss = log_errors + distance * torch.exp(-log_errors)
+    return loss.sum() / max(len(loss), 1)
 
 
 def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
@@ -36,12 +98,12 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
 
 
 def task_losses(
-    config: NetworkConfig, outputs: dict[str, Tensor], batch: dict[str, Tensor], distance_weight: float
+    config: NetworkConfig, outputs: dict[str, Tensor], batch: dict[str, Tensor], points_loss: PointsLoss
 ) -> dict[str, Tensor]:
-    """The unweighted loss of every task."""
-    return {
-        task: points_loss(config.codec, outputs[task], batch[task], distance_weight)
-        if task in SCHEMES
-        else attribute_loss(outputs[task], batch[task])
-        for task in config.tasks
-    }
+    """The unweighted loss of every task, and of the expected errors of every scheme."""
+    codec = config.codec
+    losses = {task: points_loss(codec, outputs[task], batch[task]) for task in config.schemes}
+    losses |= {task: attribute_loss(outputs[task], batch[task]) for task in config.attributes}
+    for task in config.schemes:
+        losses[error_name(task)] = error_loss(codec, outputs[error_name(task)], outputs[task], batch[task])
+    return losses

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
@@ -41,32 +41,42 @@ def read_config(path: str | Path) -> tuple[NetworkConfig, TrainingConfig]:
 
 def train_from_config(
     config: str | Path,
-    data: str | Path,
+    data: Sequence[str | Path],
     out: str | Path,
     device: str = "auto",
     seed: int | None = None,
+    encoder: str | None = None,
     threads: int = 0,
     report: Callable[[dict], None] = lambda row: None,
 ) -> Path:
-    """Train as a config file says and write `weights.safetensors` to `out`; return its path."""
+    """Train as a config file says on prepared folders, together; write `weights.safetensors` to `out`, return its path.
+
+    seed, encoder: instead of the config's.
+    """
     network_config, training = read_config(config)
+    if encoder is not None:
+        network_config = dataclasses.replace(network_config, encoder=encoder)
     if seed is not None:
         training = dataclasses.replace(training, seed=seed)
     if threads:
         torch.set_num_threads(threads)
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
-    crops = load_crops(data)
+    crops = load_crops(*data)
     network = train(network_config, training, crops, out, device, report)
     path = Path(out) / "weights.safetensors"
-    facts = about(data)
+    trained_on = [
+        {"dataset": facts["name"], "terms": facts["terms"], "faces": int((crops.table["cache"][rows] == cache).sum())}
+        for rows in [crops.part("train")]
+        for cache, facts in enumerate(about(folder) for folder in data)
+    ]
     last = json.loads((Path(out) / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
     save_model(
         network,
         path,
         {
             "version": __version__,
-            "trained_on": [{"dataset": facts["name"], "terms": facts["terms"], "faces": len(crops.part("train"))}],
+            "trained_on": trained_on,
             "training": dataclasses.asdict(training),
             "validation": last.get("val", {}),
         },

@@ -28,7 +28,7 @@ def record_to_dict(record: Record) -> dict[str, Any]:
     Every digit of the float32 is kept, so that `record_from_dict` gives back the same numbers. Infinities become NaN.
     """
     faces = record.faces
-    arrays = {name: getattr(faces, name) for name in ("boxes", "points", *_NUMBERS) if hasattr(faces, name)}
+    arrays = {name: getattr(faces, name) for name in ("boxes", "points", *_NUMBERS)}
     return {
         **record_facts(record),
         "faces": {

@@ -62,7 +62,7 @@ class Review:
 def doubts(faces: Faces) -> np.ndarray:
     """How doubtful each face is, 0 to 1: (N,) float64. See Review."""
     doubt = np.zeros(len(faces))
-    sureness = [getattr(faces, "quality", None), faces.scores]
+    sureness = [faces.quality, faces.scores]
     if faces.attributes:
         sureness.append(np.min([scores.confidence for scores in faces.attributes.values()], axis=0))
     for value in reversed([value for value in sureness if value is not None]):
@@ -77,8 +77,8 @@ def reasons(record: Record) -> list[str]:
     found = []
     if not np.isfinite(points).all():
         found.append("landmarks missing")
-    if (quality := getattr(faces, "quality", None)) is not None and quality[0] < 0.5:
-        found.append(f"low quality {quality[0]:.2f}")
+    if faces.quality is not None and faces.quality[0] < 0.5:
+        found.append(f"low quality {faces.quality[0]:.2f}")
     if faces.scores[0] < 0.7:
         found.append(f"low detector score {faces.scores[0]:.2f}")
     left, right = faces.scheme.anchors(faces.points)[0, :2]

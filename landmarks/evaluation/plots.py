@@ -1,0 +1,86 @@
+"""Figures of figures: each function takes plain values and gives a matplotlib figure; `save` writes PNG or SVG."""
+
+from __future__ import annotations
+
+import os
+from pathlib import Path
+
+import numpy as np
+from matplotlib.figure import Figure
+
+INK, GRID = "#333333", "#dddddd"
+COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
+"""Okabe and Ito's, which colour-blind readers can tell apart."""
+
+
+def save(figure: Figure, path: str | Path) -> None:
+    """Write a figure in the format of the path's suffix; whole or not at all. No dates: equal figures, equal files."""
+    path = Path(path)
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}")
+    metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
+    figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
+    os.replace(temporary, path)
+
+
+def ced_figure(figures: dict) -> Figure:
+    """Cumulative error distributions of every scheme in the figures of `evaluate`."""
+    figure, (axes,) = _figure(1, "share of faces, %")
+    for colour, (name, points) in zip(COLOURS, figures["landmarks"].items()):
+        thresholds, shares = (100 * np.asarray(points["ced"][key]) for key in ("thresholds", "shares"))
+        area = 100 * points["interocular"]["auc"]["value"]
+        axes.plot(thresholds, shares, color=colour, label=f"{name}, AUC {area:.1f} %")
+    axes.set(xlabel="mean error, % of the inter-ocular distance", xlim=(0, None), ylim=(0, 100))
+    axes.legend(loc="lower right", frameon=False)
+    return figure
+
+
+def reliability_figure(figures: dict) -> Figure:
+    """What was predicted beside what came true: expected errors of points by tenths, probabilities of attributes."""
+    figure, (points, attributes) = _figure(2, "what came true, %")
+    for colour, (name, scheme) in zip(COLOURS, figures["landmarks"].items()):
+        if "expected_errors" in scheme:
+            rows = scheme["expected_errors"]["reliability_points"]
+            _beside(points, [100 * row["predicted"] for row in rows], [100 * row["true"] for row in rows], colour, name)
+    points.set(xlabel="expected error, % of the face size", title="points, tenths of them")
+    for colour, (name, attribute) in zip(COLOURS, figures["attributes"].items()):
+        rows = [row for row in attribute["reliability"] if row["share"] >= 0.005]
+        label = f"{name}, off by {100 * attribute['calibration_error']:.1f} % on average"
+        predicted, true = ([100 * row[key] for row in rows] for key in ("predicted", "true"))
+        _beside(attributes, predicted, true, colour, label)
+    attributes.set(xlabel="probability of the answer, %", title="attributes, share of right answers")
+    for axes in (points, attributes):
+        if axes.lines:
+            low, high = axes.get_xlim()
+            axes.plot([low, high], [low, high], color=GRID, zorder=0)
+            axes.legend(frameon=False, fontsize=8)
+    return figure
+
+
+def robustness_figure(curves: dict[str, dict[str, list]]) -> Figure:
+    """Mean errors by placement of the first square, as `landmarks.evaluation.robustness` measures them."""
+    figure, panels = _figure(len(curves), "mean error, % of the inter-ocular distance")
+    for axes, (name, rows) in zip(panels, curves.items()):
+        for colour, label in zip(COLOURS, (key for key in rows if key != "x")):
+            axes.plot(rows["x"], [100 * error for error, _ in rows[label]], "o-", color=colour, ms=3, label=label)
+        axes.set(xlabel=name, yscale="log")
+        axes.set_yticks([2, 3, 5, 10, 20, 50, 100], labels=["2", "3", "5", "10", "20", "50", "100"])
+        axes.minorticks_off()
+    panels[0].legend(frameon=False)
+    return figure
+
+
+def _beside(axes, predicted: list[float], true: list[float], colour: str, label: str) -> None:
+    axes.plot(predicted, true, "o-", color=colour, ms=3, label=label)
+
+
+def _figure(panels: int, ylabel: str):
+    """A row of empty panels and their figure."""
+    figure = Figure(figsize=(1.2 + 3.6 * panels, 3.6), layout="constrained")
+    axes = figure.subplots(1, panels, squeeze=False)[0]
+    for panel in axes:
+        panel.grid(color=GRID, linewidth=0.6)
+        panel.spines[["top", "right"]].set_visible(False)
+        panel.tick_params(colors=INK)
+    axes[0].set_ylabel(ylabel)
+    return figure, axes

@@ -1,0 +1,179 @@
+"""What computes a network: torch, or onnxruntime from an exported file. Both see the same in the same crops."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import NamedTuple, Protocol
+
+import numpy as np
+import torch
+
+from landmarks.errors import WeightsError
+from landmarks.models.calibration import Calibration
+from landmarks.models.export import export_model
+from landmarks.models.network import NetworkConfig, predict
+from landmarks.models.onnxfile import (
+    LOCATOR,
+    LOGITS,
+    NETWORK,
+    SIGNS,
+    SUFFIX,
+    OnnxFile,
+    locator_path,
+    open_session,
+    parse_onnx,
+    read_onnx,
+)
+from landmarks.models.store import Model, load_model, resolve
+from landmarks.schemes import POINTS_5
+
+TORCH, ONNX = "torch", "onnx"
+BACKENDS = (TORCH, ONNX)
+
+
+class Seen(NamedTuple):
+    """What a network sees in N crops; all float32."""
+
+    points: dict[str, np.ndarray]
+    """(N, K, 2) crop pixels by scheme."""
+    signs: dict[str, np.ndarray]
+    """(N, K, 2) by scheme: what tells of a point's error, before calibration."""
+    logits: dict[str, np.ndarray]
+    """(N, C) by attribute."""
+
+
+class Backend(Protocol):
+    """A network that can be run, and what is known about it."""
+
+    name: str
+    """`torch` or `onnx`."""
+    config: NetworkConfig
+    calibration: Calibration
+    about: dict
+    sha256: str
+    """Of the file it came from; empty if from none."""
+
+    def see(self, crops: np.ndarray) -> Seen:
+        """crops: (N, S, S, 3) uint8 RGB, S the config's `input_size`."""
+        ...
+
+    def find(self, crops: np.ndarray) -> np.ndarray:
+        """The locator. crops: (N, s, s, 3) uint8 RGB, s the config's `locator_size` -> (N, 5, 2) crop pixels."""
+        ...
+
+
+class TorchBackend:
+    """A model in torch, on any of its devices. The model's network is fused and moved there."""
+
+    name = TORCH
+
+    def __init__(self, model: Model, device: str = "cpu") -> None:
+        self.device = choose_device(device)
+        self.network = model.network.fuse().to(self.device)
+        self.config, self.calibration = self.network.config, model.calibration
+        self.about, self.sha256 = model.about, model.sha256
+
+    def see(self, crops: np.ndarray) -> Seen:
+        prediction = predict(self.network, self._tensor(crops))
+        return Seen(*({name: value.cpu().numpy() for name, value in field.items()} for field in prediction))
+
+    @torch.inference_mode()
+    def find(self, crops: np.ndarray) -> np.ndarray:
+        assert self.network.locator is not None
+        return self.network.locator(self._tensor(crops)).cpu().numpy()
+
+    def _tensor(self, crops: np.ndarray) -> torch.Tensor:
+        return torch.from_numpy(crops).to(self.device)
+
+
+class OnnxBackend:
+    """An exported network in onnxruntime, on the CPU, with as many threads as torch uses.
+
+    Raises WeightsError if the graphs are not those of one network or lack an output.
+    """
+
+    name = ONNX
+
+    def __init__(self, network: OnnxFile, locator: OnnxFile | None = None, source: str = "the export") -> None:
+        if network.part != NETWORK:
+            raise WeightsError(f"{source}: holds a {network.part}; give the network's file, which lies beside it")
+        if (locator is None) == bool(network.config.locator_size):
+            raise WeightsError(f"{source}: its locator, {locator_path(source).name}, is not beside it")
+        if locator and (locator.part, locator.weights_sha256) != (LOCATOR, network.weights_sha256):
+            raise WeightsError(f"{locator_path(source)}: is not the locator of {source}; export both together")
+        self.config, self.calibration = network.config, network.calibration
+        self.about, self.sha256 = network.about, network.sha256
+        self._session = open_session(network.graph, source)
+        self._locator = open_session(locator.graph, str(locator_path(source))) if locator else None
+        given = {output.name for output in self._session.get_outputs()}
+        missing = sorted(set(self._names) - given)
+        if missing:
+            raise WeightsError(f"{source}: lacks the output {missing[0]}; export it again with `landmarks export`")
+
+    @classmethod
+    def open(cls, path: str | Path) -> OnnxBackend:
+        """From a file, its locator beside it. Raises WeightsError."""
+        beside = locator_path(path)
+        network = read_onnx(path)
+        return cls(network, read_onnx(beside) if network.config.locator_size and beside.is_file() else None, str(path))
+
+    @classmethod
+    def of(cls, model: Model) -> OnnxBackend:
+        """From a model, exported in memory, which takes some seconds. Raises LandmarksError."""
+        files = {part: parse_onnx(graph, part) for part, graph in export_model(model).parts.items()}
+        backend = cls(files[NETWORK], files.get(LOCATOR))
+        backend.sha256 = model.sha256
+        return backend
+
+    def see(self, crops: np.ndarray) -> Seen:
+        values = iter(self._session.run(self._names, {"crops": crops}))
+        schemes, attributes = self.config.schemes, self.config.attributes
+        return Seen(*(dict(zip(names, values)) for names in (schemes, schemes, attributes)))
+
+    def find(self, crops: np.ndarray) -> np.ndarray:
+        assert self._locator is not None
+        return self._locator.run([POINTS_5.name], {"crops": crops})[0]
+
+    @property
+    def _names(self) -> list[str]:
+        """The outputs that `Seen` is made of, in its order."""
+        schemes = self.config.schemes
+        return [*schemes, *(name + SIGNS for name in schemes), *(name + LOGITS for name in self.config.attributes)]
+
+
+def load_backend(weights: str | Path | Model | Backend, device: str = "auto", backend: str | None = None) -> Backend:
+    """What runs some weights: a shipped name, a weights file, an exported file or a model in memory. A backend is
+    given back as it is.
+
+    backend: `torch` or `onnx`; None: onnx for an exported file, torch for all else. With `onnx` other weights are
+    exported first, in memory. device: `auto`, or one of torch's; onnx computes on the CPU.
+
+    Raises WeightsError if the weights cannot be loaded or run so, LandmarksError if the extra `onnx` is missing, and
+    ValueError for an unknown backend or device.
+    """
+    if backend not in (None, *BACKENDS):
+        raise ValueError(f"unknown backend {backend!r}; known: {', '.join(BACKENDS)}")
+    if not isinstance(weights, (str, Path, Model)):
+        return weights
+    exported = not isinstance(weights, Model) and resolve(weights).suffix == SUFFIX
+    if exported and backend == TORCH:
+        raise WeightsError(f"{weights}: torch cannot run an exported network; give the weights it was made from")
+    if (exported or backend == ONNX) and device not in ("auto", "cpu"):
+        raise ValueError(f"device {device!r}: exported networks are run on the CPU; leave --device out")
+    if isinstance(weights, (str, Path)):
+        if exported:
+            return OnnxBackend.open(weights)
+        weights = load_model(weights)
+    return OnnxBackend.of(weights) if backend == ONNX else TorchBackend(weights, device)
+
+
+def choose_device(device: str) -> torch.device:
+    """`auto` is the first GPU if there is one. Raises ValueError for a device that is not there."""
+    if device == "auto":
+        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
+    try:
+        chosen = torch.device(device)
+        torch.zeros(1, device=chosen)
+    except (RuntimeError, AssertionError) as error:
+        raise ValueError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
+    return chosen
