@@ -45,7 +45,8 @@ def test_simcc_reaches_beyond_the_crop_by_its_margin():
 def test_spread_is_the_standard_deviation():
     codec = SimCC(60, 4, sigma=2.0)
     logits = codec.encode(torch.full((1, 1, 2), 30.0)).log()
-    assert codec.spread(logits).item() == pytest.approx(2.0 * 2**0.5, rel=1e-3)
+    points, spread = codec.read(logits)
+    assert spread.item() == pytest.approx(2.0 * 2**0.5, rel=1e-3) and torch.allclose(points, codec.decode(logits))
 
 
 def test_regression_decodes_what_it_encoded():

@@ -34,7 +34,8 @@ def random_boxes(width: int, height: int, faces: np.ndarray, count: int, generat
     boxes = np.column_stack([x, y, x + side, y + side])
     before = (boxes[:, None, 2:] < faces[None, :, :2]).any(axis=-1)
     behind = (boxes[:, None, :2] > faces[None, :, 2:]).any(axis=-1)
-    return boxes[np.all(before | behind, axis=1)]
+    apart: np.ndarray = np.logical_or(before, behind)
+    return boxes[apart.all(axis=1)]
 
 
 def separation(faces: np.ndarray, backgrounds: np.ndarray, share: float = 0.99) -> float:

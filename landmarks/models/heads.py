@@ -47,11 +47,14 @@ class SimCC:
         """logits: (N, K, 2, B) -> (N, K, 2) crop pixels: the expectation of each axis."""
         return torch.softmax(logits.float(), dim=-1) @ self.centres(logits.device)
 
-    def spread(self, logits: Tensor) -> Tensor:
-        """logits: (N, K, 2, B) -> (N, K) crop pixels: standard deviation of the predicted distribution."""
-        shares = torch.softmax(logits.float(), dim=-1)
-        away = self.centres(logits.device) - (shares @ self.centres(logits.device))[..., None]
-        return (shares * away.square()).sum(dim=(-2, -1)).sqrt()
+    def read(self, logits: Tensor) -> tuple[Tensor, Tensor]:
+        """logits: (N, K, 2, B) -> (N, K, 2) crop pixels as `decode`, and (N, K) crop pixels: the standard deviation of
+        the predicted distribution."""
+        middle = (self.size - 1) / 2
+        away = self.centres(logits.device) - middle  # small numbers, whose squares lose little
+        moments = torch.softmax(logits.float(), dim=-1) @ torch.stack([away, away.square()], dim=1)
+        mean, square = moments.unbind(dim=-1)
+        return mean + middle, (square - mean.square()).clamp_min(0).sum(dim=-1).sqrt()
 
     def inside(self, points: Tensor) -> Tensor:
         """points: (N, K, 2) -> (N, K) bool: labelled and within the bins; what can be learnt."""
@@ -79,9 +82,9 @@ class Regression:
         """outputs: (N, K, 2, 1) -> (N, K, 2) crop pixels."""
         return outputs[..., 0].float() * self.size + (self.size - 1) / 2
 
-    def spread(self, outputs: Tensor) -> Tensor:
-        """outputs: (N, K, 2, 1) -> (N, K) ones: a number says nothing of its own certainty."""
-        return torch.ones_like(outputs[..., 0, 0], dtype=torch.float32)
+    def read(self, outputs: Tensor) -> tuple[Tensor, Tensor]:
+        """outputs: (N, K, 2, 1) -> (N, K, 2) crop pixels, and (N, K) ones: a number says nothing of its certainty."""
+        return self.decode(outputs), torch.ones_like(outputs[..., 0, 0], dtype=torch.float32)
 
     def inside(self, points: Tensor) -> Tensor:
         """points: (N, K, 2) -> (N, K) bool: labelled."""

@@ -198,12 +198,12 @@ def _halves(crops: Tensor) -> tuple[slice, slice]:
 def _predict(network: Network, crops: Tensor) -> Prediction:
     outputs = network(crops)
     config, codec = network.config, network.config.codec
-    spread = {name: (codec.spread(outputs[name]) / config.input_size).clamp_min(1e-4).log() for name in config.schemes}
-    return Prediction(
-        {name: codec.decode(outputs[name]) for name in config.schemes},
-        {name: torch.stack([outputs[error_name(name)].float(), spread[name]], dim=-1) for name in config.schemes},
-        {name: outputs[name].float() for name in config.attributes},
-    )
+    points, signs = {}, {}
+    for name in config.schemes:
+        points[name], spread = codec.read(outputs[name])
+        log_spread = (spread / config.input_size).clamp_min(1e-4).log()
+        signs[name] = torch.stack([outputs[error_name(name)].float(), log_spread], dim=-1)
+    return Prediction(points, signs, {name: outputs[name].float() for name in config.attributes})
 
 
 def count_parameters(network: nn.Module) -> int:
