@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from abc import ABC, abstractmethod
 from collections.abc import Iterator
 from dataclasses import dataclass
 from pathlib import Path
@@ -47,15 +48,15 @@ class Source:
         return self
 
 
-class Sequence(Source):
+class Sequence(Source, ABC):
     """A file that holds many images and is read from its start to its end: an archive or a video."""
 
+    @abstractmethod
     def __iter__(self) -> Iterator[Source]:
         """Its images, each to be loaded or held before the next one is asked for.
 
         What is wrong with the file itself is a source, too, under the file's own name: one that cannot be loaded.
         """
-        raise NotImplementedError
 
 
 @dataclass(frozen=True, kw_only=True, eq=False)
