@@ -189,6 +189,9 @@ def train(
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
+    start: Annotated[
+        Optional[str], typer.Option(help="Weights to begin with, a shipped name or a file, to fine-tune them.")
+    ] = None,
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
 ) -> None:
     """Train a network; an interrupted call with the same settings goes on where it stopped."""
@@ -198,7 +201,7 @@ def train(
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
         output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)", markup=False)
 
-    path = train_from_config(config, data, out, device, seed, encoder, threads, report)
+    path = train_from_config(config, data, out, device, seed, encoder, threads, start, report)
     output.print(f"weights: {path}", markup=False)
 
 

@@ -24,6 +24,7 @@ from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import labels_of
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, POSE
 from landmarks.training.checkpoint import load_state, save_state
 from landmarks.training.losses import PointsLoss, task_losses
@@ -80,9 +81,12 @@ def train(
     crops: Crops,
     out: str | Path,
     device: str = "cpu",
+    start: Model | None = None,
     report: Callable[[dict], None] = lambda row: None,
 ) -> Network:
     """Train a network on the `train` faces and watch it on the `val` faces; return the averaged network.
+
+    start: a model whose weights are the first ones, wherever name and shape fit; its encoder must.
 
     Writes to `out`: `log.jsonl`, a row an epoch with every task's loss, and `state.safetensors`, from which an
     interrupted call with the same settings goes on. Equal settings give equal numbers on a CPU. Raises DataError
@@ -91,7 +95,10 @@ def train(
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)
-    network = Network(network_config).to(memory_format=torch.channels_last).to(device)
+    network = Network(network_config)
+    if start is not None:
+        _begin_with(network, start)
+    network = network.to(memory_format=torch.channels_last).to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
     rows = {split: crops.part(split) for split in ("train", "val")}
@@ -107,6 +114,8 @@ def train(
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
 
     settings = {"network": network_config.as_dict(), "training": asdict(config), "faces": len(samples)}
+    if start is not None:
+        settings["start"] = start.sha256
     done = _resume(out, settings, network, average, optimizer, schedule)
     for epoch in range(done, config.epochs):
         started = time.perf_counter()
@@ -120,6 +129,20 @@ def train(
         save_state(out / "state.safetensors", settings, epoch + 1, network, average, optimizer, schedule)
         report(row)
     return cast(Network, average.module.eval())
+
+
+def _begin_with(network: Network, start: Model) -> None:
+    """Give a network the weights of a model. Raises WeightsError if their encoders differ."""
+    own, given = network.state_dict(), start.network.state_dict()
+    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
+    lacking = [name for name in own if name.startswith("encoder.") and name not in fitting]
+    if lacking:
+        raise WeightsError(
+            f"the weights to start from have another encoder ({lacking[0]} differs); give the config the network "
+            f"section that they were trained with: {start.network.config.encoder}, "
+            f"{start.network.config.input_size} px, {start.network.config.features} features"
+        )
+    network.load_state_dict(own | fitting)
 
 
 def _train_epoch(network, average, optimizer, schedule, samples, config, epoch, device) -> dict[str, float]:

@@ -14,7 +14,7 @@ from landmarks import __version__
 from landmarks.datasets.dataset import about, load_crops
 from landmarks.errors import LandmarksError
 from landmarks.models.network import NetworkConfig
-from landmarks.models.store import save_model
+from landmarks.models.store import load_model, save_model
 from landmarks.training.loop import TrainingConfig, train
 
 if sys.version_info >= (3, 11):
@@ -47,11 +47,13 @@ def train_from_config(
     seed: int | None = None,
     encoder: str | None = None,
     threads: int = 0,
+    start: str | Path | None = None,
     report: Callable[[dict], None] = lambda row: None,
 ) -> Path:
     """Train as a config file says on prepared folders, together; write `weights.safetensors` to `out`, return its path.
 
-    seed, encoder: instead of the config's.
+    seed, encoder: instead of the config's. start: weights to begin with, a shipped name or a file, instead of random
+    ones; heads that they lack begin at random.
     """
     network_config, training = read_config(config)
     if encoder is not None:
@@ -63,7 +65,8 @@ def train_from_config(
     if device == "auto":
         device = "cuda" if torch.cuda.is_available() else "cpu"
     crops = load_crops(*data)
-    network = train(network_config, training, crops, out, device, report)
+    begin = None if start is None else load_model(start)
+    network = train(network_config, training, crops, out, device, begin, report)
     path = Path(out) / "weights.safetensors"
     trained_on = [
         {"dataset": facts["name"], "terms": facts["terms"], "faces": int((crops.table["cache"][rows] == cache).sum())}
@@ -78,6 +81,7 @@ def train_from_config(
             "version": __version__,
             "trained_on": trained_on,
             "training": dataclasses.asdict(training),
+            **({} if begin is None else {"started_from": {"sha256": begin.sha256, **begin.about}}),
             "validation": last.get("val", {}),
         },
     )
