@@ -1,0 +1,41 @@
+"""`landmarks evaluate`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, output, progress
+
+
+def evaluate(
+    data: Annotated[Path, typer.Option(help="A dataset's archive, its folder, or a prepared folder.")],
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
+    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Never the annotated points.")] = "whole-image",
+    passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
+    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
+    plots: Annotated[
+        Optional[Path], typer.Option(help="Draw error distribution and calibration to this folder.")
+    ] = None,
+    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+) -> None:
+    """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
+    from landmarks.evaluation.report import tables, write_report
+    from landmarks.evaluation.run import evaluate_weights
+
+    with progress("evaluating", quiet) as step:
+        figures = evaluate_weights(weights, data, split, detector, passes, device, backend, step)
+    for table in tables(figures):
+        output.print(table)
+    if out:
+        write_report(figures, out)
+    if plots:
+        from landmarks.evaluation.plots import ced_figure, reliability_figure, save
+
+        save(ced_figure(figures), plots / "ced.png")
+        save(reliability_figure(figures), plots / "reliability.png")

@@ -1,0 +1,38 @@
+"""`landmarks export`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Optional
+
+import typer
+
+from landmarks.cli.shared import names, output
+
+
+def export(
+    weights: Annotated[str, typer.Argument(help="Shipped weights by name, or a .safetensors file.")],
+    out: Annotated[Path, typer.Option(help="File to write, ending in .onnx, or a folder for NAME.onnx.")],
+    format: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    int8: Annotated[
+        bool, typer.Option("--int8", help="Eight-bit convolutions: smaller and faster, less exact.")
+    ] = False,
+    data: Annotated[
+        Optional[list[Path]],
+        typer.Option(help="With --int8: prepared folder with training faces to measure ranges on; again for more."),
+    ] = None,
+) -> None:
+    """Write a network as an ONNX file that takes crops of any size and gives points, errors and probabilities.
+
+    Its points are compared with torch's first; a file is written only if they agree. A network with a locator for the
+    first pass gives a second file, NAME.locator.onnx. Needs the extra: pip install 'landmarks[onnx]'.
+    """
+    from landmarks.inference.portable import export_weights
+
+    names(format, ("onnx",), "format")
+    written = export_weights(weights, out, int8, data or ())
+    for file in written.files:
+        output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", markup=False)
+    output.print(f"farthest point from torch's on seeded crops: {written.parity:.6f} px", markup=False)
+    if written.moved is not None:
+        output.print(f"int8 moves the points of training faces by {written.moved:.3f} px on average", markup=False)

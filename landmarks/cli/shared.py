@@ -1,0 +1,54 @@
+"""What the commands share: where they write to, and the help of options that several have."""
+
+from __future__ import annotations
+
+import sys
+from collections.abc import Callable, Collection, Iterator
+from contextlib import contextmanager
+
+from rich.console import Console
+from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
+from rich.table import Table
+
+from landmarks.errors import LandmarksError
+
+errors = Console(stderr=True, highlight=False, soft_wrap=True)
+output = Console(highlight=False, soft_wrap=True)
+
+WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
+BACKEND_HELP = (
+    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
+    "are exported first, in memory, at every call: some seconds."
+)
+DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
+
+
+@contextmanager
+def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int | None], None]]:
+    """A bar on stderr, only where somebody looks at it; yields `step(done, total)`."""
+    columns = [
+        TextColumn("{task.description}"),
+        BarColumn(),
+        MofNCompleteColumn(),
+        TimeElapsedColumn(),
+        TimeRemainingColumn(),
+    ]
+    with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
+        task = bar.add_task(what, total=None)
+        yield lambda done, total: bar.update(task, completed=done, total=total)
+
+
+def names(text: str, known: Collection[str] | None, what: str) -> tuple[str, ...]:
+    """Comma-separated names. Raises LandmarksError for an unknown one."""
+    chosen = tuple(name.strip() for name in text.split(",") if name.strip())
+    for name in chosen:
+        if known is not None and name not in known:
+            raise LandmarksError(f"unknown {what} {name!r}; known: {', '.join(known)}")
+    return chosen
+
+
+def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:
+    result = Table(*columns, title=title or None)
+    for row in rows:
+        result.add_row(*row)
+    return result

@@ -1,0 +1,67 @@
+"""`landmarks weights ...`."""
+
+from __future__ import annotations
+
+import json
+from typing import Annotated
+
+import typer
+
+from landmarks.cli.shared import WEIGHTS_HELP, output, table
+from landmarks.errors import LandmarksError
+
+app = typer.Typer(no_args_is_help=True, help="The networks that come with the package.")
+
+
+@app.command("list", epilog="Example: landmarks weights list")
+def weights_list() -> None:
+    """Name the shipped weights."""
+    from landmarks.models.network import count_multiply_adds, count_parameters
+    from landmarks.models.store import load_model, shipped_names
+
+    rows = []
+    for name in shipped_names():
+        model = load_model(name)
+        config = model.network.config
+        costs = [count_parameters(model.network) / 1e6, count_multiply_adds(model.network) / 1e6]
+        rows.append([name, ", ".join(config.tasks), f"{config.input_size} px", *(f"{cost:.2f} M" for cost in costs)])
+    output.print(table("", ["name", "tasks", "input", "parameters", "multiply-adds a pass"], rows))
+
+
+@app.command("info", epilog="Example: landmarks weights info compact")
+def weights_info(
+    name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
+) -> None:
+    """Show what a weights file or an exported file says about itself, as JSON."""
+    from landmarks.models.onnxfile import SUFFIX, read_onnx
+    from landmarks.models.store import load_model, resolve
+
+    path = resolve(name)
+    facts: dict = {"file": path.name}
+    if path.suffix == SUFFIX:
+        file = read_onnx(path)
+        facts |= {"sha256": file.sha256, "precision": file.precision, "weights_sha256": file.weights_sha256}
+        config, about = file.config, file.about
+    else:
+        model = load_model(name)
+        facts |= {"sha256": model.sha256}
+        config, about = model.network.config, model.about
+    facts |= {"config": config.as_dict(), **about}
+    typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+
+
+@app.command("verify", epilog="Example: landmarks weights verify")
+def weights_verify() -> None:
+    """Load every shipped file and compare its checksum with SHA256SUMS; exit code 1 if one differs."""
+    from landmarks.models.store import load_model, shipped_names
+
+    failed = False
+    for name in shipped_names():
+        try:
+            load_model(name)
+            output.print(f"{name}: ok")
+        except LandmarksError as error:
+            failed = True
+            output.print(str(error), markup=False)
+    if failed or not shipped_names():
+        raise typer.Exit(1)
