@@ -8,12 +8,16 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landmarks.training.history import losses_of
+
 FLOOR = 0.01
 """Training errors below this share of the largest one so far count as it: see `stopping_index`."""
 KINDS = ("none", "task_wise", "global")
 
 
-def stopping_index(train: Sequence[float], val: Sequence[float], strip: int, weight: float = 1.0) -> np.ndarray:
+def stopping_index(
+    train: Sequence[float] | np.ndarray, val: Sequence[float] | np.ndarray, strip: int, weight: float = 1.0
+) -> np.ndarray:
     """TCDCN's criterion for stopping an auxiliary task, after each epoch; it is large when the task should stop.
 
     train, val: (E,) a task's training and validation error by epoch, not negative, NaN where not measured; strip: k,
@@ -66,8 +70,8 @@ def _trend(strips: np.ndarray) -> np.ndarray:
 class Stopping:
     """When to stop what. Raises ValueError for values that cannot be.
 
-    The history is the log's rows so far: dicts with `epoch` and the tasks' mean losses under `train` and `val`. A task
-    that a row does not name was not measured in that epoch; whether a stopped task is still measured is all the same.
+    The history is the log's rows so far (`landmarks.training.history`); whether a stopped task is still measured is
+    all the same.
     """
 
     kind: str = "none"
@@ -125,14 +129,10 @@ class Stopping:
         weight = task_weights.get(task, 1.0)
         if not weight > 0:
             return np.full(len(history), np.nan)
-        return stopping_index(_losses(history, "train", task), _losses(history, "val", task), self.strip, weight)
-
-
-def _losses(history: Sequence[dict], split: str, task: str) -> list[float]:
-    return [row.get(split, {}).get(task, float("nan")) for row in history]
+        return stopping_index(losses_of(history, "train", task), losses_of(history, "val", task), self.strip, weight)
 
 
 def _best(history: Sequence[dict], tasks: tuple[str, ...]) -> int | None:
     """Place in the history of the main task's lowest validation loss."""
-    losses = np.array(_losses(history, "val", tasks[0]), dtype=float)
+    losses = losses_of(history, "val", tasks[0])
     return None if np.isnan(losses).all() else int(np.nanargmin(losses))
