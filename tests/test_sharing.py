@@ -5,7 +5,7 @@ import pytest
 import torch
 from torch import nn
 
-from landmarks.models.sharing import NORMS, CrossStitch, Towers, coupling
+from landmarks.models.sharing import NORMS, SMOOTHING, CrossStitch, Towers, coupling
 
 TASKS = ("points_5", "smile", "pose")
 
@@ -269,6 +269,16 @@ def test_gradients_are_finite_where_towers_are_each_others_equals_or_opposites()
             parameter.zero_()
     coupling(net, "trace").backward()
     assert all(torch.isfinite(p.grad).all() and p.grad.norm() < 1.01 for p in net.parameters())
+
+
+@pytest.mark.parametrize("share, pull", [(1e-3, 0.001), (1.0, 0.5**0.5), (1e3, 1.0)])
+def test_the_traces_pull_fades_below_the_smoothing(share, pull):
+    net = towers(create=lambda: nn.Linear(4, 1, bias=False), tasks=("points_5",))
+    weight = net.towers["points_5"].weight
+    with torch.no_grad():
+        weight.fill_(share * SMOOTHING / 2)  # of length share x SMOOTHING
+    coupling(net, "trace").backward()
+    assert weight.grad.norm().item() == pytest.approx(pull, rel=1e-3)
 
 
 # training

@@ -320,17 +320,19 @@ def norms(toy, losses):
     return torch.stack([torch.cat([part.flatten() for part in g]).norm() for g in gradients.values()])
 
 
-def test_gradnorms_gradient_is_that_of_its_loss():
+@pytest.mark.parametrize("weighted", [(1.0, 1.0, 1.0), (1.0, 0.25, 1.75), (1.0, 0.33, 1.67)])
+def test_gradnorms_gradient_is_that_of_its_loss(weighted):
+    """The second task's goal is 0.28 of the mean."""
     toy, weighting = Toy(), create_weighting("gradnorm", TASKS, {})
     scale = {"points_5": 5.0, "pose": 0.2}
-    weights = torch.tensor([0.5, 1.5, 1.0])
-    first = torch.stack([loss.detach() for loss in toy.losses(scale).values()])
-    with torch.no_grad():
-        weighting.weights.copy_(weights)
-        weighting.first.copy_(first * torch.tensor([1.0, 2.0, 0.5]))  # they have kept 1, 1/2 and 2 of their losses
     losses = toy.losses(scale)
     lengths = norms(toy, losses)
-    goal = (weights * lengths).mean() * (torch.tensor([1.0, 0.5, 2.0]) / (3.5 / 3)) ** 1.5
+    rates = torch.tensor([1.0, 0.5, 2.0])  # what they have kept of their first losses
+    weights = torch.tensor(weighted) / lengths
+    with torch.no_grad():
+        weighting.weights.copy_(weights)
+        weighting.first.copy_(torch.stack([loss.detach() for loss in losses.values()]) / rates)
+    goal = (weights * lengths).mean() * (rates / rates.mean()) ** 1.5
     w = weights.clone().requires_grad_()
     (w * lengths - goal).abs().sum().backward()
     toy.backward(weighting, EQUAL, losses)
@@ -387,10 +389,15 @@ def test_gradnorm_leaves_out_a_task_without_labels_in_the_batch():
     toy, weighting = Toy(), create_weighting("gradnorm", TASKS, {})
     scale = {"smile": 0.0, "points_5": 3.0}
     toy.backward(weighting, EQUAL, toy.losses(scale))
-    assert weighting.weights.grad[1] == 0 and weighting.first.isnan().tolist() == [False, True, False]
+    assert weighting.first.isnan().tolist() == [False, True, False]
     pair, two = Toy(), create_weighting("gradnorm", ("points_5", "pose"), {})
     pair.backward(two, EQUAL, {t: loss for t, loss in pair.losses(scale).items() if t != "smile"})
-    torch.testing.assert_close(weighting.weights.grad[[0, 2]], two.weights.grad)
+    for first in (math.nan, 2.0):  # before its first labels, and after
+        weighting.first[1] = first
+        weighting.zero_grad()
+        toy.backward(weighting, EQUAL, toy.losses(scale))
+        assert weighting.weights.grad[1] == 0
+        torch.testing.assert_close(weighting.weights.grad[[0, 2]], two.weights.grad)
 
 
 def test_gradnorm_needs_a_shared_layer():
