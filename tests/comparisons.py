@@ -9,19 +9,19 @@ import numpy as np
 import pandas as pd
 
 from landmarks.comparison import results
+from landmarks.comparison.grid import Arm
 from landmarks.schemes import ATTRIBUTES
+from landmarks.training.stopping import Stopping
 
 POINTS = "points_5"
 ALL = (POINTS, *ATTRIBUTES)
 PRIORS = {"pose": (0.06, 0.15, 0.61, 0.13, 0.05), "smile": (0.46, 0.54), "glasses": (0.92, 0.08), "gender": (0.6, 0.4)}
 
 
-def config(tasks=ALL, network="tcdcn", sharing="hard", strength=0.0, stopping="none", weighting="fixed", **others):
+def config(tasks=ALL, stopping="none", **settings) -> dict:
     """An arm's settings as they are kept with its results."""
-    when = {"kind": stopping, "strip": 5, "threshold": 0.5, "patience": 10}
-    plain = {"network": network, "tasks": list(tasks), "sharing": sharing, "strength": strength, "stopping": when}
-    plain |= {"weighting": weighting, "auxiliary_weight": 1.0, "faces": 0, "width": 1.0, "epochs": 6}
-    return plain | others
+    when = Stopping(stopping, threshold=0.5)
+    return Arm("any", tasks=tuple(tasks), stopping=when, **{"epochs": 6} | settings).as_dict()
 
 
 def make_run(folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: int = 6) -> Path:
