@@ -16,7 +16,7 @@ from landmarks.comparison.accuracies import accuracy_contrast
 from landmarks.comparison.report import write_report
 from landmarks.comparison.results import read_results
 from landmarks.comparison.summary import contrast, corrected, describe, interval, measure, spread, summarise
-from landmarks.errors import LandmarksError
+from landmarks.comparison.wording import finding, phrase
 
 ARMS = {
     "alone": ("tasks", config((POINTS,)), 0.09, 0.01, 3),
@@ -106,9 +106,21 @@ def test_the_report_of_a_folder(folder, monkeypatch):
     assert {path.name for path in (folder / "figures").iterdir()} == {"bars.png", "bars.svg"}
 
 
-def test_a_reference_that_has_not_run_is_named(folder):
-    with pytest.raises(LandmarksError, match="'pose alone' has no finished run with landmarks"):
-        write_report(folder, "pose alone")
+@pytest.mark.parametrize("name", ["pose alone", "all"])
+def test_an_arm_by_itself_has_a_report(tmp_path, name):
+    """Run alone, an arm has nothing to be held against."""
+    make_run(tmp_path, {name: ARMS[name]}, faces=30, epochs=1)
+    assert write_report(tmp_path, "not run").row_count == 1
+    frame = pd.read_csv(tmp_path / "summary.csv", index_col="arm")
+    assert np.isnan(frame.loc[name, "mean_error_difference"]) and not (tmp_path / "figures").exists()
+
+
+def test_one_seed_tells_nothing_of_the_spread_over_seeds(tmp_path):
+    arms = {name: (*ARMS[name][:4], 1) for name in ("alone", "all")}
+    changes = contrast(measure(read_results(make_run(tmp_path, arms, faces=300, epochs=1))), {"all": "alone"})
+    row = changes.loc["all"]
+    assert row["mean_error_high"] < 0 and np.isnan(row["mean_error_p"]) and np.isnan(row["mean_error_p_holm"])
+    assert finding(row) == "perhaps better" and "for want of seeds" in phrase(row)
 
 
 @pytest.mark.parametrize(

@@ -40,7 +40,8 @@ it is the arm's own or the usual one of arms with the same network and number of
 two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. P-values are
 two-sided and corrected by Holm's method for the arms of their table; `≤` marks the smallest that so many rounds can
 tell. That something helps, hurts, errs less or more is said where the corrected p-value is below 0.05; that it *may*,
-where only the interval is clear of zero."""
+where only the interval is clear of zero. Without a second seed of any like arm there is no p-value, and the interval is
+that of the test faces alone."""
 
 
 @dataclass(frozen=True)

@@ -9,7 +9,7 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from landmarks.comparison import curves, figures, task_figures
-from landmarks.comparison.questions import pairs_with_others, pairs_with_single_task
+from landmarks.comparison.questions import pairs_with_others, pairs_with_single_task, single_task_arms
 from landmarks.comparison.summary import Measured
 from landmarks.evaluation.plots import save
 
@@ -64,10 +64,10 @@ DRAWINGS: dict[str, Drawing] = {
 
 
 def draw_figures(measured: Measured, folder: Path, suffixes: tuple[str, ...] = (".png", ".svg")) -> list[str]:
-    """Write the figures whose arms are there; return their names. Raises LandmarksError if no arm learns the landmarks
-    alone or a log is broken."""
-    drawn = []
-    for name, drawing in DRAWINGS.items():
+    """Write the figures whose arms are there; return their names. There are none unless an arm learns the landmarks
+    alone. Raises LandmarksError if a log is broken."""
+    drawn: list[str] = []
+    for name, drawing in DRAWINGS.items() if single_task_arms(measured.results) else ():
         figure = drawing.draw(measured)
         if figure.axes:
             drawn.append(name)

@@ -64,12 +64,17 @@ QUESTIONS: dict[str, Question] = {
 """By group, in the order of telling."""
 
 
+def single_task_arms(results: Results) -> list[ArmResults]:
+    """The arms of landmarks alone on all training faces."""
+    return [arm for arm in results.arms.values() if arm.locates and not arm.auxiliary and not arm.config["faces"]]
+
+
 def reference_arm(results: Results) -> ArmResults:
     """The single-task CNN: the first arm of landmarks alone on all training faces, of `tasks` if it has one.
 
     Raises LandmarksError if there is none.
     """
-    alone = [arm for arm in results.arms.values() if arm.locates and not arm.auxiliary and not arm.config["faces"]]
+    alone = single_task_arms(results)
     if not alone:
         raise LandmarksError(
             f"{results.folder}: no arm learns the landmarks alone; add one to the grid to compare with"

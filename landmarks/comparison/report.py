@@ -9,18 +9,15 @@ from rich.table import Table
 from landmarks.comparison.gallery import draw_figures
 from landmarks.comparison.results import read_results
 from landmarks.comparison.summary import measure, summarise, summary_table, write_summary
-from landmarks.errors import LandmarksError
 
 
 def write_report(folder: Path, reference: str) -> Table:
     """Write `summary.csv`, `summary.md` and `figures/` to a comparison's folder; return the summary for a terminal.
 
-    reference: the arm that the others are held against. Raises LandmarksError if it has no finished run or no
-    landmarks, and for results that cannot be read.
+    reference: the arm that the others are held against; without a finished run of it, or without landmarks, there are
+    no differences. Raises LandmarksError for results that cannot be read.
     """
     measured = measure(read_results(folder))
-    if reference not in measured.values["mean_error"]:
-        raise LandmarksError(f"{folder}: the reference {reference!r} has no finished run with landmarks; run it first")
     frame = summarise(measured, reference)
     write_summary(frame, reference, folder)
     draw_figures(measured, folder / "figures")

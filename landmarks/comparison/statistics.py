@@ -69,8 +69,8 @@ def seed_spreads(values: Mapping[str, np.ndarray], kinds: Mapping[str, Hashable]
 
     A spread told by two to five seeds alone is often far too small by chance. A kind's variance is the median of its
     arms' variances, each divided by the median of its distribution (chi-squared over k degrees of freedom, by Wilson
-    and Hilferty: (1 - 2 / 9k)^3), so that one arm that fails to train does not speak for the others. 0 where no arm of
-    a kind has two seeds.
+    and Hilferty: (1 - 2 / 9k)^3), so that one arm that fails to train does not speak for the others. NaN, not known,
+    where no arm of a kind has two seeds.
 
     values: by arm, (S, N) values of faces; kinds: by arm, what it shares with arms that should spread alike.
     """
@@ -82,7 +82,7 @@ def seed_spreads(values: Mapping[str, np.ndarray], kinds: Mapping[str, Hashable]
             own[arm] = float(figures.var(ddof=1))
             of_kind[kinds[arm]].append(own[arm] / (1 - 2 / (9 * degrees)) ** 3)
     pooled = {kind: float(np.median(variances)) for kind, variances in of_kind.items()}
-    return {arm: float(np.sqrt(max(own.get(arm, 0.0), pooled.get(kinds[arm], 0.0)))) for arm in values}
+    return {arm: float(np.sqrt(np.fmax(own.get(arm, np.nan), pooled.get(kinds[arm], np.nan)))) for arm in values}
 
 
 @dataclass(frozen=True)
@@ -94,7 +94,8 @@ class Difference:
     high: float
     """The 95 % interval."""
     p: float
-    """Two-sided p-value of no difference; NaN, as the interval, where a run has no finite error."""
+    """Two-sided p-value of no difference. NaN where the spread over seeds is not known, with an interval over faces
+    alone; both are NaN where a run has no finite error."""
 
 
 def differences(
@@ -121,7 +122,8 @@ def differences(
     finite = np.isfinite(gaps).all(axis=0)
     drawn = _drawn_means(np.where(finite, gaps, 0.0), rounds, seed)
     generator = np.random.default_rng([seed, 1])
-    noise = {arm: generator.normal(0, spreads[arm] / np.sqrt(len(values[arm])), rounds) for arm in sorted(means)}
+    errors = {arm: np.nan_to_num(spreads[arm]) / np.sqrt(len(values[arm])) for arm in sorted(means)}
+    noise = {arm: generator.normal(0, error, rounds) for arm, error in errors.items()}
     found = {}
     for place, (arm, reference) in enumerate(pairs.items()):
         value = float(gaps[:, place].mean())
@@ -131,7 +133,9 @@ def differences(
         rows = drawn[:, place] + noise[arm] - noise[reference]
         low, high = np.quantile(rows, [(1 - level) / 2, (1 + level) / 2])
         beyond = min(int((rows <= 0).sum()), int((rows >= 0).sum()))
-        found[arm] = Difference(value, float(low), float(high), min(1.0, 2 * (1 + beyond) / (1 + rounds)))
+        known = not np.isnan(spreads[arm] + spreads[reference])
+        p = min(1.0, 2 * (1 + beyond) / (1 + rounds)) if known else np.nan
+        found[arm] = Difference(value, float(low), float(high), p)
     return found
 
 

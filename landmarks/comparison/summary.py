@@ -85,8 +85,9 @@ def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
 
 
 def summarise(measured: Measured, reference: str) -> pd.DataFrame:
-    """Every arm, and its difference to the reference. Raises KeyError if the reference has no landmarks."""
-    pairs = {arm: reference for arm in measured.values["mean_error"] if arm != reference}
+    """Every arm, and its difference to the reference; no differences where the reference has no landmarks."""
+    located = measured.values["mean_error"]
+    pairs = {arm: reference for arm in located if arm != reference and reference in located}
     return describe(measured).join(contrast(measured, pairs))
 
 
@@ -139,9 +140,10 @@ def corrected(row: pd.Series, key: str) -> str:
 def caption(reference: str) -> str:
     """What the numbers of the summary are."""
     return (
-        f"Mean error and failures (landmarks off by more than 10 %), in % of the inter-ocular distance and of the "
+        "Mean error and failures (landmarks off by more than 10 %), in % of the inter-ocular distance and of the "
         f"landmarks, mean and standard deviation over seeds; difference of the mean error to {reference}, in points, "
-        f"with its 95 % interval and a p-value corrected for the number of arms."
+        "with its 95 % interval and a p-value corrected for the number of arms; where one seed is all there is, the "
+        "interval is that of the test faces alone and there is no p-value."
     )
 
 

@@ -11,7 +11,7 @@ from landmarks.comparison.summary import corrected
 LEVEL = 0.05
 FAILED, BETTER, WORSE = "failed", "better", "worse"
 PERHAPS_BETTER, PERHAPS_WORSE, NONE = "perhaps better", "perhaps worse", "no difference"
-_UNCERTAIN = "which is not certain once corrected for the number of arms"
+_UNCERTAIN = "which is not certain"
 _UNSEEN = "as far as these data can show"
 HELPING = {
     BETTER: ("helps", "help"),
@@ -63,14 +63,14 @@ def phrase(row: pd.Series, key: str = "mean_error") -> str:
     value, low, high = (row[f"{key}_{part}"] for part in ("difference", "low", "high"))
     if pd.isna(low):
         return "without a finite value in every run"
-    p = f"corrected p {corrected(row, key)}"
+    p = f"corrected p {corrected(row, key)}" if corrected(row, key) else "without a p-value for want of seeds"
     word, size = ("lower" if value < 0 else "higher"), f"{abs(value):.2f} points"
     span = f"{-high:.2f} to {-low:.2f}" if value < 0 else f"{low:.2f} to {high:.2f}"
     found = finding(row, key)
     if found == NONE:
         return f"no different {_UNSEEN} ({value:+.2f} points, {low:+.2f} to {high:+.2f}, {p})"
     if found in (PERHAPS_BETTER, PERHAPS_WORSE):
-        return f"perhaps {word}, by {size} ({span}), but not certain once corrected ({p})"
+        return f"perhaps {word}, by {size} ({span}), but not certain ({p})"
     return f"{word} by {size} ({span}, {p})"
 
 
