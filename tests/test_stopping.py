@@ -7,6 +7,7 @@ from landmarks.training.stopping import FLOOR, Stopping, stopping_index
 
 TASKS = ("points_5", "pose", "smile")
 INF, NAN = math.inf, math.nan
+TINY = np.finfo(float).tiny
 
 FALLING = [8.0, 4.0, 2.0, 1.0, 0.5]
 FLAT = [2.0] * 5
@@ -14,43 +15,42 @@ FLAT = [2.0] * 5
 
 def by_hand(train, val, strip, weight=1.0):
     """The formula for the last epoch, term by term."""
-    last = sorted(train[-strip:])
-    middle = strip * (last[strip // 2] if strip % 2 else (last[strip // 2 - 1] + last[strip // 2]) / 2)
+    last = sorted(train[-strip - 1 :])
+    middle = strip * (last[strip // 2] if strip % 2 == 0 else (last[strip // 2] + last[strip // 2 + 1]) / 2)
     return middle / (sum(last) - middle) * (val[-1] - min(train)) / (weight * min(train))
 
 
-@pytest.mark.parametrize("strip", [3, 4, 5])
+@pytest.mark.parametrize("strip", [2, 3, 4])
 @pytest.mark.parametrize("weight", [1.0, 0.5, 3.0])
 def test_index_is_the_papers_formula(strip, weight):
     val = [9.0, 6.0, 4.0, 3.0, 2.5]
     index = stopping_index(FALLING, val, strip, weight)
-    assert np.isnan(index[: strip - 1]).all()
-    for epoch in range(strip, 6):
+    assert np.isnan(index[:strip]).all()
+    for epoch in range(strip + 1, 6):
         assert index[epoch - 1] == pytest.approx(by_hand(FALLING[:epoch], val[:epoch], strip, weight))
 
 
 def test_index_of_numbers_that_can_be_checked_in_the_head():
-    # median 2, S = 9, k med = 6: trend 6 / 3 = 2; gap (3 - 1) / 1 = 2
-    assert stopping_index([6.0, 2.0, 1.0], [7.0, 5.0, 3.0], 3)[-1] == pytest.approx(4)
+    # median 2, S = 8, k med = 4: trend 4 / 4 = 1; gap (3 - 1) / 1 = 2
+    assert stopping_index([5.0, 2.0, 1.0], [7.0, 5.0, 3.0], 2)[-1] == pytest.approx(2)
 
 
 @pytest.mark.parametrize(
     "train, val, strip, expected",
     [
-        (FALLING[:2], FALLING[:2], 3, [NAN, NAN]),
+        (FALLING[:2], FALLING[:2], 2, [NAN, NAN]),
         ([], [], 3, []),
-        (FLAT, [1.0, 1.0, 3.0, 2.0, 1.0], 3, [NAN, NAN, INF, 0.0, -INF]),
-        ([0.1] * 7, [0.2] * 7, 7, [NAN] * 6 + [INF]),  # flat, though its sum is rounded
-        ([0.3, 0.2, 0.1], [0.5] * 3, 3, [NAN, NAN, INF]),  # straight is as flat to the formula
-        ([5.0, 4.8, 1.0], [9.0] * 3, 3, [NAN, NAN, 0.0]),  # falls ever faster
-        ([5.0, 4.8, 1.0], [0.5] * 3, 3, [NAN, NAN, 0.0]),  # and no gap
-        ([1.0, 4.8, 5.0], [9.0] * 3, 3, [NAN, NAN, 0.0]),  # rises ever slower
-        ([6.0, 2.0, 1.0], [1.0] * 3, 3, [NAN, NAN, 0.0]),  # no gap
-        ([6.0, 2.0, 1.0], [0.5] * 3, 3, [NAN, NAN, -1.0]),  # validation is better than training
-        ([NAN, 6.0, 2.0, 1.0, NAN], [3.0] * 5, 3, [NAN, NAN, NAN, 4.0, NAN]),  # unmeasured training
-        ([6.0, 2.0, 1.0, 1.0], [3.0, 3.0, NAN, 1.0], 3, [NAN, NAN, NAN, 0.0]),  # unmeasured validation
-        ([INF, 6.0, 2.0, 1.0], [3.0] * 4, 3, [NAN, NAN, NAN, NAN]),  # after a training that blew up
-        ([0.0, 0.0, 0.0], [0.0, 0.0, 0.1], 3, [NAN, NAN, INF]),
+        (FLAT, [1.0, 1.0, 3.0, 2.0, 1.0], 2, [NAN, NAN, 1.0, 0.0, -1.0]),  # flat: k times the gap
+        ([0.1] * 7, [0.2] * 7, 6, [NAN] * 6 + [6.0]),
+        ([0.3, 0.2, 0.1], [0.5] * 3, 2, [NAN, NAN, 8.0]),  # straight: k times the gap, too
+        ([5.0, 5.0, 0.0], [9.0] * 3, 2, [NAN, NAN, 0.0]),  # has just fallen
+        ([5.0, 5.0, 0.0], [0.0] * 3, 2, [NAN, NAN, 0.0]),  # and no gap
+        ([5.0, 2.0, 1.0], [1.0] * 3, 2, [NAN, NAN, 0.0]),  # no gap
+        ([5.0, 2.0, 1.0], [0.5] * 3, 2, [NAN, NAN, -0.5]),  # validation is better than training
+        ([NAN, 5.0, 2.0, 1.0, NAN], [3.0] * 5, 2, [NAN, NAN, NAN, 2.0, NAN]),  # unmeasured training
+        ([5.0, 2.0, 1.0, 1.0], [3.0, 3.0, NAN, 1.0], 2, [NAN, NAN, NAN, 0.0]),  # unmeasured validation
+        ([INF, 5.0, 2.0, 1.0], [3.0] * 4, 2, [NAN, NAN, NAN, NAN]),  # after a training that blew up
+        ([0.0, 0.0, 0.0], [0.0, 0.0, 1e-300], 2, [NAN, NAN, 2 * (1e-300 - TINY) / TINY]),
     ],
 )
 def test_edge_cases(train, val, strip, expected):
@@ -62,9 +62,9 @@ def test_edge_cases(train, val, strip, expected):
 
 @pytest.mark.parametrize("lowest", [0.0, 1e-9, 1e-3])
 def test_a_vanishing_training_error_is_floored(lowest):
-    index = stopping_index([8.0, 2.0, lowest], [1.0, 1.0, 1.0], 3)[-1]
+    index = stopping_index([8.0, 2.0, lowest], [1.0, 1.0, 1.0], 2)[-1]
     floor = FLOOR * 8.0
-    trend = 6.0 / (10.0 + lowest - 6.0)
+    trend = 4.0 / (10.0 + lowest - 4.0)
     assert index == pytest.approx(trend * (1 - floor) / floor)
 
 
@@ -120,17 +120,17 @@ HISTORY = log(
 
 
 def test_an_auxiliary_task_stops_and_stays_stopped():
-    rule = Stopping("task_wise", strip=3, threshold=5)
+    rule = Stopping("task_wise", strip=2, threshold=0.09)
     assert rule.stopped(HISTORY[:4], TASKS, {}) == {}
     assert rule.stopped(HISTORY[:5], TASKS, {}) == {"smile": 4}
     assert rule.stopped(HISTORY, TASKS, {}) == {"smile": 4}  # its index has fallen to 0 again
     assert rule.indices(HISTORY, TASKS, {})["smile"] == 0
-    assert rule.indices(HISTORY, TASKS, {})["points_5"] == INF  # and the main task goes on all the same
+    assert rule.indices(HISTORY, TASKS, {})["points_5"] == pytest.approx(2 * 8)  # and it goes on
 
 
 def test_epochs_are_named_as_in_the_log():
     shifted = [row | {"epoch": row["epoch"] + 10} for row in HISTORY]
-    assert Stopping("task_wise", 3, 5).stopped(shifted, TASKS, {}) == {"smile": 14}
+    assert Stopping("task_wise", 2, 0.09).stopped(shifted, TASKS, {}) == {"smile": 14}
 
 
 @pytest.mark.parametrize("later", [None, 2.0, 50.0])
@@ -140,19 +140,19 @@ def test_whether_a_stopped_task_is_still_measured_is_all_the_same(later):
         row["train"]["smile"] = later
         if later is None:
             del row["train"]["smile"]
-    rule = Stopping("task_wise", 3, 5)
+    rule = Stopping("task_wise", 2, 0.09)
     assert rule.stopped(cut, TASKS, {}) == {"smile": 4}
     assert math.isnan(rule.indices(cut, TASKS, {})["smile"]) == (later is None)
 
 
 def test_a_tasks_weight_divides_its_index():
-    rule = Stopping("none", strip=3)
+    rule = Stopping("none", strip=2)
     plain = rule.indices(HISTORY[:3], TASKS, {})
-    assert plain["points_5"] == pytest.approx(2 * 8)
+    assert plain["points_5"] == pytest.approx(0.8 * 8)
     halved = rule.indices(HISTORY[:3], TASKS, {"points_5": 2.0, "smile": 0.0})
     assert halved["points_5"] == pytest.approx(plain["points_5"] / 2)
     assert math.isnan(halved["smile"])  # it is not trained
-    everything_stops = Stopping("task_wise", 3, 1e-9)
+    everything_stops = Stopping("task_wise", 2, 1e-9)
     assert "smile" in everything_stops.stopped(HISTORY, TASKS, {})
     assert "smile" not in everything_stops.stopped(HISTORY, TASKS, {"smile": 0.0})
 

@@ -14,21 +14,23 @@ from landmarks.errors import LandmarksError
 def compare(
     grid: Annotated[Optional[Path], typer.Argument(help="TOML file of arms, such as docs/comparison.toml.")] = None,
     data: Annotated[Optional[Path], typer.Option(help="Folder made by `landmarks data prepare`.")] = None,
-    out: Annotated[Path, typer.Option(help="Folder for results, tables and figures; given again, the grid goes on.")] = Path(
-        "comparison"
-    ),
+    out: Annotated[
+        Path, typer.Option(help="Folder for results, tables and figures; given again, the grid goes on.")
+    ] = Path("comparison"),
     arm: Annotated[Optional[list[str]], typer.Option(help="Run only this arm; again for further ones.")] = None,
     split: Annotated[str, typer.Option(help="Faces to measure on; choose settings on val, not on test.")] = "test",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at once, sharing the CPU's cores.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    example: Annotated[bool, typer.Option("--example", help="A tiny grid on drawn faces, without any dataset.")] = False,
+    example: Annotated[
+        bool, typer.Option("--example", help="A tiny grid on drawn faces, without any dataset.")
+    ] = False,
 ) -> None:
     """Train every arm of a grid with every seed and compare them on the same faces, with intervals and figures."""
     from landmarks.comparison.example import EXAMPLE, draw_faces
     from landmarks.comparison.grid import read_grid
+    from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
-    from landmarks.comparison.summary import print_summary, write_summary
     from landmarks.datasets.dataset import load_crops, prepare, read_dataset
     from landmarks.inference.backend import choose_device
     from landmarks.inference.detect import create_detector
@@ -55,8 +57,7 @@ def compare(
         str(choose_device(device)),
         lambda line: output.print(line, markup=False),
     )
-    output.print(print_summary(out, arms.reference))
-    write_summary(out, arms.reference)
+    output.print(write_report(out, arms.reference))
     for failure in failures:
         errors.print(f"landmarks: {failure.run}: {failure.reason}", markup=False)
     if failures:

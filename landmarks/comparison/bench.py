@@ -29,12 +29,19 @@ class Bench:
     """The dataset's rows, points moved into the pictures."""
     pictures: np.ndarray
     """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped: the face and its surroundings."""
-    squares: np.ndarray
-    """(N, 4): face squares of the detector's boxes, one extent of the landmarks wide."""
+    boxes: np.ndarray
+    """(N, 4): face squares of the detector's boxes, one extent of the landmarks wide; or whole images."""
+    whole: np.ndarray
+    """(N,) bool: the square is the whole image, whatever the network's crop scale."""
     fallback: np.ndarray
     """(N,) bool: the detector found nothing and the whole image was taken."""
     interocular: np.ndarray
     """(N,): distance of the eyes in pixels of the dataset's images."""
+
+    def squares(self, crop_scale: float) -> np.ndarray:
+        """(N, 4): the squares that a network's first pass sees."""
+        sides = self.boxes[:, 2] * np.where(self.whole, 1.0, crop_scale)
+        return np.concatenate([self.boxes[:, :2], sides[:, None], self.boxes[:, 3:]], axis=1)
 
     @property
     def points(self) -> np.ndarray:
@@ -54,14 +61,16 @@ def make_bench(
     Images that cannot be read are left out with a warning. Raises DataError without faces that have five points.
     """
     given = (dataset.table["split"] == split) & dataset.table[POINTS_5.name].notna()
-    rows = np.flatnonzero(given.to_numpy())
+    rows = np.flatnonzero(given.to_numpy()).tolist()
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no faces with {POINTS_5.name} in the split {split!r}")
     temporary = folder.with_name(folder.name + ".partial")
     temporary.mkdir(parents=True, exist_ok=True)
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pictures = np.lib.format.open_memmap(temporary / "pictures.npy", "w+", np.uint8, shape)
-    whole, kept, squares, fallback, distance = WholeImage(), [], [], [], []
+    image = WholeImage()
+    kept: list[int] = []
+    columns: dict[str, list] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
     moved = dataset.table[POINTS_5.name].copy()
     for done, row in enumerate(rows):
         progress(done, len(rows))
@@ -72,23 +81,25 @@ def make_bench(
             warnings.warn(f"left out: {error}", stacklevel=2)
             continue
         found = detector(picture, name)
-        rule = detector.rule if len(found) else whole.rule
-        boxes = found.boxes if len(found) else whole(picture).boxes
-        square = rule.squares(middle_box(boxes, picture), 1.0)
-        matrix = crop_matrices(square * [1, 1, CACHE_SCALE, 1], CACHE_SIZE)
+        rule = detector.rule if len(found) else image.rule
+        box = middle_box(found.boxes if len(found) else image(picture).boxes, picture)
+        x, y, side, angle = rule.squares(box, 1.0)[0]
+        fixed = rule.squares(box, CACHE_SCALE)[0, 2] == side
+        around = side if fixed else side * CACHE_SCALE
+        matrix = crop_matrices(np.array([[x, y, around, angle]]), CACHE_SIZE)
         points = np.asarray(moved.iloc[row], float)
-        distance.append(np.linalg.norm(np.subtract(*points[list(POINTS_5.interocular)])))
+        columns["interocular"].append(np.linalg.norm(np.subtract(*points[list(POINTS_5.interocular)])))
         pictures[len(kept)] = extract_crop(picture, matrix[0], CACHE_SIZE)
         middle = (CACHE_SIZE - 1) / 2
-        squares.append([middle, middle, CACHE_SIZE / CACHE_SCALE, 0.0])
+        columns["boxes"].append([middle, middle, CACHE_SIZE * side / around, 0.0])
+        columns["whole"].append(bool(fixed))
         moved.iloc[row] = transform(matrix, points[None])[0]
-        fallback.append(len(found) == 0)
+        columns["fallback"].append(len(found) == 0)
         kept.append(row)
     progress(len(rows), len(rows))
     pictures.flush()
     save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], temporary / "faces.parquet")
-    facts = {"squares": squares, "fallback": fallback, "interocular": distance}
-    (temporary / "bench.json").write_text(json.dumps(facts))
+    (temporary / "bench.json").write_text(json.dumps(columns))
     os.replace(temporary, folder)
 
 
@@ -98,9 +109,9 @@ def open_bench(folder: Path) -> Bench:
         facts = json.loads((folder / "bench.json").read_text())
         table = load_table(folder / "faces.parquet")
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)[: len(table)]
-        squares, fallback, interocular = (np.array(facts[key]) for key in ("squares", "fallback", "interocular"))
-        if not len(table) == len(pictures) == len(squares) == len(fallback) == len(interocular):
+        columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
+        if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{folder}: test faces cannot be read ({error}); delete the folder, it is made anew") from error
-    return Bench(table, pictures, squares, fallback, interocular)
+    return Bench(table, pictures, **columns)

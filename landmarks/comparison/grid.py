@@ -117,6 +117,10 @@ class Arm:
         """Plain values."""
         return asdict(self) | {"tasks": list(self.tasks)}
 
+    def what_is_run(self) -> dict:
+        """Plain values without those that say how often it is run and where it is told of."""
+        return {key: value for key, value in self.as_dict().items() if key not in ("seeds", "group")}
+
 
 @dataclass(frozen=True)
 class Grid:

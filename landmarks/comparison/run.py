@@ -105,10 +105,12 @@ def _run_all(missing, out: Path, jobs: int, device: str, report: Callable[[str],
                 rest = (time.perf_counter() - started) / spent * left
                 try:
                     line = future.result()
-                except Exception as error:  # noqa: BLE001  one arm must not cost the others
+                except Exception as error:
                     failures.append(Failure(name, f"{type(error).__name__}: {error}"))
                     line = f"failed: {failures[-1].reason}"
-                report(f"{name}: {line}; {len(missing) - len(running)} of {len(missing)}, about {rest / 60:.0f} min left")
+                report(
+                    f"{name}: {line}; {len(missing) - len(running)} of {len(missing)}, about {rest / 60:.0f} min left"
+                )
     return failures
 
 
@@ -142,8 +144,8 @@ def _finished(out: Path, arm: Arm, seed: int) -> bool:
     if not path.is_file():
         return False
     kept = json.loads(pd.read_parquet(path, columns=["config"])["config"].iloc[0])
-    now = json.loads(json.dumps(arm.as_dict()))
-    differing = [key for key in now if key not in ("seeds", "group") and kept.get(key) != now[key]]
+    now = json.loads(json.dumps(arm.what_is_run()))
+    differing = [key for key in now if kept.get(key) != now[key]]
     if differing:
         raise LandmarksError(
             f"{path}: the arm had another {differing[0]} when it was run; rename the arm, delete the file, "
@@ -170,5 +172,3 @@ def _faces(bench: Bench) -> pd.DataFrame:
     """The table of the test faces that goes with the results."""
     frame = bench.table[["image", *ATTRIBUTES, "source"]].reset_index(drop=True)
     return frame.assign(interocular=bench.interocular, fallback=bench.fallback)
-
-

@@ -35,8 +35,7 @@ def see(network: nn.Module, bench: Bench, crop_scale: float, passes: int) -> See
 
     Networks without landmarks have one pass.
     """
-    squares = bench.squares * [1, 1, crop_scale, 1]
-    seen = _see_once(network, bench, squares)
+    seen = _see_once(network, bench, bench.squares(crop_scale))
     for _ in range(passes - 1):
         if seen.points is not None:
             seen = _see_once(network, bench, face_squares(seen.points, POINTS_5, crop_scale))

@@ -55,7 +55,7 @@ def train_arm(
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     feed, held_out = Kept(faces, arm.batch_size, seed, True), Kept(views["val"], arm.batch_size, seed, False)
-    settings = {"arm": arm.as_dict(), "seed": seed, "training": asdict(training), "faces": len(faces)}
+    settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
     trained = fit(network, objective, feed, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})

@@ -10,6 +10,7 @@ import json
 import os
 from collections.abc import Callable
 from pathlib import Path
+from typing import cast
 
 import numpy as np
 import torch
@@ -59,7 +60,7 @@ def make_views(
                 arrays[name][view, index] = tensor.numpy()
             progress(view * len(samples) + index + 1, count * len(samples))
     for array in arrays.values():
-        array.flush()
+        cast(np.memmap, array).flush()
     (temporary / FACTS).write_text(json.dumps({"views": count, "faces": len(samples), "names": sorted(arrays)}))
     os.replace(temporary, folder)
 

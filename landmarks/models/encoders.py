@@ -1,6 +1,9 @@
-"""Encoders: a crop in, features out. `compact` and `accurate` are ours: plain strided 3x3 convolutions with a few
-residual blocks, wide and shallow, which is what a CPU computes fast. `tcdcn` and `tcdcn-journal` are the networks of the
-papers that the comparison is about. `torchvision:NAME` is any convolutional network of torchvision's."""
+"""Encoders: a crop in, features out.
+
+`compact` and `accurate` are ours: plain strided 3x3 convolutions with a few residual blocks, wide and shallow, which is
+what a CPU computes fast. `tcdcn` and `tcdcn-journal` are the networks of the papers that the comparison is about.
+`torchvision:NAME` is any convolutional network of torchvision's.
+"""
 
 from __future__ import annotations
 
@@ -96,21 +99,29 @@ class Papers(nn.Module):
         super().__init__()
         stages: list[nn.Module] = []
         channels, side = 1, input_size
+        first: list[nn.Module] = [Grey()]
         for number, (kernel, outputs) in enumerate(layers, start=1):
             pooled, outputs = number < len(layers), round(outputs * width)
-            stages.append(nn.Sequential(nn.Conv2d(channels, outputs, kernel), activation(pooled)))
+            stages.append(nn.Sequential(*first, nn.Conv2d(channels, outputs, kernel), activation(pooled)))
+            first = []
             channels, side = outputs, (side - kernel + 1) // (2 if pooled else 1)
         if side < 1:
             raise ValueError(f"crops of {input_size} pixels are too small for this encoder")
         stages.append(nn.Sequential(nn.Flatten(), nn.Linear(channels * side * side, features), activation(False)))
         self.stages = nn.ModuleList(stages)
-        self.register_buffer("luma", torch.tensor(LUMA).reshape(1, 3, 1, 1), persistent=False)
 
     def forward(self, x: Tensor) -> Tensor:
-        x = (x * self.luma.to(x.dtype)).sum(dim=1, keepdim=True).contiguous(memory_format=torch.channels_last)
         for stage in self.stages:
             x = stage(x)
         return x
+
+
+class Grey(nn.Module):
+    """(N, 3, S, S) red, green, blue -> (N, 1, S, S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        red, green, blue = x.unbind(dim=1)
+        return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None]
 
 
 class AbsTanh(nn.Module):

@@ -7,18 +7,16 @@ import os
 from pathlib import Path
 
 import torch
-from torch import nn
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from landmarks.errors import WeightsError
 
 KEY = "training"
 
 
-def save_state(
-    path: Path, settings: dict, epochs_done: int, parts: dict[str, nn.Module], optimizer, schedule
-) -> None:
+def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn.Module], optimizer, schedule) -> None:
     """Write everything that the next epoch needs; whole or not at all. parts: what learns or averages, by name."""
     tensors = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     state = optimizer.state_dict()

@@ -44,7 +44,7 @@ class Loaded:
         return len(self.samples)
 
     def steps(self) -> int:
-        return -(-(self.draw and self.config.draws or len(self)) // self.config.batch_size)
+        return -(-((self.draw and self.config.draws) or len(self)) // self.config.batch_size)
 
     def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
         generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)

@@ -31,8 +31,6 @@ from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.weighting import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
-STITCH_RATE = 100.0
-"""Learning rate of cross-stitch units over that of the rest: the lower end of the paper's 10^2 to 10^3."""
 
 
 def train(
@@ -65,9 +63,7 @@ def train(
     if start is not None:
         settings["start"] = start.sha256
     objective = TaskObjective(network_config, config)
-    return cast(
-        Network, fit(network, objective, feeds["train"], feeds["val"], config, out, settings, device, report)
-    )
+    return cast(Network, fit(network, objective, feeds["train"], feeds["val"], config, out, settings, device, report))
 
 
 def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, seed: int) -> Samples:
@@ -98,9 +94,8 @@ def fit(
     weighting = create_weighting(config.weighting, objective.tasks, config.task_weights).to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, weighting, config), lr=config.learning_rate)
-    rates = [group["lr"] for group in optimizer.param_groups]
     steps = config.epochs * feed.steps()
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, rates, total_steps=steps, pct_start=0.15)
+    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
     parts = {"network": network, "average": average, "weighting": weighting}
     done = _resume(out, settings, parts, optimizer, schedule)
     history = _history(out / "log.jsonl", done)
@@ -196,20 +191,16 @@ def shared_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
 
 
 def _parameter_groups(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> list[dict]:
-    """Weight decay for matrices and kernels, none for biases, normalisation and task weights; a higher rate for
-    cross-stitch units, which are few and far from all data (Misra et al., CVPR 2016, section 3.3)."""
+    """Weight decay for matrices and kernels, none for biases, normalisation, cross-stitch units and task weights.
+
+    The units learn at the rate of the rest: the 100 to 1000 times that Misra et al. (CVPR 2016, section 3.3) give them
+    are for gradient descent; Adam's steps do not shrink with the gradient.
+    """
     units = [unit for module in network.modules() if isinstance(module, CrossStitch) for unit in module.stitches()]
     known = {id(unit) for unit in units}
     matrices = [p for p in network.parameters() if p.ndim > 1 and id(p) not in known]
-    vectors = [p for p in network.parameters() if p.ndim <= 1 and id(p) not in known]
-    vectors += list(weighting.parameters())
-    groups = [
-        {"params": matrices, "weight_decay": config.weight_decay, "lr": config.learning_rate},
-        {"params": vectors, "weight_decay": 0.0, "lr": config.learning_rate},
-    ]
-    if units:
-        groups.append({"params": units, "weight_decay": 0.0, "lr": STITCH_RATE * config.learning_rate})
-    return groups
+    rest = [p for p in network.parameters() if p.ndim <= 1 or id(p) in known] + list(weighting.parameters())
+    return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
 def _resume(out: Path, settings: dict, parts: dict[str, nn.Module], optimizer, schedule) -> int:

@@ -56,7 +56,7 @@ class TaskObjective:
         if network.locator is not None:
             away = network.locator(batch["coarse"]) - batch["coarse_points"]
             values["locator_distance"] = 100 * away.norm(dim=-1).nanmean() / network.locator.size
-        return {name: (float(value), _labelled(batch, name)) for name, value in values.items()}
+        return {name: (float(value.detach()), _labelled(batch, name)) for name, value in values.items()}
 
     def _of_outputs(self, network: Network, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
         losses = task_losses(self.network, outputs, batch, self.config.points_loss)
@@ -69,7 +69,7 @@ class TaskObjective:
 class CascadeObjective:
     """Losses of the cascade's levels, which learn side by side."""
 
-    tasks = (POINTS_5.name,)
+    tasks: tuple[str, ...] = (POINTS_5.name,)
 
     def losses(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, Tensor]:
         """The main task's loss: the sum over the levels."""
@@ -81,8 +81,10 @@ class CascadeObjective:
         assert isinstance(network, Cascade)
         true, count = batch[POINTS_5.name], _labelled(batch, POINTS_5.name)
         values = network.losses(batch["crop"], true)
-        levels = (network(batch["crop"]) - true[:, None]).norm(dim=-1).nanmean(dim=(0, 2)) * 100 / batch["crop"].shape[1]
-        figures = {name: (float(value), count) for name, value in values.items()}
+        levels = (
+            (network(batch["crop"]) - true[:, None]).norm(dim=-1).nanmean(dim=(0, 2)) * 100 / batch["crop"].shape[1]
+        )
+        figures = {name: (float(value.detach()), count) for name, value in values.items()}
         figures[POINTS_5.name] = (float(sum(values.values())), count)
         figures |= {f"level_{level}_distance": (float(value), count) for level, value in enumerate(levels, start=1)}
         return figures | {f"{POINTS_5.name}_distance": (float(levels[-1]), count)}

@@ -24,16 +24,16 @@ def stopping_index(
     epochs over which the training error's trend is seen; weight: the task's coefficient, lambda -> (E,) float64.
 
     The index is trend x gap (Zhang et al., ECCV 2014, task-wise early stopping). Trend = k med / (S - k med) with the
-    median med and the sum S of the last k training errors; gap = (val - low) / (lambda low) with the lowest training
-    error low so far. It is Prechelt's quotient of generalisation loss and progress (1998) with a median for his
-    minimum. Where the formula is silent or breaks:
+    median med and the sum S of the training errors of epochs t - k to t; gap = (val - low) / (lambda low) with the
+    lowest training error low so far. It is Prechelt's quotient of generalisation loss and progress (1998) with a median
+    for his minimum. Where the formula is silent or breaks:
 
-    - Before k epochs, or where an error is not measured, there is no trend: NaN.
-    - S has exactly k terms. The paper's limits can be read as k + 1 terms; then the trend of a flat strip would be k.
-    - S = k med: the trend is infinite, and the index is +inf if val > low. So it is in a flat strip, which is meant,
-      and also in a straight one: the formula measures how the fall bends, not how fast it is.
-    - S < k med: the error falls ever faster (or rises ever slower). The trend is clamped to 0, never negative.
-    - val <= low: nothing is lost by going on, the index is 0 or less; 0 where the trend is infinite and val = low.
+    - Before k + 1 epochs, or where an error is not measured, there is no trend: NaN.
+    - S has the k + 1 terms that its limits name. The trend of a flat strip then is k, that of one that rises less, of
+      one that falls more or less as it bends. With k terms it would be infinite for flat and for straight strips alike,
+      and between them jump from epoch to epoch.
+    - S <= k med: the error has just fallen much faster than before. The trend is clamped to 0, never negative.
+    - val <= low: nothing is lost by going on, the index is 0 or less.
     - low is floored at `FLOOR` times the largest training error so far: an easy task whose error vanishes would stop
       for a gap of any size.
 
@@ -44,26 +44,26 @@ def stopping_index(
     if strip < 2 or not weight > 0:
         raise ValueError(f"strip must be 2 or more and weight positive, not {strip} and {weight}")
     index = np.full(len(train), np.nan)
-    if len(train) < strip:
+    if len(train) <= strip:
         return index
     errors, held_out = np.asarray(train, dtype=float), np.asarray(val, dtype=float)
     floor = np.maximum(FLOOR * np.fmax.accumulate(errors), np.finfo(float).tiny)
     low = np.maximum(np.fmin.accumulate(errors), floor)
-    trend = _trend(np.lib.stride_tricks.sliding_window_view(errors, strip))  # (E - k + 1, k) -> (E - k + 1,)
+    trend = _trend(np.lib.stride_tricks.sliding_window_view(errors, strip + 1))  # (E - k, k + 1) -> (E - k,)
     with np.errstate(over="ignore", invalid="ignore"):
-        gap = ((held_out - low) / (weight * low))[strip - 1 :]
-        index[strip - 1 :] = np.where((gap == 0) & (trend == np.inf), 0.0, trend * gap)
+        index[strip:] = trend * ((held_out - low) / (weight * low))[strip:]
     return index
 
 
 def _trend(strips: np.ndarray) -> np.ndarray:
-    """k med / (S - k med). strips: (M, k) -> (M,), 0 to inf, NaN where an error is not finite."""
-    middle = strips.shape[1] * np.median(strips, axis=1)
-    bend = strips.sum(axis=1) - middle
-    bend[np.abs(bend) <= 1e-9 * middle] = 0.0  # S = k med, but for rounding
+    """k med / (S - k med). strips: (M, k + 1) -> (M,), 0 or more, NaN where an error is not finite."""
+    strip = strips.shape[1] - 1
+    middle, total = strip * np.median(strips, axis=1), strips.sum(axis=1)
+    bend = np.where(total > 0, total - middle, 1.0)
     with np.errstate(divide="ignore", invalid="ignore"):
-        trend = np.where(bend > 0, middle / bend, np.where(bend == 0, np.inf, 0.0))
-    return np.where(np.isfinite(bend), trend, np.nan)
+        trend = np.where(bend > 1e-9 * middle, middle / bend, 0.0)
+    trend[total == 0] = strip  # flat at 0
+    return np.where(np.isfinite(total), trend, np.nan)
 
 
 @dataclass(frozen=True)
@@ -78,7 +78,7 @@ class Stopping:
     """`none`; `task_wise`: each auxiliary task by its index; `global`: all at once by the main task."""
     strip: int = 5
     """Epochs over which a task's trend is seen (`task_wise`)."""
-    threshold: float = 100.0
+    threshold: float = 3.0
     """A task stops when its index exceeds this (`task_wise`). The paper does not give its value, nor that of strip."""
     patience: int = 10
     """Epochs without a better main task after which training ends (`global`)."""
