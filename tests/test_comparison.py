@@ -203,12 +203,14 @@ def test_one_seed_gives_one_result(small, tmp_path):
             np.testing.assert_array_equal(one, other)
 
 
-def test_an_arm_that_fails_costs_only_itself(small, tmp_path):
-    # a mouth of 16 pixels: nothing is left of the crop after the encoder's convolutions
-    broken = dataclasses.replace(GRID.arms[0], name="broken", batch_size=10**6, learning_rate=1e30)
-    object.__setattr__(broken, "tasks", ("nonsense",))
-    failures = compare(Grid((GRID.arms[0], broken), "one"), *small, WholeImage(), tmp_path)
-    assert [failure.run for failure in failures] == ["broken-0"]
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_arm_that_fails_costs_only_itself(small, tmp_path, jobs):
+    broken = tmp_path / "runs" / "two-0" / "state.safetensors"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"?")
+    failures = compare(GRID, *small, WholeImage(), tmp_path, jobs=jobs)
+    assert [failure.run for failure in failures] == ["two-0"]
+    assert "WeightsError" in failures[0].reason
     assert list(pd.read_parquet(tmp_path / "results.parquet")["arm"]) == ["one"]
 
 

@@ -7,8 +7,8 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable
-from concurrent.futures import FIRST_COMPLETED, ProcessPoolExecutor, wait
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -31,6 +31,8 @@ from landmarks.schemes import ATTRIBUTES
 VIEWS = 12
 """Views of a training face; a network sees each of them every twelfth epoch."""
 SETTINGS = "compare.json"
+Runs = list[tuple[Arm, int]]
+Outcomes = Iterator[tuple[Arm, int, "str | Exception"]]
 
 
 @dataclass(frozen=True)
@@ -88,30 +90,41 @@ def run_name(arm: Arm, seed: int) -> str:
     return f"{arm.name}-{seed}"
 
 
-def _run_all(missing, out: Path, jobs: int, device: str, report: Callable[[str], None]) -> list[Failure]:
+def _run_all(missing: Runs, out: Path, jobs: int, device: str, report: Callable[[str], None]) -> list[Failure]:
     failures: list[Failure] = []
     costs = {arm.name: _cost(arm) for arm, _ in missing}
     left, spent, started = sum(costs[arm.name] for arm, _ in missing), 0.0, time.perf_counter()
-    threads = max(1, (os.cpu_count() or 1) // max(jobs, 1))
+    outcomes = _one_by_one(missing, out, device) if jobs == 1 else _side_by_side(missing, out, jobs, device)
+    for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
+        name, line = run_name(arm, seed), outcome
+        if isinstance(outcome, Exception):
+            failures.append(Failure(name, f"{type(outcome).__name__}: {outcome}"))
+            line = f"failed: {failures[-1].reason}"
+        left, spent = left - costs[arm.name], spent + costs[arm.name]
+        rest = (time.perf_counter() - started) / spent * left
+        report(f"{name}: {line}; {done} of {len(missing)}, about {rest / 60:.0f} min left")
+    return failures
+
+
+def _one_by_one(missing: Runs, out: Path, device: str) -> Outcomes:
+    for arm, seed in missing:
+        try:
+            yield arm, seed, _run_one(arm, seed, out, device)
+        except Exception as error:  # one arm must not cost the others
+            yield arm, seed, error
+
+
+def _side_by_side(missing: Runs, out: Path, jobs: int, device: str) -> Outcomes:
+    """In processes of their own, which share the cores."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
     context = multiprocessing.get_context("spawn")
     with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_quiet, initargs=(threads,)) as pool:
         running = {pool.submit(_run_one, arm, seed, out, device): (arm, seed) for arm, seed in missing}
-        while running:
-            ended, _ = wait(running, return_when=FIRST_COMPLETED)
-            for future in ended:
-                arm, seed = running.pop(future)
-                name = run_name(arm, seed)
-                left, spent = left - costs[arm.name], spent + costs[arm.name]
-                rest = (time.perf_counter() - started) / spent * left
-                try:
-                    line = future.result()
-                except Exception as error:
-                    failures.append(Failure(name, f"{type(error).__name__}: {error}"))
-                    line = f"failed: {failures[-1].reason}"
-                report(
-                    f"{name}: {line}; {len(missing) - len(running)} of {len(missing)}, about {rest / 60:.0f} min left"
-                )
-    return failures
+        for future in as_completed(running):
+            error = future.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+            yield *running[future], error or future.result()
 
 
 def _quiet(threads: int) -> None:
