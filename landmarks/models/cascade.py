@@ -22,6 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
+from landmarks.models.encoders import LUMA
 from landmarks.models.heads import Regression
 
 
@@ -58,7 +59,6 @@ HALF = Structure(
     points=3,
 )
 PATCH = Structure((15, 15), (Stage(20, 4), Stage(40, 3)), hidden=60, points=1)
-LUMA = (0.299, 0.587, 0.114)
 
 
 class Refinement(NamedTuple):
@@ -165,11 +165,11 @@ class Networks(nn.Module):
 
 
 def _begin(conv: nn.Conv2d) -> None:
-    """Random weights that sum to 0 in every filter. Rectified maps are never negative: most of what other filters see
-    is that a map is there, not what is in it, and the first level hardly learns for long."""
-    fan_in = conv.weight[0].numel()
+    """Random weights that sum to 0 in every filter, of variance 1 / inputs (LeCun et al., "Efficient BackProp", 1998).
+    Rectified maps are positive: what other filters see is mostly that a map is there, and the first level, four of them
+    deep, is slow to see what is in it."""
     with torch.no_grad():
-        weights = conv.weight.normal_(std=(3 / fan_in) ** 0.5)
+        weights = conv.weight.normal_(std=conv.weight[0].numel() ** -0.5)
         weights -= weights.mean(dim=(1, 2, 3), keepdim=True)
 
 
