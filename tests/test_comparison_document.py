@@ -159,6 +159,15 @@ def test_tables_have_equal_rows(folder):
             assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
+def test_a_cascade_is_told_level_by_level_with_its_cost(folder):
+    measured = measure(read_results(folder))
+    body = group_section(measured, describe(measured), "cascade").body
+    errors, costs = next(part for part in body if "after level" in part).splitlines()[2:]
+    costs = [int(cell.replace(",", "")) for cell in costs.split("|")[2:5]]
+    errors = [float(cell.split("±")[0]) for cell in errors.split("|")[2:5]]
+    assert costs[0] < costs[1] < costs[2] and errors[0] > errors[1] > errors[2]
+
+
 def test_a_comparison_of_two_arms_has_a_page(tmp_path):
     """Nothing but what is there is told; an arm that diverged is not taken for a worse one."""
     arms = {name: ARMS[name] for name in ("alone", "pose")} | {

@@ -27,9 +27,10 @@ def learning_curves(measured: Measured) -> Figure:
     panels[0].set_yscale("log")
     plain_numbers(panels[0].yaxis)
     if len(arms) == 2:
-        panels[1].set_ylabel("loss of the other tasks, learnt together")
+        panels[1].set_ylabel("loss of the other tasks\nover a blind guess's")
         for task, colour in zip(ATTRIBUTES, COLOURS[1:]):
-            _lines(panels[1], _logs(results, arms[1]), task, colour, task)
+            # A guess that takes all classes for equally likely costs the logarithm of their number.
+            _lines(panels[1], _logs(results, arms[1]), task, colour, task, np.log(len(ATTRIBUTES[task])))
     for axes in panels:
         axes.plot([], [], color="grey", ls="--", label="training")
         axes.plot([], [], color="grey", label="validation")
@@ -83,11 +84,13 @@ def _index_line(axes, log: list[dict], task: str) -> None:
         axes.plot(stop, 0.97 if np.isnan(value) else value, "o", color=COLOURS[1], ms=6, zorder=3, transform=transform)
 
 
-def _lines(axes, logs: list[list[dict]], task: str, colour: str, label: str) -> None:
+def _lines(axes, logs: list[list[dict]], task: str, colour: str, label: str, unit: float = 1.0) -> None:
     """Means over seeds, to the last epoch that all of them have, with a band from the lowest to the highest."""
     epochs = range(min(len(log) for log in logs))
     for part, style in (("train", "--"), ("val", "-")):
-        values = np.array([[log[epoch].get(part, {}).get(task, np.nan) for epoch in epochs] for log in logs], float)
+        values = (
+            np.array([[log[epoch].get(part, {}).get(task, np.nan) for epoch in epochs] for log in logs], float) / unit
+        )
         if np.isnan(values).all():
             continue
         axes.plot(epochs, values.mean(axis=0), color=colour, ls=style, lw=1.5, label=label if part == "val" else None)

@@ -9,6 +9,7 @@ import pandas as pd
 
 from landmarks.comparison import paper
 from landmarks.comparison.accuracies import accuracy_contrast
+from landmarks.comparison.grid import Arm
 from landmarks.comparison.questions import (
     QUESTIONS,
     all_tasks,
@@ -18,9 +19,11 @@ from landmarks.comparison.questions import (
     reference_arm,
     tasks_text,
 )
+from landmarks.comparison.results import ArmResults
 from landmarks.comparison.summary import Measured, contrast, corrected, interval, spread
 from landmarks.comparison.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
 from landmarks.evaluation.card import markdown_table
+from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
 
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
@@ -156,10 +159,13 @@ def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section
     plain = _plain(measured, described, group)
     body, brief = list(plain.body), list(plain.brief)
     names = [name for name, arm in measured.results.arms.items() if arm.group == group and arm.levels]
-    if names:
-        keys = [f"level_{level}_mean_error" for level in (1, 2, 3)]
-        rows = [[f"`{name}`", *(spread(described.loc[name], key) for key in keys)] for name in names]
-        body.append(markdown_table(["mean error, %", "after level 1", "level 2", "level 3"], rows))
+    rows = []
+    for name in names:
+        errors = [spread(described.loc[name], f"level_{level}_mean_error") for level in range(1, LEVELS + 1)]
+        costs = [f"{cost:,}" for cost in _level_costs(measured.results.arms[name])]
+        rows += [[f"`{name}`, mean error, %", *errors], ["multiply-adds up to there", *costs]]
+    if rows:
+        body.append(markdown_table(["after level", *(str(level) for level in range(1, LEVELS + 1))], rows))
     whole = all_tasks(measured.results)
     if whole is not None:
         frame = contrast(measured, {name: whole.name for name in names})
@@ -169,6 +175,12 @@ def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section
             body += _bullets([line])
             brief.append(line)
     return Section(tuple(body), tuple(brief))
+
+
+def _level_costs(arm: ArmResults) -> list[int]:
+    """Multiply-adds of a face up to each level of a cascade."""
+    cascade = Cascade(Arm(**arm.config).network_config().input_size)
+    return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
 
 
 def _accuracy(measured: Measured) -> Section:

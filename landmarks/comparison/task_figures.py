@@ -132,7 +132,7 @@ def _by_category(measured: Measured, values: Callable[[ArmResults], list[np.ndar
             look["color"] = COLOURS[0]
         right.errorbar(at, 100 * middle, bars, label=tasks_text(arms[name]), **look)
     right.axhline(0, color=INK, lw=1)
-    right.set_ylabel("difference to landmarks only, points, 95 % intervals")
+    right.set_ylabel("difference to landmarks only,\npoints, with 95 % intervals")
     for axes in (left, right):
         axes.set_xticks(range(len(names)), labels=names, fontsize=8)
         axes.grid(visible=False, axis="x")
