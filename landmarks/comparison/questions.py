@@ -45,6 +45,7 @@ QUESTIONS: dict[str, Question] = {
     "weighting": Question(
         "Does weighting the tasks help?", "The losses' weights are fixed, or follow the training.", "fixed weights"
     ),
+    "budget": Question("Is it a matter of longer training?", "The same arms, trained for longer."),
     "networks": Question(
         "What is left with other networks?", "The paper's network, its journal version and a modern one."
     ),
