@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
+
 import numpy as np
 from matplotlib.figure import Figure
 
 from landmarks import metrics
-from landmarks.comparison.questions import EVERY, all_tasks, nearest, reference_arm, tasks_text
+from landmarks.comparison.questions import EVERY, nearest, other_reference, reference_arm, tasks_text
 from landmarks.comparison.results import ArmResults
 from landmarks.comparison.statistics import THRESHOLD
 from landmarks.comparison.summary import Measured, contrast
@@ -39,13 +41,14 @@ def error_distributions(measured: Measured) -> Figure:
 
 
 def sharing_path(measured: Measured) -> Figure:
-    """Error against the strength that holds the towers together, between no sharing and hard sharing."""
-    results = measured.results
-    reference, whole = reference_arm(results), all_tasks(results)
+    """Error against the strength that holds the towers together, between no sharing and hard sharing of those tasks."""
+    results, reference = measured.results, reference_arm(measured.results)
+    network = [arm for arm in results.arms.values() if arm.config["network"] == reference.config["network"]]
+    coupled = [arm for arm in network if arm.locates and arm.config["sharing"] in SHARINGS]
+    same = [arm for arm in network if coupled and arm.config["tasks"] == coupled[0].config["tasks"]]
     paths: dict[tuple[str, float], list[ArmResults]] = {}
-    for arm in results.arms.values():
-        if arm.locates and arm.config["sharing"] in SHARINGS and arm.config["network"] == reference.config["network"]:
-            paths.setdefault((arm.config["sharing"], arm.config["width"]), []).append(arm)
+    for arm in (arm for arm in same if arm.config["sharing"] in SHARINGS):
+        paths.setdefault((arm.config["sharing"], arm.config["width"]), []).append(arm)
     paths = {key: sorted(arms, key=_strength) for key, arms in paths.items() if len(arms) > 1}
     if not paths:
         return Figure()
@@ -53,30 +56,27 @@ def sharing_path(measured: Measured) -> Figure:
     positive = [_strength(arm) for arms in paths.values() for arm in arms if _strength(arm) > 0]
     none = min(positive) / 10
     axes.set_xscale("log")
-    for (sharing, width), colour, marker in zip(
-        sorted(paths), (COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[5]), "os^D"
-    ):
-        arms = paths[sharing, width]
-        figures = [_runs(measured, arm) for arm in arms]
+    looks = zip((COLOURS[1], COLOURS[2], COLOURS[4], COLOURS[5]), "os^D")
+    for (sharing, width), (colour, marker) in zip(sorted(paths), looks):
+        runs = {_strength(arm) or none: _runs(measured, arm) for arm in paths[sharing, width]}
         label = SHARINGS[sharing] + ("" if width == 1 else f", {width:g} times as wide")
-        look = {"fmt": f"{marker}-", "color": colour, "ms": 5, "capsize": 3, "lw": 1.3, "label": label}
-        at = [_strength(arm) or none for arm in arms]
-        axes.errorbar(at, [runs.mean() for runs in figures], [_sd(runs) for runs in figures], **look)
-    stitched = [arm for arm in results.arms.values() if arm.config["sharing"] == "cross_stitch" and arm.locates]
-    cross = nearest(reference, [arm for arm in stitched if arm.config["network"] == reference.config["network"]])
-    bands = [
-        ("landmarks only", reference, INK),
-        ("hard sharing", whole, COLOURS[0]),
-        ("cross-stitch", cross, COLOURS[3]),
-    ]
-    for label, arm, colour in ((label, arm, colour) for label, arm, colour in bands if arm is not None):
-        middle, sd = _runs(measured, arm).mean(), _sd(_runs(measured, arm))
-        axes.axhline(middle, color=colour, lw=1.2, ls="--", label=label)
-        axes.axhspan(middle - sd, middle + sd, color=colour, alpha=0.1, lw=0)
-    if any(_strength(arm) == 0 for arms in paths.values() for arm in arms):
-        exponents = range(round(np.log10(min(positive))), round(np.log10(max(positive))) + 1)
-        labels = ["none", *(f"$10^{{{exponent}}}$" for exponent in exponents)]
-        axes.set_xticks([none, *(10.0**exponent for exponent in exponents)], labels=labels)
+        _line(axes, runs, color=colour, marker=marker, ls="-", ms=5, capsize=3, lw=1.3, label=label)
+    stitched = nearest(reference, [arm for arm in same if arm.config["sharing"] == "cross_stitch"])
+    bands = {
+        "landmarks only": reference,
+        "hard sharing": other_reference(results, coupled[0]),
+        "cross-stitch": stitched,
+    }
+    for (label, band), colour in zip(bands.items(), (INK, COLOURS[0], COLOURS[3])):
+        if band is not None:
+            middle, sd = _runs(measured, band).mean(), _sd(_runs(measured, band))
+            axes.axhline(middle, color=colour, lw=1.2, ls="--", label=label)
+            axes.axhspan(middle - sd, middle + sd, color=colour, alpha=0.1, lw=0)
+    exponents = range(round(np.log10(min(positive))), round(np.log10(max(positive))) + 1)
+    ticks = {10.0**exponent: f"$10^{{{exponent}}}$" for exponent in exponents}
+    if len(positive) < sum(len(arms) for arms in paths.values()):
+        ticks[none] = "none"
+    axes.set_xticks(list(ticks), labels=list(ticks.values()))
     axes.minorticks_off()
     axes.set_xlabel("strength of the coupling")
     legend_above(axes, 3)
@@ -145,7 +145,7 @@ def training_size(measured: Measured) -> Figure:
     return figure
 
 
-def _line(axes, runs: dict[int, np.ndarray], **look) -> None:
+def _line(axes, runs: Mapping[int, np.ndarray] | Mapping[float, np.ndarray], **look) -> None:
     """Means over seeds with the standard deviation over them. runs: by abscissa, (S,)."""
     if runs:
         middle = [run.mean() for run in runs.values()]

@@ -52,7 +52,7 @@ DRAWINGS: dict[str, Drawing] = {
         curves.stopping_index,
     ),
     "differences-stopping": Drawing("stopping", "Differences to no stopping", _forest("stopping", True)),
-    "differences-weighting": Drawing("weighting", "Differences to fixed weights", _forest("weighting", True)),
+    "differences-weighting": Drawing("weighting", "Differences to the usual fixed weights", _forest("weighting", True)),
     "error-distributions": Drawing(
         "networks", "Share of faces by their error, all seeds together; dotted: 10 %", figures.error_distributions
     ),

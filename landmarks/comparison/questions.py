@@ -43,7 +43,9 @@ QUESTIONS: dict[str, Question] = {
         "no stopping",
     ),
     "weighting": Question(
-        "Does weighting the tasks help?", "The losses' weights are fixed, or follow the training.", "fixed weights"
+        "Does weighting the tasks help?",
+        "The losses' weights are fixed, or follow the training.",
+        "the usual fixed weights",
     ),
     "budget": Question("Is it a matter of longer training?", "The same arms, trained for longer."),
     "networks": Question(

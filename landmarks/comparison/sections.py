@@ -224,7 +224,7 @@ def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: M
     rows = []
     for name in names:
         row = described.loc[name]
-        label = f"{labels[name]}, `{name}`" if name in labels else f"`{name}`"
+        label = f"`{name}`" if labels.get(name, name) == name else f"{labels[name]}, `{name}`"
         cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, SHIFT_FREE, FAILURES))]
         if name in changes.index:
             change = changes.loc[name]
