@@ -77,7 +77,7 @@ def compare(
                 samples = kept_samples(crops, crops.part(part), arm, DETECTED)
                 make_views(samples, VIEWS if part == "train" else 1, folder / part)
     failures = _run_all(missing, out, jobs, device, report)
-    collect(out)
+    collect(out, [arm.name for arm in grid.arms])
     return failures
 
 
