@@ -26,7 +26,7 @@ app.command(
 app.command(
     epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json"
 )(evaluate.evaluate)
-app.command(epilog="Example: landmarks benchmark data/samples --threads 1")(benchmark.benchmark)
+app.command(epilog="Example: landmarks benchmark data/samples --images 200 --workers 1,2 --peers")(benchmark.benchmark)
 app.command(epilog="Example: landmarks export compact --out exported")(export.export)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")

@@ -20,7 +20,10 @@ BACKEND_HELP = (
     "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
     "are exported first, in memory, at every call: some seconds."
 )
-DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
+DETECTOR_HELP = (
+    "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. The two networks look "
+    "at a copy of at most 640 pixels a side; yunet:320 says otherwise."
+)
 
 
 @contextmanager
