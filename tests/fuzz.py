@@ -12,6 +12,7 @@ from __future__ import annotations
 import argparse
 import copy
 import faulthandler
+import inspect
 import json
 import random
 import re
@@ -406,6 +407,24 @@ class Bench:
         return name, damaged(dice, (self.whole / name).read_bytes())
 
 
+def guided(bench: Bench, folder: Path, seconds: float, hang: float) -> None:
+    """Let atheris find inputs that reach new lines of the readers. Does not return."""
+    import atheris
+
+    corpus = folder / "corpus"
+    corpus.mkdir()
+    for i, name in enumerate(bench.names):
+        shutil.copy(bench.whole / name, corpus / str(i))
+    # Ours alone: torch has more functions than can be instrumented in a minute.
+    ours = [vars(module) for name, module in sys.modules.items() if name.startswith("landmarks.")]
+    for function in {id(f): f for names in ours for f in names.values() if inspect.isfunction(f)}.values():
+        if function.__module__.startswith("landmarks."):
+            atheris.instrument_func(function)
+    options = [f"-max_total_time={seconds:.0f}", f"-timeout={hang:.0f}", "-rss_limit_mb=4096", "-max_len=65536"]
+    atheris.Setup([sys.argv[0], *options, str(corpus)], lambda data: bench.read(bench.names[0], data))
+    atheris.Fuzz()
+
+
 def peak() -> int:
     """Bytes of memory that this process has had at most."""
     return resource.getrusage(resource.RUSAGE_SELF).ru_maxrss * (1 if sys.platform == "darwin" else 1024)
@@ -416,8 +435,13 @@ def main() -> None:
     parser.add_argument("--seconds", type=float, default=600, help="for all targets together")
     parser.add_argument("--target", nargs="*", default=list(TARGETS), choices=list(TARGETS), metavar="NAME")
     parser.add_argument("--hang", type=float, default=60, help="seconds that a case may take")
+    parser.add_argument("--atheris", action="store_true", help="one target, guided by its coverage; needs atheris")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
     arguments = parser.parse_args()
+    if arguments.atheris:
+        (name,) = arguments.target
+        with tempfile.TemporaryDirectory() as folder:
+            guided(Bench(TARGETS[name], Path(folder)), Path(folder), arguments.seconds, arguments.hang)
     failures = 0
     for name in arguments.target:
         dice, count, found = random.Random(f"{arguments.seed} {name}"), 0, set()

@@ -34,13 +34,13 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
-    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}", markup=False)
+    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}")
     try:
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:
         if os.environ.get("LANDMARKS_DEBUG"):
             raise
-        errors.print(f"landmarks: {error}", markup=False)
+        errors.print(f"landmarks: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("landmarks: interrupted")

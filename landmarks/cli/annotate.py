@@ -113,7 +113,7 @@ def annotate(
 
         def report(record) -> None:
             if record.reason and not quiet:
-                errors.print(f"{record.image}: {record.reason}", markup=False)
+                errors.print(f"{record.image}: {record.reason}")
 
         try:
             summary = run(
@@ -123,7 +123,7 @@ def annotate(
                 retry_failed=retry_failed,
             )  # fmt: skip
         except KeyboardInterrupt:
-            errors.print(f"{out}: what is done is kept; the same command goes on from there", markup=False)
+            errors.print(f"{out}: what is done is kept; the same command goes on from there")
             raise
     if not quiet:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
@@ -136,6 +136,6 @@ def annotate(
             markup=False,
         )
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-        errors.print(f"time: {shares}", markup=False)
+        errors.print(f"time: {shares}")
     if summary.failed:
         raise typer.Exit(1)

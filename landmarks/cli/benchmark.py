@@ -72,7 +72,7 @@ def benchmark(
         for count in counts:
             runs[f"landmarks, {count} workers"] = run_speed(Recipe(options), found, images, count)
         for name in installed() if peers else []:
-            errors.print(f"measuring {name}", markup=False)
+            errors.print(f"measuring {name}")
             runs[name] = run_speed(recipe(name, side), found, images, counts[-1])
         output.print(_runs_table(runs, f"landmarks, {counts[-1]} workers"))
         figures |= {"runs": {name: asdict(speed) for name, speed in runs.items()}, "peers_side": side}

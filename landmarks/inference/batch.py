@@ -13,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landmarks.errors import LandmarksError
 from landmarks.images import most_bytes
@@ -109,7 +109,7 @@ def annotate(
             Journal(out / "journal.jsonl") as journal,
             create_engine(engine, annotator, writers, workers, timeout, address) as running,
         ):
-            settings = running.facts.settings | {"beside": [_described(writer) for writer in writers]}
+            settings = running.facts.settings | _described(writers)
             results = Results(out, running.facts.nothing, formats, coords)
             if fresh:
                 journal.clear()
@@ -152,10 +152,14 @@ def annotate(
     return summary
 
 
-def _described(writer: Beside) -> dict[str, Any]:
-    """A writer's kind and its plain options, without the folder it writes to."""
-    options = {name: value for name, value in vars(writer).items() if isinstance(value, (str, int, float))}
-    return {"kind": type(writer).__name__, **options}
+def _described(writers: Sequence[Beside]) -> dict[str, str]:
+    """Kind and plain options of each writer, in words, without the folder it writes to."""
+    described: dict[str, str] = {}
+    for writer in writers:
+        plain = [f"{name} {value}" for name, value in vars(writer).items() if isinstance(value, (str, int, float))]
+        kind = type(writer).__name__.lower()
+        described[kind] = "; ".join(filter(None, [described.get(kind), ", ".join(plain) or "yes"]))
+    return described
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:
