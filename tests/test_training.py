@@ -13,7 +13,8 @@ from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network
 from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
-from landmarks.training.loop import TrainingConfig, train
+from landmarks.training.config import TrainingConfig
+from landmarks.training.loop import train
 from landmarks.training.losses import DISTANCES, PointsLoss, attribute_loss, error_loss, task_losses
 from landmarks.training.run import read_config, train_from_config
 

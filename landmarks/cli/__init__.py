@@ -8,7 +8,7 @@ import warnings
 
 import typer
 
-from landmarks.cli import annotate, benchmark, data, evaluate, export, train, weights
+from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, train, weights
 from landmarks.cli.shared import errors
 from landmarks.errors import LandmarksError
 
@@ -26,6 +26,9 @@ app.command(
 app.command(
     epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json"
 )(evaluate.evaluate)
+app.command(epilog="Example: landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")(
+    compare.compare
+)
 app.command(epilog="Example: landmarks benchmark data/samples --images 200 --workers 1,2 --peers")(benchmark.benchmark)
 app.command(epilog="Example: landmarks export compact --out exported")(export.export)
 app.add_typer(data.app, name="data")

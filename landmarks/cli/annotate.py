@@ -133,7 +133,6 @@ def annotate(
             + (f", {before} of them done before" if before else "")
             + (f", {summary.changed} changed since and done again" if summary.changed else "")
             + f", {summary.done / max(summary.seconds, 1e-9):.1f} images/s -> {out}",
-            markup=False,
         )
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
         errors.print(f"time: {shares}")

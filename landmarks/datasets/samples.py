@@ -8,7 +8,15 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from landmarks.datasets.augment import FIRST_PASS, FIRST_PASS_SHARE, LOCATOR, SECOND_PASS, flip, picture_transforms
+from landmarks.datasets.augment import (
+    FIRST_PASS,
+    FIRST_PASS_SHARE,
+    LOCATOR,
+    SECOND_PASS,
+    Jitter,
+    flip,
+    picture_transforms,
+)
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import BOX, labels_of, points_of
 from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
@@ -32,23 +40,30 @@ class Samples(TorchDataset):
         crop_scale: float,
         locator_size: int = 0,
         seed: int = 0,
+        jitter: Jitter | None = None,
+        pictures: bool = True,
     ) -> None:
+        """jitter: of every crop; None: what the network will meet, second passes if it has a locator, else a mixture of
+        first and second ones. pictures: whether light, colours and sharpness change, too."""
         table = crops.table.iloc[rows]
         self.crops, self.rows = crops, rows
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
         self.labels = {name: labels_of(table, ATTRIBUTES[name]) for name in tasks if name in ATTRIBUTES}
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
         self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
-        self.picture = picture_transforms()
+        self.jitter, self.picture = jitter, picture_transforms() if pictures else None
 
     def __len__(self) -> int:
         return len(self.rows)
 
     def __getitem__(self, index: int) -> dict[str, Tensor]:
         generator = np.random.default_rng((self.seed, self.epoch, index))
-        rough = not self.locator_size and generator.random() < FIRST_PASS_SHARE
+        jitter = self.jitter
+        if jitter is None:
+            rough = not self.locator_size and generator.random() < FIRST_PASS_SHARE
+            jitter = FIRST_PASS if rough else SECOND_PASS
         labels = {name: int(label[index]) for name, label in self.labels.items()}
-        item = self._crop(index, FIRST_PASS if rough else SECOND_PASS, self.input_size, self.points, labels, generator)
+        item = self._crop(index, jitter, self.input_size, self.points, labels, generator)
         if self.locator_size:
             anchors = {POINTS_5.name: self.anchors}
             coarse = self._crop(index, LOCATOR, self.locator_size, anchors, {}, generator)
@@ -62,8 +77,9 @@ class Samples(TorchDataset):
         points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
             image, points, labels = flip(image, points, labels)
-        self.picture.set_random_seed(int(generator.integers(2**31)))
-        image = self.picture(image=image)["image"]
+        if self.picture is not None:
+            self.picture.set_random_seed(int(generator.integers(2**31)))
+            image = self.picture(image=image)["image"]
         return {
             "crop": torch.from_numpy(image),
             **{name: torch.from_numpy(p.astype(np.float32)) for name, p in points.items()},

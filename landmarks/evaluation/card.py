@@ -68,7 +68,7 @@ def _points_table(reports: Sequence[dict], scheme: str) -> str:
     rows.append(["mean shift x, y", *(", ".join(f"{100 * v:+.2f}" for v in shift) for shift in shifts)])
     rows.append(["no face found, whole crop taken", *(str(report["fallback"]) for report in reports)])
     note = f"% of the inter-ocular distance ({points[0]['normaliser'].split(': ')[1]}), 95 % intervals."
-    return f"{note}\n\n{_table(['', *(_title(report) for report in reports)], rows)}"
+    return f"{note}\n\n{markdown_table(['', *(_title(report) for report in reports)], rows)}"
 
 
 def _certainty_table(reports: Sequence[dict], scheme: str) -> str:
@@ -85,7 +85,7 @@ def _certainty_table(reports: Sequence[dict], scheme: str) -> str:
     rows.append(["its expectation", *(f"{100 * f['mean_expected']:.2f}" for f in found)])
     for key, label in keys.items():
         rows.append([f"rank correlation, {label}", *(f"{f[f'rank_correlation_{key}']:.2f}" for f in found)])
-    return "Expected errors:\n\n" + _table(["", *(_title(report) for report in reports)], rows)
+    return "Expected errors:\n\n" + markdown_table(["", *(_title(report) for report in reports)], rows)
 
 
 def _groups(report: dict, scheme: str) -> list[str]:
@@ -104,7 +104,7 @@ def _groups(report: dict, scheme: str) -> list[str]:
         return []
     columns = ["", "faces", "mean error", "shift-free", "of the box", "failures, %", "shift-free failures, %"]
     named = f"Mean error worse than that of all faces by more than a third: {', '.join(worse) or 'none'}."
-    return [f"By group, {_title(report)}, %:", _table(columns, rows), named]
+    return [f"By group, {_title(report)}, %:", markdown_table(columns, rows), named]
 
 
 def _attributes_table(report: dict) -> str:
@@ -119,7 +119,7 @@ def _attributes_table(report: dict) -> str:
         for name, figures in report["attributes"].items()
     ]
     columns = ["%", "accuracy", "balanced accuracy", "calibration error", "recall by class"]
-    return f"{_title(report)}:\n\n{_table(columns, rows)}"
+    return f"{_title(report)}:\n\n{markdown_table(columns, rows)}"
 
 
 def _attribute_groups(report: dict) -> str:
@@ -141,7 +141,7 @@ def _attribute_groups(report: dict) -> str:
                 if error > WORSE * whole:
                     worse.append(f"{name} of {column} {label}")
             rows.append([f"{column}: {label}", str(faces), *cells])
-    table = _table(["", "faces", *attributes], rows)
+    table = markdown_table(["", "faces", *attributes], rows)
     named = f"Worse than all faces by more than a third: {', '.join(worse) or 'none'}."
     return f"Balanced error by group (100 % less the balanced accuracy), {_title(report)}:\n\n{table}\n\n{named}"
 
@@ -151,7 +151,8 @@ def _percent(measure: dict, digits: int) -> str:
     return f"{100 * value:.{digits}f} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
 
 
-def _table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+def markdown_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str:
+    """A table in Markdown; rows of cells."""
     head = list(columns)
     lines = [head, ["---"] * len(head), *rows]
     return "\n".join("| " + " | ".join(line) + " |" for line in lines)

@@ -6,7 +6,9 @@ import os
 from pathlib import Path
 
 import numpy as np
+from matplotlib import rc_context
 from matplotlib.figure import Figure
+from matplotlib.ticker import LogLocator, NullFormatter
 
 INK, GRID = "#333333", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -19,13 +21,14 @@ def save(figure: Figure, path: str | Path) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     temporary = path.with_name(f".{path.name}")
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
+    with rc_context({"svg.hashsalt": "landmarks"}):
+        figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
     os.replace(temporary, path)
 
 
 def ced_figure(figures: dict) -> Figure:
     """Cumulative error distributions of every scheme in the figures of `evaluate`."""
-    figure, (axes,) = _figure(1, "share of faces, %")
+    figure, (axes,) = empty_panels(1, "share of faces, %")
     for colour, (name, points) in zip(COLOURS, figures["landmarks"].items()):
         thresholds, shares = (100 * np.asarray(points["ced"][key]) for key in ("thresholds", "shares"))
         area = 100 * points["interocular"]["auc"]["value"]
@@ -37,7 +40,7 @@ def ced_figure(figures: dict) -> Figure:
 
 def reliability_figure(figures: dict) -> Figure:
     """What was predicted beside what came true: expected errors of points by tenths, probabilities of attributes."""
-    figure, (points, attributes) = _figure(2, "what came true, %")
+    figure, (points, attributes) = empty_panels(2, "what came true, %")
     for colour, (name, scheme) in zip(COLOURS, figures["landmarks"].items()):
         if "expected_errors" in scheme:
             rows = scheme["expected_errors"]["reliability_points"]
@@ -59,7 +62,7 @@ def reliability_figure(figures: dict) -> Figure:
 
 def robustness_figure(curves: dict[str, dict[str, list]]) -> Figure:
     """Mean errors by placement of the first square, as `landmarks.evaluation.robustness` measures them."""
-    figure, panels = _figure(len(curves), "mean error, % of the inter-ocular distance")
+    figure, panels = empty_panels(len(curves), "mean error, % of the inter-ocular distance")
     for axes, (name, rows) in zip(panels, curves.items()):
         for colour, label in zip(COLOURS, (key for key in rows if key != "x")):
             axes.plot(rows["x"], [100 * error for error, _ in rows[label]], "o-", color=colour, ms=3, label=label)
@@ -74,13 +77,32 @@ def _beside(axes, predicted: list[float], true: list[float], colour: str, label:
     axes.plot(predicted, true, "o-", color=colour, ms=3, label=label)
 
 
-def _figure(panels: int, ylabel: str):
-    """A row of empty panels and their figure."""
-    figure = Figure(figsize=(1.2 + 3.6 * panels, 3.6), layout="constrained")
+def empty_panels(panels: int, ylabel: str, width: float = 3.6, height: float = 3.6):
+    """A row of empty panels and their figure. width, height: inches of a panel."""
+    figure = Figure(figsize=(1.2 + width * panels, height))
+    figure.set_layout_engine("constrained", w_pad=0.08)
     axes = figure.subplots(1, panels, squeeze=False)[0]
     for panel in axes:
-        panel.grid(color=GRID, linewidth=0.6)
-        panel.spines[["top", "right"]].set_visible(False)
-        panel.tick_params(colors=INK)
+        tidy(panel)
     axes[0].set_ylabel(ylabel)
     return figure, axes
+
+
+def legend_above(panel, columns: int) -> None:
+    """A legend over the panel, where it hides nothing."""
+    panel.legend(frameon=False, fontsize=8.5, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0))
+
+
+def plain_numbers(axis, steps: tuple[float, ...] = (1, 2, 5)) -> None:
+    """A logarithmic axis whose ticks are numbers as one writes them."""
+    axis.set_major_locator(LogLocator(subs=steps))
+    axis.set_major_formatter(lambda value, _: f"{value:g}")
+    axis.set_minor_formatter(NullFormatter())
+
+
+def tidy(panel) -> None:
+    """A panel without frame, its grid behind what is drawn."""
+    panel.grid(color=GRID, linewidth=0.6)
+    panel.set_axisbelow(True)
+    panel.spines[["top", "right"]].set_visible(False)
+    panel.tick_params(colors=INK)

@@ -1,6 +1,9 @@
-"""Encoders: a crop in, features out. `compact` and `accurate` are ours: plain strided 3x3 convolutions with a few
-residual blocks, wide and shallow, which is what a CPU computes fast. `torchvision:NAME` is any convolutional network of
-torchvision's."""
+"""Encoders: a crop in, features out.
+
+`compact` and `accurate` are ours: plain strided 3x3 convolutions with a few residual blocks, wide and shallow, which is
+what a CPU computes fast. `tcdcn` and `tcdcn-journal` are the networks of the papers that the comparison is about.
+`torchvision:NAME` is any convolutional network of torchvision's.
+"""
 
 from __future__ import annotations
 
@@ -48,15 +51,22 @@ class Strided(nn.Module):
     to few channels and read whole, so that a feature knows where in the crop it was seen."""
 
     def __init__(
-        self, input_size: int, features: int, widths: tuple[int, ...], blocks: tuple[int, ...], squeeze: int
+        self,
+        input_size: int,
+        features: int,
+        widths: tuple[int, ...],
+        blocks: tuple[int, ...],
+        squeeze: int,
+        width: float = 1.0,
     ) -> None:
+        """widths, blocks: channels and residual blocks of each stage; width: factor on the channels."""
         super().__init__()
         layers: list[nn.Module] = []
         channels, side = 3, input_size
-        for width, count in zip(widths, blocks):
-            layers.append(ConvNorm(channels, width, stride=2))
-            layers += [Residual(width) for _ in range(count)]
-            channels, side = width, (side + 1) // 2
+        for outputs, count in zip((round(outputs * width) for outputs in widths), blocks):
+            layers.append(ConvNorm(channels, outputs, stride=2))
+            layers += [Residual(outputs) for _ in range(count)]
+            channels, side = outputs, (side + 1) // 2
         layers.append(ConvNorm(channels, squeeze, kernel=1))
         self.layers = nn.Sequential(*layers)
         self.project = nn.Linear(squeeze * side * side, features)
@@ -64,6 +74,77 @@ class Strided(nn.Module):
     def forward(self, x: Tensor) -> Tensor:
         x = self.layers(x)  # (N, 3, S, S) -> (N, squeeze, S / 2^stages, S / 2^stages)
         return torch.relu(self.project(x.flatten(1)))
+
+
+LUMA = (0.299, 0.587, 0.114)
+"""Grey of red, green and blue (ITU-R BT.601)."""
+
+
+class Papers(nn.Module):
+    """(N, 3, S, S) -> (N, features): the networks of the TCDCN papers, on grey crops.
+
+    Unpadded convolutions, each but the last with 2x2 pooling, then a fully connected layer. `stages`, applied in
+    sequence, are what towers exchange in cross-stitch networks. Raises ValueError if nothing is left of crops so small.
+    """
+
+    def __init__(
+        self,
+        input_size: int,
+        features: int,
+        layers: tuple[tuple[int, int], ...],
+        activation: Callable[[bool], nn.Module],
+        width: float = 1.0,
+    ) -> None:
+        """layers: (kernel, channels) each; activation: with pooling or without; width: factor on the channels."""
+        super().__init__()
+        stages: list[nn.Module] = []
+        channels, side = 1, input_size
+        first: list[nn.Module] = [Grey()]
+        for number, (kernel, outputs) in enumerate(layers, start=1):
+            pooled, outputs = number < len(layers), round(outputs * width)
+            stages.append(nn.Sequential(*first, nn.Conv2d(channels, outputs, kernel), activation(pooled)))
+            first = []
+            channels, side = outputs, (side - kernel + 1) // (2 if pooled else 1)
+        if side < 1:
+            raise ValueError(f"crops of {input_size} pixels are too small for this encoder")
+        stages.append(nn.Sequential(nn.Flatten(), nn.Linear(channels * side * side, features), activation(False)))
+        self.stages = nn.ModuleList(stages)
+
+    def forward(self, x: Tensor) -> Tensor:
+        for stage in self.stages:
+            x = stage(x)
+        return x
+
+
+class Grey(nn.Module):
+    """(N, 3, S, S) red, green, blue -> (N, 1, S, S)."""
+
+    def forward(self, x: Tensor) -> Tensor:
+        red, green, blue = x.unbind(dim=1)
+        return (LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue)[:, None]
+
+
+class AbsTanh(nn.Module):
+    """|tanh|, with 2x2 max pooling after it or without. It is taken after the pooling of absolute values: the same
+    numbers, as tanh is monotone, for a quarter of the work."""
+
+    def __init__(self, pooled: bool) -> None:
+        super().__init__()
+        self.pool: nn.Module = nn.MaxPool2d(2) if pooled else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.tanh(self.pool(x.abs()))
+
+
+class Relu(nn.Module):
+    """ReLU, with 2x2 max pooling or without."""
+
+    def __init__(self, pooled: bool) -> None:
+        super().__init__()
+        self.pool: nn.Module = nn.MaxPool2d(2) if pooled else nn.Identity()
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.pool(x))
 
 
 class Torchvision(nn.Module):
@@ -109,15 +190,21 @@ def _is_map(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4 and min(value.shape[2:]) > 1
 
 
-ENCODERS: dict[str, Callable[[int, int], nn.Module]] = {
+ENCODERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
+    # Zhang et al., ECCV 2014, fig. 3: 40 x 40 crops, 100 features
+    "tcdcn": partial(Papers, layers=((5, 16), (3, 48), (3, 64), (2, 64)), activation=AbsTanh),
+    # Zhang et al., arXiv 1408.3967: 60 x 60 crops; 256 features in the paper, 512 in the authors' released model
+    "tcdcn-journal": partial(Papers, layers=((5, 20), (5, 48), (3, 64), (3, 80)), activation=Relu),
 }
 TORCHVISION = "torchvision:"
 
 
-def create_encoder(name: str, input_size: int, features: int) -> nn.Module:
-    """An encoder by name: one of `ENCODERS` or `torchvision:NAME`. Raises ValueError."""
+def create_encoder(name: str, input_size: int, features: int, width: float = 1.0) -> nn.Module:
+    """An encoder by name: one of `ENCODERS` or `torchvision:NAME`; width: factor on its channels. Raises ValueError."""
     if name.startswith(TORCHVISION):
+        if width != 1:
+            raise ValueError("torchvision's networks have the width that they have; leave width at 1")
         return Torchvision(input_size, features, name.removeprefix(TORCHVISION))
-    return ENCODERS[name](input_size, features)
+    return ENCODERS[name](input_size, features, width=width)

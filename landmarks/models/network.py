@@ -1,9 +1,10 @@
-"""The multi-task network: one shared encoder, one head a task (hard parameter sharing); and the small network that
-finds the face's square for it."""
+"""The multi-task network: an encoder, shared by the tasks or one for each, and one head a task; and the small network
+that finds the face's square for it."""
 
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from functools import partial
 from typing import NamedTuple
 
 import torch
@@ -12,9 +13,13 @@ from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
+from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 CODINGS = ("simcc", "regression")
+HARD = "hard"
+SOFT: dict[str, type[Towers]] = {"soft": Towers, "cross_stitch": CrossStitch}
+SHARINGS = (HARD, *SOFT)
 
 
 @dataclass(frozen=True)
@@ -24,7 +29,12 @@ class NetworkConfig:
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
     """Names of schemes and attributes, one head each."""
     encoder: str = "compact"
-    """`compact`, `accurate` or `torchvision:NAME`."""
+    """`compact`, `accurate`, `tcdcn`, `tcdcn-journal` or `torchvision:NAME`."""
+    width: float = 1.0
+    """Factor on the channels of the encoder."""
+    sharing: str = "hard"
+    """What the tasks share: `hard`, one encoder; `soft`, nothing but what couples an encoder for each in training;
+    `cross_stitch`, encoders for each that mix their activations."""
     input_size: int = 72
     """Side of the crop in pixels."""
     crop_scale: float = 1.7
@@ -54,6 +64,10 @@ class NetworkConfig:
             raise ValueError("tasks must name at least one task and none twice")
         if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
             raise ValueError(f"unknown encoder {self.encoder!r}; known: {', '.join(ENCODERS)}, {TORCHVISION}NAME")
+        if not 0.1 <= self.width <= 16:
+            raise ValueError(f"width must be 0.1 to 16, not {self.width}")
+        if self.sharing not in SHARINGS:
+            raise ValueError(f"unknown sharing {self.sharing!r}; known: {', '.join(SHARINGS)}")
         if self.coding not in CODINGS:
             raise ValueError(f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)}")
         if not 16 <= self.input_size <= 1024:
@@ -94,7 +108,8 @@ class Network(nn.Module):
     def __init__(self, config: NetworkConfig) -> None:
         super().__init__()
         self.config = config
-        self.encoder = create_encoder(config.encoder, config.input_size, config.features)
+        create = partial(create_encoder, config.encoder, config.input_size, config.features, config.width)
+        self.encoder = create() if config.sharing == HARD else SOFT[config.sharing](create, config.tasks)
         self.heads, self.errors = nn.ModuleDict(), nn.ModuleDict()
         for task in config.tasks:
             if task in SCHEMES:
@@ -108,9 +123,13 @@ class Network(nn.Module):
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """crops: (N, S, S, 3) uint8 RGB -> by task: (N, K, 2, V) coded points, (N, C) logits of an attribute; and
         `error_name(scheme)`: (N, K) log of the points' expected errors as shares of the crop's side."""
-        features = self.encoder(normalise(crops, next(self.encoder.parameters()).dtype))
-        outputs = {task: head(features) for task, head in self.heads.items()}
-        return outputs | {error_name(task): head(features) for task, head in self.errors.items()}
+        features = self._features(normalise(crops, next(self.encoder.parameters()).dtype))
+        outputs = {task: head(features[task]) for task, head in self.heads.items()}
+        return outputs | {error_name(task): head(features[task]) for task, head in self.errors.items()}
+
+    def _features(self, x: Tensor) -> dict[str, Tensor]:
+        """What each task's head reads, (N, F)."""
+        return self.encoder(x) if isinstance(self.encoder, Towers) else dict.fromkeys(self.heads, self.encoder(x))
 
     def fuse(self) -> Network:
         """Fold the batch normalisations into the convolutions, in place; for inference only. Returns self."""

@@ -9,16 +9,16 @@ from pathlib import Path
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
+from torch import nn
 
 from landmarks.errors import WeightsError
 
 KEY = "training"
 
 
-def save_state(path: Path, settings: dict, epochs_done: int, network, average, optimizer, schedule) -> None:
-    """Write everything that the next epoch needs; whole or not at all."""
-    tensors = {f"network.{name}": value for name, value in network.state_dict().items()}
-    tensors |= {f"average.{name}": value for name, value in average.state_dict().items()}
+def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn.Module], optimizer, schedule) -> None:
+    """Write everything that the next epoch needs; whole or not at all. parts: what learns or averages, by name."""
+    tensors = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     state = optimizer.state_dict()
     for index, values in state["state"].items():
         tensors |= {f"optimizer.{index}.{name}": torch.as_tensor(value) for name, value in values.items()}
@@ -34,15 +34,15 @@ def save_state(path: Path, settings: dict, epochs_done: int, network, average, o
     os.replace(temporary, path)
 
 
-def load_state(path: Path, network, average, optimizer, schedule) -> tuple[dict, int]:
+def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> tuple[dict, int]:
     """Put a saved state back; return its settings and the number of epochs done. Raises WeightsError."""
     try:
         with safe_open(path, framework="pt") as file:
             header = json.loads((file.metadata() or {})[KEY])
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         take = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
-        network.load_state_dict(take("network."))
-        average.load_state_dict(take("average."))
+        for part, module in parts.items():
+            module.load_state_dict(take(f"{part}."))
         moments: dict[int, dict] = {}
         for name, value in take("optimizer.").items():
             index, key = name.split(".", 1)

@@ -15,7 +15,8 @@ from landmarks.datasets.dataset import about, load_crops
 from landmarks.errors import LandmarksError
 from landmarks.models.network import NetworkConfig
 from landmarks.models.store import load_model, save_model
-from landmarks.training.loop import TrainingConfig, train
+from landmarks.training.config import TrainingConfig
+from landmarks.training.loop import train
 
 if sys.version_info >= (3, 11):
     import tomllib

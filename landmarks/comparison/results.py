@@ -1,0 +1,234 @@
+"""What a comparison leaves in its folder, and how it is read.
+
+`faces.parquet` has a row a test face, `rows/ARM-SEED.parquet` a row for each training that has finished, with the error
+of every face kept; `results.parquet` is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
+"""
+
+from __future__ import annotations
+
+import json
+import os
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+import pyarrow as pa
+import pyarrow.parquet as pq
+
+from landmarks.errors import LandmarksError
+from landmarks.inference.sinks.files import sync_folder
+from landmarks.schemes import ATTRIBUTES, POINTS_5
+
+FACES, RESULTS, ROWS, RUNS = "faces.parquet", "results.parquet", "rows", "runs"
+VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
+GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
+NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
+CURE = "give `landmarks compare` the same folder again to make it anew"
+
+ROW_SCHEMA = pa.schema(
+    [
+        ("arm", pa.string()),
+        ("group", pa.string()),
+        ("seed", pa.int64()),
+        ("config", pa.string()),
+        *((name, pa.list_(pa.float32())) for name in VECTORS),
+        *((name, pa.list_(pa.int8())) for name in GUESSES),
+        ("train_error", pa.float64()),
+        ("val_error", pa.float64()),
+        ("train_loss", pa.string()),
+        ("val_loss", pa.string()),
+        ("parameters", pa.int64()),
+        ("multiply_adds", pa.int64()),
+        ("train_seconds", pa.float64()),
+        ("ms_face", pa.float64()),
+        ("epochs_run", pa.int64()),
+    ]
+)
+"""A finished training. `vectors`: (predicted - true) / inter-ocular distance, (N, 5, 2) flattened, of the test faces in
+the order of `faces.parquet`, empty without landmarks; `config`, `train_loss`, `val_loss`: JSON objects."""
+
+FACES_SCHEMA = pa.schema(
+    [
+        ("image", pa.string()),
+        *((name, pa.int8()) for name in ATTRIBUTES),
+        ("source", pa.string()),
+        ("interocular", pa.float64()),
+        ("fallback", pa.bool_()),
+    ]
+)
+"""A test face. `interocular`: pixels; `fallback`: the detector found nothing, the whole crop was taken."""
+
+
+@dataclass(frozen=True)
+class ArmResults:
+    """One arm with all its seeds; S seeds, N test faces."""
+
+    name: str
+    group: str
+    """The question that it belongs to."""
+    config: dict
+    seeds: tuple[int, ...]
+    vectors: np.ndarray
+    """(S, N, 5, 2) float32: error vectors as shares of the inter-ocular distance; (S, 0, 5, 2) without landmarks."""
+    second: np.ndarray
+    """The same after a second pass; (S, 0, 5, 2) where there was none."""
+    levels: tuple[np.ndarray, ...]
+    """The same after each level of a cascade, the last one included; () for other networks."""
+    guesses: dict[str, np.ndarray]
+    """By attribute: (S, N) int8 predicted classes."""
+    numbers: pd.DataFrame
+    """(S rows): the columns NUMBERS."""
+
+    @property
+    def locates(self) -> bool:
+        """Whether the landmarks are among its tasks."""
+        return POINTS_5.name in self.config["tasks"]
+
+    @property
+    def auxiliary(self) -> frozenset[str]:
+        """Its tasks other than the landmarks."""
+        return frozenset(self.config["tasks"]) - {POINTS_5.name}
+
+    @property
+    def stopping(self) -> str:
+        """`none`, `task_wise` or `global`."""
+        return self.config["stopping"]["kind"]
+
+
+@dataclass(frozen=True)
+class Results:
+    """A comparison as read from its folder."""
+
+    folder: Path
+    faces: pd.DataFrame
+    """(N rows): the columns of FACES_SCHEMA."""
+    arms: dict[str, ArmResults]
+    """By name, in the order of `results.parquet`."""
+
+
+def write_faces(folder: Path, faces: pd.DataFrame) -> None:
+    """Write the test faces. faces: the columns of FACES_SCHEMA."""
+    _write(folder / FACES, pa.Table.from_pandas(faces[FACES_SCHEMA.names], FACES_SCHEMA, preserve_index=False))
+
+
+def row_path(folder: Path, arm: str, seed: int) -> Path:
+    """The file of a finished training; it is there when and only when the training has finished.
+
+    Raises ValueError for a name that is no file name.
+    """
+    if not arm or arm.startswith(".") or set(arm) & set('/\\:*?"<>|\0'):
+        raise ValueError(f"an arm's name must do as a file name, not {arm!r}")
+    return folder / ROWS / f"{arm}-{seed}.parquet"
+
+
+def write_row(folder: Path, row: Mapping) -> None:
+    """Write a finished training, whole or not at all. row: the columns of ROW_SCHEMA, arrays of any shape, JSON objects
+    as dictionaries. Raises ValueError if one lacks or is unknown."""
+    if set(row) != set(ROW_SCHEMA.names):
+        odd = sorted(set(row) ^ set(ROW_SCHEMA.names))
+        raise ValueError(f"a row must have the columns of ROW_SCHEMA; lacking or unknown: {', '.join(odd)}")
+    plain = {name: _plain(name, value) for name, value in row.items()}
+    _write(row_path(folder, row["arm"], row["seed"]), pa.Table.from_pylist([plain], ROW_SCHEMA))
+
+
+def collect(folder: Path, order: Sequence[str] = ()) -> None:
+    """Make `results.parquet` of all finished trainings. order: names of arms as they are to be shown; others follow.
+
+    Raises LandmarksError for a row that cannot be read.
+    """
+    places = {name: place for place, name in enumerate(order)}
+    tables = [_read(path, ROW_SCHEMA, "delete it and run again") for path in sorted((folder / ROWS).glob("*.parquet"))]
+    tables.sort(key=lambda table: _place(table, places))
+    _write(folder / RESULTS, pa.concat_tables([ROW_SCHEMA.empty_table(), *tables]))
+
+
+def read_results(folder: Path) -> Results:
+    """Read a comparison. Raises LandmarksError if a file is missing or broken, or if they do not fit each other."""
+    faces = _read(folder / FACES, FACES_SCHEMA, CURE)
+    table = _read(folder / RESULTS, ROW_SCHEMA, CURE)
+    names = list(dict.fromkeys(table["arm"].to_pylist()))
+    numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
+    arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS) for name in names}
+    integers = {name: pd.Int8Dtype() for name in ATTRIBUTES}
+    return Results(folder, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
+
+
+def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
+    """The epochs of a training, [] where it kept no log. Raises LandmarksError for a line that is not JSON."""
+    path = folder / RUNS / f"{arm}-{seed}" / "log.jsonl"
+    if not path.is_file():
+        return []
+    rows = []
+    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
+        try:
+            rows.append(json.loads(line))
+        except ValueError as error:
+            raise LandmarksError(f"{path} line {number}: is not JSON ({error}); delete the line") from error
+    return rows
+
+
+def _plain(name: str, value):
+    kind = ROW_SCHEMA.field(name).type
+    if pa.types.is_list(kind):
+        return np.asarray(value, kind.value_type.to_pandas_dtype()).ravel()
+    return json.dumps(value) if isinstance(value, Mapping) else value
+
+
+def _place(table: pa.Table, places: dict[str, int]) -> tuple[int, str, int]:
+    arm, seed = table["arm"][0].as_py(), table["seed"][0].as_py()
+    return places.get(arm, len(places)), arm, seed
+
+
+def _arm(name: str, table: pa.Table, numbers: pd.DataFrame, faces: int, path: Path) -> ArmResults:
+    places = np.flatnonzero(numbers["arm"] == name)
+    part = table.take(places)
+    if len(set(part["config"].to_pylist())) > 1:
+        raise LandmarksError(f"{path}: the seeds of the arm {name!r} differ in their settings; begin in a new folder")
+    vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
+    guesses = {task: _stack(part, f"guess_{task}", (), faces, path) for task in ATTRIBUTES}
+    levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
+    return ArmResults(
+        name=name,
+        group=part["group"][0].as_py(),
+        config=json.loads(part["config"][0].as_py()),
+        seeds=tuple(part["seed"].to_pylist()),
+        vectors=vectors["vectors"],
+        second=vectors["vectors_2"],
+        levels=levels if levels[0].size else (),
+        guesses={task: values for task, values in guesses.items() if values.size},
+        numbers=numbers.loc[places, list(NUMBERS)].reset_index(drop=True),
+    )
+
+
+def _stack(part: pa.Table, column: str, shape: tuple[int, ...], faces: int, path: Path) -> np.ndarray:
+    """A list column as one array. -> (S, N, *shape), or (S, 0, *shape) where it is empty."""
+    rows = [value.values.to_numpy(zero_copy_only=False) for value in part[column]]
+    expected = faces * int(np.prod(shape))
+    if {len(row) for row in rows} not in ({expected}, {0}):
+        arm = part["arm"][0].as_py()
+        raise LandmarksError(
+            f"{path}: {column} of the arm {arm!r} does not fit the {faces} faces of {FACES}; begin in a new folder"
+        )
+    return np.stack(rows).reshape(len(rows), -1, *shape)
+
+
+def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
+    try:
+        table = pq.read_table(path)
+        return table.select(schema.names).cast(schema)
+    except (OSError, ValueError, KeyError, pa.ArrowException) as error:
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        raise LandmarksError(f"{path}: {what}; {cure}") from error
+
+
+def _write(path: Path, table: pa.Table) -> None:
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    with open(temporary, "wb") as file:
+        pq.write_table(table, file, compression="zstd")
+        file.flush()
+        os.fsync(file.fileno())
+    os.replace(temporary, path)
+    sync_folder(path.parent)

@@ -1,0 +1,187 @@
+"""A whole grid: views and test faces made once, then arm after arm and seed after seed, several at once, resumable."""
+
+from __future__ import annotations
+
+import json
+import logging
+import multiprocessing
+import os
+import time
+from collections.abc import Callable, Iterator
+from concurrent.futures import ProcessPoolExecutor, as_completed
+from dataclasses import dataclass
+from pathlib import Path
+
+import cv2
+import numpy as np
+import pandas as pd
+import torch
+
+from landmarks.comparison.bench import Bench, make_bench, open_bench
+from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.results import collect, row_path, write_faces, write_row
+from landmarks.comparison.train import kept_samples, make_network, multiply_adds_of, train_arm
+from landmarks.datasets.augment import DETECTED
+from landmarks.datasets.dataset import Crops, Dataset
+from landmarks.datasets.views import Views, make_views, open_views
+from landmarks.errors import LandmarksError
+from landmarks.inference.detect import Detector
+from landmarks.schemes import ATTRIBUTES
+
+VIEWS = 12
+"""Views of a training face; a network sees each of them every twelfth epoch."""
+SETTINGS = "compare.json"
+Runs = list[tuple[Arm, int]]
+Outcomes = Iterator[tuple[Arm, int, "str | Exception"]]
+
+
+@dataclass(frozen=True)
+class Failure:
+    """A run that ended with an error."""
+
+    run: str
+    reason: str
+
+
+def compare(
+    grid: Grid,
+    dataset: Dataset,
+    crops: Crops,
+    detector: Detector,
+    out: Path,
+    split: str = "test",
+    jobs: int = 1,
+    device: str = "cpu",
+    report: Callable[[str], None] = lambda line: None,
+) -> list[Failure]:
+    """Train and see every arm and seed of a grid that `out` does not have yet; return those that failed.
+
+    Writes `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and weights. A run that
+    was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once. report: gets a line a
+    finished run. Raises LandmarksError if `out` holds runs of other faces or of an arm with other settings.
+    """
+    out.mkdir(parents=True, exist_ok=True)
+    _check_settings(out, dataset, split, detector)
+    bench_folder = out / "bench"
+    if not bench_folder.is_dir():
+        report(f"finding the faces of the split {split!r}")
+        make_bench(dataset, split, detector, bench_folder)
+    bench = open_bench(bench_folder)
+    write_faces(out, _faces(bench))
+    missing = [(arm, seed) for arm, seed in grid.runs() if not _finished(out, arm, seed)]
+    for arm in dict.fromkeys(arm for arm, _ in missing):
+        folder = views_folder(out, arm)
+        for part in ("train", "val"):
+            if not (folder / part).is_dir():
+                report(f"keeping views of {arm.network_config().input_size} pixels, {part}")
+                samples = kept_samples(crops, crops.part(part), arm, DETECTED)
+                make_views(samples, VIEWS if part == "train" else 1, folder / part)
+    failures = _run_all(missing, out, jobs, device, report)
+    collect(out, [arm.name for arm in grid.arms])
+    return failures
+
+
+def views_folder(out: Path, arm: Arm) -> Path:
+    """Where the views of an arm's network are kept."""
+    return out / "views" / f"{arm.network_config().input_size}-{arm.crop_scale:g}"
+
+
+def run_name(arm: Arm, seed: int) -> str:
+    return f"{arm.name}-{seed}"
+
+
+def _run_all(missing: Runs, out: Path, jobs: int, device: str, report: Callable[[str], None]) -> list[Failure]:
+    failures: list[Failure] = []
+    costs = {arm.name: _cost(arm) for arm, _ in missing}
+    left, spent, started = sum(costs[arm.name] for arm, _ in missing), 0.0, time.perf_counter()
+    outcomes = _one_by_one(missing, out, device) if jobs == 1 else _side_by_side(missing, out, jobs, device)
+    for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
+        name, line = run_name(arm, seed), outcome
+        if isinstance(outcome, Exception):
+            failures.append(Failure(name, f"{type(outcome).__name__}: {outcome}"))
+            line = f"failed: {failures[-1].reason}"
+        left, spent = left - costs[arm.name], spent + costs[arm.name]
+        rest = (time.perf_counter() - started) / spent * left
+        report(f"{name}: {line}; {done} of {len(missing)}, about {rest / 60:.0f} min left")
+    return failures
+
+
+def _one_by_one(missing: Runs, out: Path, device: str) -> Outcomes:
+    for arm, seed in missing:
+        try:
+            yield arm, seed, _run_one(arm, seed, out, device)
+        except Exception as error:  # one arm must not cost the others
+            yield arm, seed, error
+
+
+def _side_by_side(missing: Runs, out: Path, jobs: int, device: str) -> Outcomes:
+    """In processes of their own, which share the cores."""
+    threads = max(1, (os.cpu_count() or 1) // jobs)
+    context = multiprocessing.get_context("spawn")
+    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_quiet, initargs=(threads,)) as pool:
+        running = {pool.submit(_run_one, arm, seed, out, device): (arm, seed) for arm, seed in missing}
+        for future in as_completed(running):
+            error = future.exception()
+            if error is not None and not isinstance(error, Exception):
+                raise error
+            yield *running[future], error or future.result()
+
+
+def _quiet(threads: int) -> None:
+    torch.set_num_threads(threads)
+    cv2.setNumThreads(0)
+    logging.disable(logging.WARNING)
+
+
+def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
+    """Train, see, write the row; one line about it."""
+    folder = views_folder(out, arm)
+    views: dict[str, Views] = {part: open_views(folder / part) for part in ("train", "val")}
+    row = train_arm(arm, seed, views, open_bench(out / "bench"), out / "runs" / run_name(arm, seed), device)
+    write_row(out, row)
+    error = np.linalg.norm(np.reshape(row["vectors"], (-1, 2)), axis=1)
+    told = f"mean error {100 * error.mean():.2f} %, " if len(error) else ""
+    return f"{told}{row['train_seconds']:.0f} s"
+
+
+def _cost(arm: Arm) -> float:
+    """About how long an arm takes, in any unit."""
+    network, _ = make_network(arm, arm.training(0))
+    passes = len(arm.tasks) if arm.weighting in ("pcgrad", "gradnorm") else 1
+    return float(multiply_adds_of(network) * arm.epochs * passes)
+
+
+def _finished(out: Path, arm: Arm, seed: int) -> bool:
+    """Whether a run has its row. Raises LandmarksError if the row is of an arm with other settings."""
+    path = row_path(out, arm.name, seed)
+    if not path.is_file():
+        return False
+    kept = json.loads(pd.read_parquet(path, columns=["config"])["config"].iloc[0])
+    now = json.loads(json.dumps(arm.what_is_run()))
+    differing = [key for key in now if kept.get(key) != now[key]]
+    if differing:
+        raise LandmarksError(
+            f"{path}: the arm had another {differing[0]} when it was run; rename the arm, delete the file, "
+            "or give another output folder"
+        )
+    return True
+
+
+def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector) -> None:
+    """Note what a folder's results are of. Raises LandmarksError if they are of something else."""
+    path = out / SETTINGS
+    settings = {
+        "dataset": dataset.name, "faces": len(dataset.table), "split": split, "detector": detector.name,
+    }  # fmt: skip
+    if path.is_file():
+        kept = json.loads(path.read_text(encoding="utf-8"))
+        if kept != settings:
+            raise LandmarksError(f"{path}: {out} holds a comparison on {kept}, not on {settings}; give another folder")
+        return
+    path.write_text(json.dumps(settings), encoding="utf-8")
+
+
+def _faces(bench: Bench) -> pd.DataFrame:
+    """The table of the test faces that goes with the results."""
+    frame = bench.table[["image", *ATTRIBUTES, "source"]].reset_index(drop=True)
+    return frame.assign(interocular=bench.interocular, fallback=bench.fallback)

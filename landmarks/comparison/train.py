@@ -1,0 +1,151 @@
+"""One arm with one seed: train it on the kept views, see the test faces, return a row of results."""
+
+from __future__ import annotations
+
+import json
+import time
+from collections.abc import Callable
+from dataclasses import asdict
+from pathlib import Path
+
+import numpy as np
+import torch
+from torch import nn
+
+from landmarks.comparison.bench import Bench
+from landmarks.comparison.grid import CASCADE, MAIN, Arm
+from landmarks.comparison.see import error_vectors, guesses, see, side_of
+from landmarks.datasets.samples import Samples
+from landmarks.datasets.views import Views
+from landmarks.models import cascade
+from landmarks.models.cascade import Cascade
+from landmarks.models.network import Network, count_multiply_adds, count_parameters
+from landmarks.models.store import save_model
+from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.training.config import TrainingConfig
+from landmarks.training.feeds import Kept
+from landmarks.training.loop import fit
+from landmarks.training.objective import CascadeObjective, Objective, TaskObjective
+
+WATCHED = 1000
+"""Training faces on which the training error is measured in the end."""
+TIMED = 64
+"""Faces at a time when time is taken."""
+
+
+def train_arm(
+    arm: Arm,
+    seed: int,
+    views: dict[str, Views],
+    bench: Bench,
+    out: Path,
+    device: str = "cpu",
+    report: Callable[[dict], None] = lambda row: None,
+) -> dict:
+    """Train an arm and see the bench's faces with it. views: `train` and `val`; out: folder of the run.
+
+    Returns the row that `landmarks.comparison.results` keeps; its keys are explained there.
+    """
+    training = arm.training(seed)
+    chosen = choose_faces(len(views["train"]), arm.faces, seed)
+    faces = views["train"].of(chosen)
+    if arm.faces:  # as many steps as with all faces
+        epochs = round(training.epochs * len(views["train"]) / len(faces))
+        training = TrainingConfig(**{**asdict(training), "epochs": epochs})
+    torch.manual_seed(seed)
+    network, objective = make_network(arm, training)
+    feed, held_out = Kept(faces, arm.batch_size, seed, True), Kept(views["val"], arm.batch_size, seed, False)
+    settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
+    trained = fit(network, objective, feed, held_out, training, out, settings, device, report)
+    if isinstance(trained, Network):
+        save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
+    log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    once, twice = see(trained, bench, arm.crop_scale, passes=1), see(trained, bench, arm.crop_scale, passes=2)
+    return {
+        "arm": arm.name,
+        "group": arm.group,
+        "seed": seed,
+        "config": json.dumps(arm.as_dict()),
+        "vectors": error_vectors(once.points, bench),
+        "vectors_2": error_vectors(twice.points, bench),
+        **{f"vectors_level_{level}": error_vectors(once.levels.get(level), bench) for level in (1, 2)},
+        **guesses(once),
+        "train_error": points_error(trained, faces.of(np.arange(min(WATCHED, len(faces)))), device),
+        "val_error": points_error(trained, views["val"], device),
+        "train_loss": json.dumps(log[-1]["train"]),
+        "val_loss": json.dumps(log[-1].get("val", {})),
+        "parameters": count_arm_parameters(trained),
+        "multiply_adds": multiply_adds_of(trained),
+        "train_seconds": sum(row["seconds"] for row in log),
+        "ms_face": milliseconds(trained, side_of(trained)),
+        "epochs_run": len(log),
+    }
+
+
+def make_network(arm: Arm, training: TrainingConfig) -> tuple[nn.Module, Objective]:
+    """An arm's network with random weights, and what it is trained by."""
+    config = arm.network_config()
+    if arm.network == CASCADE:
+        return Cascade(config.input_size), CascadeObjective()
+    return Network(config), TaskObjective(config, training)
+
+
+def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
+    """Places of `wanted` of `count` faces (0: all), the same ones for every arm with the seed."""
+    if not 0 < wanted < count:
+        return np.arange(count)
+    return np.sort(np.random.default_rng((seed, wanted)).choice(count, wanted, replace=False))
+
+
+def kept_samples(crops, rows: np.ndarray, arm: Arm, jitter) -> Samples:
+    """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
+    return Samples(
+        crops, rows, (MAIN, *ATTRIBUTES), arm.network_config().input_size, arm.crop_scale, jitter=jitter, pictures=False
+    )
+
+
+@torch.inference_mode()
+def points_error(network: nn.Module, views: Views, device: str = "cpu") -> float:
+    """Mean error over the inter-ocular distance on the first views of faces; NaN without landmarks."""
+    errors = []
+    for batch in Kept(views, 256, 0, shuffle=False).batches(0):
+        points = _points(network, batch["crop"].to(device))
+        if points is None:
+            return float("nan")
+        true = batch[MAIN]
+        left, right = POINTS_5.interocular
+        size = (true[:, left] - true[:, right]).norm(dim=-1, keepdim=True)
+        errors.append(((points.cpu() - true).norm(dim=-1) / size).mean(dim=1))
+    return float(torch.cat(errors).mean())
+
+
+def _points(network: nn.Module, crops: torch.Tensor) -> torch.Tensor | None:
+    if isinstance(network, Cascade):
+        return network(crops)[:, -1]
+    assert isinstance(network, Network)
+    return network.config.codec.decode(network(crops)[MAIN]) if MAIN in network.config.tasks else None
+
+
+def count_arm_parameters(network: nn.Module) -> int:
+    """Learnt values without those that tell expected errors, which the papers' networks do not have."""
+    return count_parameters(network) - (count_parameters(network.errors) if isinstance(network, Network) else 0)
+
+
+def multiply_adds_of(network: nn.Module) -> int:
+    """Multiply-adds of one face in one pass."""
+    if isinstance(network, Cascade):
+        return cascade.count_multiply_adds(network)
+    assert isinstance(network, Network)
+    return count_multiply_adds(network)
+
+
+@torch.inference_mode()
+def milliseconds(network: nn.Module, size: int) -> float:
+    """Milliseconds a face of one pass on this process's threads, the best of a few batches."""
+    crops = torch.randint(0, 256, (TIMED, size, size, 3), dtype=torch.uint8, device=next(network.parameters()).device)
+    best = float("inf")
+    for _ in range(8):
+        started = time.perf_counter()
+        network(crops)
+        best = min(best, time.perf_counter() - started)
+    return 1000 * best / TIMED
