@@ -4,11 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass, field
+from typing import TYPE_CHECKING
 
 import numpy as np
-import pandas as pd
 
 from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Scheme
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 
 @dataclass(frozen=True)
@@ -175,4 +178,6 @@ class Faces:
 
     def to_frame(self) -> pd.DataFrame:
         """A row a face: the columns of `columns`."""
+        import pandas as pd  # Here, since no worker needs it.
+
         return pd.DataFrame(self.columns())

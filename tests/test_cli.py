@@ -68,6 +68,15 @@ def test_annotate_ends_with_1_if_an_image_failed(monkeypatch, images, small_weig
         assert [row["status"] for row in csv.DictReader(file)] == ["unreadable", "missing"]
 
 
+def test_names_are_text_and_nothing_else(monkeypatch, small_weights, tmp_path, capsys):
+    """The name of a file, perhaps from an archive or a server, moves no cursor, turns no line and sets no colour."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "\x1b[2J\x9b31m\u202e[red]:smile:.png").write_text("no image")
+    options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image", "--workers", 0)
+    assert run(monkeypatch, "annotate", tmp_path / "in", *options) == 1
+    assert "\\x1b[2J\\x9b31m\\u202e[red]:smile:.png: this is not an image" in capsys.readouterr().err
+
+
 def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("image,x0,y0,x1,y1\n0.png,10,10,150,150\n0.png,0,0,50,50\n2.png,20,20,140,140\n")
@@ -92,6 +101,7 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),
         (("annotate", "IN/none", "--out", "OUT/x/y", "--weights", "W", "--detector", "yunet"), "LANDMARKS_YUNET"),
         (("annotate", "EMPTY", "--out", "OUT", "--weights", "W"), "EMPTY"),
+        (("annotate", "IN", "--out", "IN/0.png/out", "--weights", "W"), "cannot be written (Not a directory); choose"),
         (("data", "info", "EMPTY"), "no dataset known"),
         (("evaluate", "--data", "EMPTY", "--weights", "W"), "no dataset known"),
         (("train", "none.toml", "--data", "EMPTY", "--out", "OUT"), "none.toml"),

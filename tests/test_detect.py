@@ -228,6 +228,7 @@ class TestSetUp:
     def test_detectors_by_name(self, tmp_path):
         assert create_detector("centerface", threshold=0.4).threshold == 0.4
         assert create_detector("whole-image").name == "whole-image"
+        assert create_detector("centerface:320").max_side == 320
         boxes = tmp_path / "Boxes.CSV"
         boxes.write_text("image,x0,y0,x1,y1\n")
         assert create_detector(boxes, rule=BoxRule()).rule == BoxRule()
@@ -235,6 +236,11 @@ class TestSetUp:
     def test_an_unknown_name(self):
         with pytest.raises(DetectorError, match=r"'mtcnn'; use centerface, yunet, whole-image or a \.csv file"):
             create_detector("mtcnn")
+
+    @pytest.mark.parametrize("spec", ["centerface:x", "yunet:-320", "yunet:0", "centerface:3\u00b2"])
+    def test_a_side_that_is_none(self, spec):
+        with pytest.raises(DetectorError, match="such as yunet:320"):
+            create_detector(spec)
 
     def test_an_option_it_does_not_have(self):
         with pytest.raises(DetectorError, match="whole-image has no option threshold"):

@@ -239,6 +239,16 @@ def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, folder, tm
         annotate(Recipe(options | other), find([tmp_path / "in"]), tmp_path / "out")
 
 
+def test_a_run_goes_on_with_the_same_locator_only(folder, tmp_path):
+    write_png(tmp_path / "in" / "a.png", draw_face(0)[0])
+    recipe = Recipe({"weights": folder / "w.onnx", "detector": "whole-image", "device": "cpu"})
+    annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+    locator = locator_path(folder / "w.onnx")
+    locator.write_bytes(with_header(locator.read_bytes(), about={"name": "another"}))
+    with pytest.raises(LandmarksError, match=r"other settings \(locator was \w+\.\.\. and is now"):
+        annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+
+
 def test_boxes_that_are_not_numbers_have_no_errors(folder):
     boxes = np.array([[np.nan] * 4, [5, 5, 150, 150]])
     for weights in ("w.safetensors", "w.onnx"):

@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import contextlib
 import io
 import os
 import random
+import resource
 import struct
 import zlib
 
@@ -13,6 +15,7 @@ import numpy as np
 import PIL.features
 import PIL.Image
 import pytest
+from PIL import ImageCms
 
 from landmarks import images
 from landmarks.errors import ImageError
@@ -233,7 +236,42 @@ def test_impossible_orientation_is_ignored():
     assert images.decode(encode(scene(), format="JPEG", exif=exif), "a").orientation == 1
 
 
+@pytest.mark.parametrize("name", ["jpeg", "png", "webp", "tiff"])
+@pytest.mark.parametrize("profile", [ImageCms.ImageCmsProfile(ImageCms.createProfile("LAB")).tobytes(), b"nonsense"])
+def test_colour_profiles_are_ignored(name, profile):
+    """Whatever they say, and if they say nothing: the pixels are those of the same file without one."""
+    data = encode(scene(), icc_profile=profile, **FORMATS[name])
+    assert profile[:8] in data or name == "png"  # It compresses them.
+    plain = images.decode(encode(scene(), **FORMATS[name]), "a").pixels
+    assert np.array_equal(images.decode(data, "a").pixels, plain)
+
+
 # Refusing
+
+
+def png_with(kind: bytes, data: bytes) -> bytes:
+    """A PNG file with a chunk of its own after the header."""
+    whole = encode(scene(), format="PNG")
+    chunk = struct.pack(">I", len(data)) + kind + data + struct.pack(">I", zlib.crc32(kind + data))
+    return whole[:33] + chunk + whole[33:]
+
+
+@pytest.mark.parametrize("kind, head", [(b"zTXt", b"a\0\0"), (b"iCCP", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0")])
+def test_a_bomb_in_what_is_no_picture(kind, head):
+    """A gigabyte of zeros in compressed text or a colour profile is not unpacked."""
+    packer = zlib.compressobj(9)
+    bomb = head + b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+    with contextlib.suppress(ImageError):
+        images.decode(png_with(kind, bomb), "a")
+    assert resource.getrusage(resource.RUSAGE_SELF).ru_maxrss - before < 200_000  # KiB.
+
+
+def test_avif_where_it_cannot_be_read(monkeypatch):
+    formats = [(name, sign, None if name == "AVIF" else reader) for name, sign, reader in images._FORMATS]
+    monkeypatch.setattr(images, "_FORMATS", formats)
+    with pytest.raises(ImageError, match="AVIF files cannot be read; convert it to JPEG or PNG"):
+        images.decode(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + b"\0" * 99, "a")
 
 
 @pytest.mark.parametrize(

@@ -17,6 +17,7 @@ from stub import Stub, recipe
 from landmarks.errors import LandmarksError
 from landmarks.inference import batch
 from landmarks.inference.batch import annotate
+from landmarks.inference.chips import Chips
 from landmarks.inference.journal import Journal
 from landmarks.sources import find
 
@@ -117,11 +118,25 @@ def test_other_settings_are_refused(images, tmp_path):
     with pytest.raises(LandmarksError, match=r"begun with other settings \(salt was x and is now y\).*--fresh"):
         run(images / "in", out, stub={"salt": "x"}, fresh=True)
         run(images / "in", out, stub={"salt": "y"})
-    with pytest.raises(LandmarksError, match=r'beside was \[\] and is now \[\{"kind": "Drawings"\}\]'):
+    with pytest.raises(LandmarksError, match=r"drawings was none and is now yes"):
         run(images / "in", out, stub={"salt": "x"}, drawings=True)
     assert len((out / "journal.jsonl").read_bytes()) == len(before)
     assert run(images / "in", out, fresh=True).done == COUNT
     assert differing(images / "whole", out) == []
+
+
+def test_other_chips_are_refused(images, tmp_path):
+    """A run that goes on would leave some of one size and some of the other."""
+    out = tmp_path / "out"
+    run(images / "in", out, beside=[Chips(out / "chips", 112)])
+    for beside, words in (
+        ([Chips(out / "chips", 64)], r"chips was size 112, suffix \.png and is now size 64, suffix \.png"),
+        ([Chips(out / "chips", 112, ".jpg")], r"and is now size 112, suffix \.jpg"),
+        ([], r"and is now none"),
+    ):
+        with pytest.raises(LandmarksError, match=words):
+            run(images / "in", out, beside=beside)
+    assert run(images / "in", out, beside=[Chips(out / "chips", 112)]).done == 0
 
 
 def test_a_wrong_call_forgets_nothing(images, tmp_path):
@@ -165,6 +180,27 @@ def test_changed_new_and_vanished_files(tmp_path):
     assert (summary.done, summary.changed, summary.images) == (2, 1, 20)
     gone = annotate(Stub(), find([files[3]]), tmp_path / "out")
     assert gone.statuses == {"missing": 1}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_change_and_vanish_while_the_run_goes_on(tmp_path, workers):
+    """What is gone when its turn comes is missing; what is changed after its turn is done again by the next run."""
+    make_images(tmp_path / "in", 60)
+    sources = find([tmp_path / "in"], recursive=True)
+    gone, done = sources[-1].path, []
+
+    def report(record):
+        if not done:
+            gone.unlink()
+        done.append(record.image)
+        if len(done) == 60:
+            (tmp_path / "in" / done[0]).write_bytes((tmp_path / "in" / "0" / "2.png").read_bytes() + b"more")
+
+    options = {"workers": workers, "report": report}
+    first = annotate(recipe(seconds=0.01), sources, tmp_path / "out", FORMATS, **options)
+    assert first.statuses["missing"] == 1 and first.images == 60
+    again = annotate(recipe(), sources, tmp_path / "out", FORMATS)
+    assert (again.done, again.changed) == (1, 1)
 
 
 def test_two_runs_in_one_folder(images, tmp_path):

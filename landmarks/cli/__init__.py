@@ -29,7 +29,7 @@ app.command(
 app.command(epilog="Example: landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")(
     compare.compare
 )
-app.command(epilog="Example: landmarks benchmark data/samples --threads 1")(benchmark.benchmark)
+app.command(epilog="Example: landmarks benchmark data/samples --images 200 --workers 1,2 --peers")(benchmark.benchmark)
 app.command(epilog="Example: landmarks export compact --out exported")(export.export)
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
@@ -37,13 +37,13 @@ app.add_typer(weights.app, name="weights")
 
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
-    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}", markup=False)
+    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}")
     try:
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:
         if os.environ.get("LANDMARKS_DEBUG"):
             raise
-        errors.print(f"landmarks: {error}", markup=False)
+        errors.print(f"landmarks: {error}")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("landmarks: interrupted")

@@ -56,6 +56,12 @@ def annotate(
     shard: Annotated[
         str, typer.Option(help="I/N: only the I-th of N parts of the images, for N machines or jobs.")
     ] = "1/1",
+    engine: Annotated[
+        str, typer.Option(help="local, or ray: Ray Data, on one machine or a cluster of them (the extra `ray`).")
+    ] = "local",
+    ray_address: Annotated[
+        str, typer.Option(help="Of a Ray cluster; auto: the one this machine belongs to; by default one is started.")
+    ] = "",
     workers: Annotated[
         Optional[int], typer.Option(min=0, help="Processes; one a core by default; 0: none beside this one.")
     ] = None,
@@ -81,7 +87,7 @@ def annotate(
     """
     from landmarks.inference import processes
 
-    if workers != 0:
+    if engine == "local" and workers != 0:
         processes.prepare()
     from landmarks.inference.batch import Recipe, Shard
     from landmarks.inference.batch import annotate as run
@@ -100,22 +106,24 @@ def annotate(
             "max_faces": max_faces, "min_face_size": min_face_size,
         }
     )  # fmt: skip
+    if workers is None:
+        workers = processes.default_workers() if engine == "local" else 0
     beside = [Chips(out / "chips", chips, f".{chip_format}")] if chips else []
     with progress("annotating", quiet) as step:
 
         def report(record) -> None:
             if record.reason and not quiet:
-                errors.print(f"{record.image}: {record.reason}", markup=False)
+                errors.print(f"{record.image}: {record.reason}")
 
         try:
             summary = run(
                 recipe, found, out, formats, draw, report=report, progress=step, shard=Shard.parse(shard),
                 coords=coords, beside=beside,
-                workers=processes.default_workers() if workers is None else workers, timeout=timeout,
-                fresh=fresh, retry_failed=retry_failed,
+                engine=engine, address=ray_address, workers=workers, timeout=timeout, fresh=fresh,
+                retry_failed=retry_failed,
             )  # fmt: skip
         except KeyboardInterrupt:
-            errors.print(f"{out}: what is done is kept; the same command goes on from there", markup=False)
+            errors.print(f"{out}: what is done is kept; the same command goes on from there")
             raise
     if not quiet:
         counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
@@ -125,9 +133,8 @@ def annotate(
             + (f", {before} of them done before" if before else "")
             + (f", {summary.changed} changed since and done again" if summary.changed else "")
             + f", {summary.done / max(summary.seconds, 1e-9):.1f} images/s -> {out}",
-            markup=False,
         )
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-        errors.print(f"time: {shares}", markup=False)
+        errors.print(f"time: {shares}")
     if summary.failed:
         raise typer.Exit(1)

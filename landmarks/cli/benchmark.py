@@ -2,11 +2,19 @@
 
 from __future__ import annotations
 
-from typing import Annotated, Optional
+import json
+from dataclasses import asdict
+from pathlib import Path
+from typing import TYPE_CHECKING, Annotated, Any, Optional
 
 import typer
+from rich.table import Table
 
-from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, output, table
+from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, errors, names, output, table
+from landmarks.errors import LandmarksError
+
+if TYPE_CHECKING:
+    from landmarks.inference.benchmark import Speed
 
 
 def benchmark(
@@ -15,18 +23,72 @@ def benchmark(
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
-    threads: Annotated[int, typer.Option(min=1, help="Threads of torch, onnxruntime and OpenCV.")] = 1,
-    rounds: Annotated[int, typer.Option(min=1, help="Repetitions; the median counts.")] = 10,
+    threads: Annotated[
+        int, typer.Option(min=1, help="Of torch, onnxruntime and OpenCV, while single stages are measured.")
+    ] = 1,
+    rounds: Annotated[
+        int, typer.Option(min=0, help="Repetitions of each stage, of which the median counts; 0: no single stages.")
+    ] = 10,
+    images: Annotated[
+        int, typer.Option(min=0, help="Of whole runs: the images are given again and again under other names.")
+    ] = 0,
+    workers: Annotated[str, typer.Option(help="Worker processes of the whole runs, comma-separated.")] = "1,2",
+    peers: Annotated[
+        bool,
+        typer.Option("--peers", help="Also whole runs of MediaPipe, dlib and facenet-pytorch, where installed."),
+    ] = False,
+    side: Annotated[
+        Optional[int], typer.Option(min=32, help="Let the peers look at a copy of at most so many pixels a side.")
+    ] = None,
+    out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
 ) -> None:
-    """Measure each stage on this machine: decode, detect, locate (batches of 64 faces, all passes), draw."""
+    """Measure annotation on this machine: each stage by itself, whole runs, and the peers beside them.
+
+    Single stages: one process, batches of 64 faces. Whole runs: without drawings, results as CSV, workers of one
+    thread each.
+    """
     from landmarks.inference.annotator import Annotator
-    from landmarks.inference.benchmark import benchmark as measure
-    from landmarks.inference.benchmark import use_threads
+    from landmarks.inference.benchmark import UNITS, run_speed, stage_times, use_threads
+    from landmarks.inference.peers import installed, recipe
+    from landmarks.inference.worker import Recipe
     from landmarks.sources import find
 
-    use_threads(threads)
-    times = measure(Annotator(weights, detector, device=device, backend=backend), find(sources), rounds)
-    units = {"decode": "an image", "detect": "an image", "locate": "a face", "draw": "an image"}
-    output.print(
-        table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in units.items()])
-    )
+    try:
+        counts = [int(number) for number in names(workers, None, "number")] or [1]
+    except ValueError:
+        raise LandmarksError(f"--workers takes numbers with commas between them, not {workers!r}") from None
+    found = find(sources, recursive=True)
+    options: dict[str, Any] = {"weights": weights, "detector": detector, "device": device, "backend": backend}
+    figures: dict[str, Any] = {"options": options}
+    if rounds:
+        use_threads(threads)
+        times = stage_times(Annotator(**options), found, rounds)
+        figures |= {"threads": threads, "milliseconds": times}
+        output.print(
+            table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in UNITS.items()])
+        )
+    if images:
+        runs: dict[str, Speed] = {}
+        for count in counts:
+            runs[f"landmarks, {count} workers"] = run_speed(Recipe(options), found, images, count)
+        for name in installed() if peers else []:
+            errors.print(f"measuring {name}")
+            runs[name] = run_speed(recipe(name, side), found, images, counts[-1])
+        output.print(_runs_table(runs, f"landmarks, {counts[-1]} workers"))
+        figures |= {"runs": {name: asdict(speed) for name, speed in runs.items()}, "peers_side": side}
+    if out:
+        out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+
+
+def _runs_table(runs: dict[str, Speed], ours: str) -> Table:
+    """Speed of whole runs, the peers' as ratios to ours."""
+    stages = list(dict.fromkeys(stage for speed in runs.values() for stage in speed.stages))
+    columns = ["", "images/s", "ours / it", "faces", "start, s", *(f"{s} %" for s in stages), "beyond detection %"]
+    rows = [
+        [
+            name, f"{speed.rate:.2f}", f"{runs[ours].rate / speed.rate:.2f}", str(speed.faces), f"{speed.start:.1f}",
+            *(f"{100 * speed.stages.get(stage, 0):.1f}" for stage in stages), f"{100 * speed.beyond:.1f}",
+        ]
+        for name, speed in runs.items()
+    ]  # fmt: skip
+    return table("", columns, rows)

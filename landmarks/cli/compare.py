@@ -61,7 +61,7 @@ def compare(
         split,
         jobs,
         str(choose_device(device)),
-        lambda line: output.print(line, markup=False),
+        lambda line: output.print(line),
     )
     output.print(write_report(out, arms.reference))
     if faces is not None:
@@ -69,6 +69,6 @@ def compare(
         write_side_by_side(out, arms.arms, photographs, create_detector(detector), out / "faces.png")
         output.print(f"faces side by side: {out / 'faces.png'}", markup=False)
     for failure in failures:
-        errors.print(f"landmarks: {failure.run}: {failure.reason}", markup=False)
+        errors.print(f"landmarks: {failure.run}: {failure.reason}")
     if failures:
         raise typer.Exit(1)

@@ -23,7 +23,7 @@ def data_prepare(
     dataset = read_dataset(source)
     with progress("cutting faces") as step:
         crops = prepare(dataset, out, step)
-    output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cached for training -> {out}", markup=False)
+    output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cached for training -> {out}")
 
 
 @app.command("info", epilog="Example: landmarks data info MTFL.zip")
@@ -35,7 +35,7 @@ def data_info(
     from landmarks.datasets.table import counts
 
     dataset = read_dataset(source)
-    output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}", markup=False)
+    output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}")
     frame = counts(dataset.table)
     output.print(
         table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())])
@@ -53,7 +53,7 @@ def data_check(
     with progress("decoding") as step:
         problems = check_images(dataset, step)
     for problem in problems:
-        errors.print(problem, markup=False)
-    output.print(f"{len(dataset.table)} faces, {len(problems)} problems", markup=False)
+        errors.print(problem)
+    output.print(f"{len(dataset.table)} faces, {len(problems)} problems")
     if problems:
         raise typer.Exit(1)

@@ -32,7 +32,7 @@ def export(
     names(format, ("onnx",), "format")
     written = export_weights(weights, out, int8, data or ())
     for file in written.files:
-        output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB", markup=False)
-    output.print(f"farthest point from torch's on seeded crops: {written.parity:.6f} px", markup=False)
+        output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
+    output.print(f"farthest point from torch's on seeded crops: {written.parity:.6f} px")
     if written.moved is not None:
-        output.print(f"int8 moves the points of training faces by {written.moved:.3f} px on average", markup=False)
+        output.print(f"int8 moves the points of training faces by {written.moved:.3f} px on average")

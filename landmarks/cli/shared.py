@@ -2,25 +2,45 @@
 
 from __future__ import annotations
 
+import re
 import sys
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
+from typing import Any
 
 from rich.console import Console
 from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
+from rich.text import Text
 
 from landmarks.errors import LandmarksError
 
-errors = Console(stderr=True, highlight=False, soft_wrap=True)
-output = Console(highlight=False, soft_wrap=True)
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
+"""Control characters, with which a name could move the cursor, and those that turn the direction of writing."""
+
+
+class _Plain(Console):
+    """A console on which text from anywhere, such as the name of a file, is nothing but text."""
+
+    def __init__(self, stderr: bool = False) -> None:
+        super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
+
+    def render_str(self, text: str, **options: Any) -> Text:
+        return super().render_str(_UNSEEN.sub(lambda match: ascii(match[0])[1:-1], text), **options)
+
+
+errors = _Plain(stderr=True)
+output = _Plain()
 
 WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
 BACKEND_HELP = (
     "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
     "are exported first, in memory, at every call: some seconds."
 )
-DETECTOR_HELP = "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes."
+DETECTOR_HELP = (
+    "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. The two networks look "
+    "at a copy of at most 640 pixels a side; yunet:320 says otherwise."
+)
 
 
 @contextmanager

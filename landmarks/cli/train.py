@@ -32,10 +32,10 @@ def train(
 
     def report(row: dict) -> None:
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
-        output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)", markup=False)
+        output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
 
     path = train_from_config(config, data, out, device, seed, encoder, threads, start, report)
-    output.print(f"weights: {path}", markup=False)
+    output.print(f"weights: {path}")
 
 
 def calibrate(
@@ -49,4 +49,4 @@ def calibrate(
     from landmarks.evaluation.calibrate import calibrate_file
 
     calibration = calibrate_file(weights, data, out)
-    output.print(json.dumps(calibration.as_dict(), indent=1), markup=False)
+    output.print(json.dumps(calibration.as_dict(), indent=1))

@@ -47,7 +47,7 @@ def weights_info(
         facts |= {"sha256": model.sha256}
         config, about = model.network.config, model.about
     facts |= {"config": config.as_dict(), **about}
-    typer.echo(json.dumps(facts, indent=1, ensure_ascii=False))
+    output.print(json.dumps(facts, indent=1, ensure_ascii=False))
 
 
 @app.command("verify", epilog="Example: landmarks weights verify")
@@ -62,6 +62,6 @@ def weights_verify() -> None:
             output.print(f"{name}: ok")
         except LandmarksError as error:
             failed = True
-            output.print(str(error), markup=False)
+            output.print(str(error))
     if failed or not shipped_names():
         raise typer.Exit(1)

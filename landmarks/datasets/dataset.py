@@ -108,8 +108,11 @@ class Crops:
 def _map_pixels(folder: Path) -> np.ndarray:
     """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped."""
     try:
-        return np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
-    except (OSError, ValueError) as error:
+        pixels = np.load(folder / "crops.npy", mmap_mode="r", allow_pickle=False)
+        if pixels.dtype != np.uint8 or pixels.shape[1:] != (CACHE_SIZE, CACHE_SIZE, 3):
+            raise ValueError(f"{pixels.dtype} of shape {pixels.shape}")
+        return pixels
+    except Exception as error:  # NumPy's reader of headers is Python's own, with all its errors.
         raise DataError(f"{folder}: crops.npy cannot be read ({error}); prepare the data again") from error
 
 

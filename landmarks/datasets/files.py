@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import zipfile
-import zlib
 from functools import cached_property
 from pathlib import Path, PurePosixPath
 
@@ -32,7 +31,10 @@ class Files:
 
     @cached_property
     def _archive(self) -> zipfile.ZipFile | None:
-        return None if self.root.is_dir() else zipfile.ZipFile(self.root)
+        try:
+            return None if self.root.is_dir() else zipfile.ZipFile(self.root)
+        except Exception as error:  # Python's reader raises anything at all on broken archives.
+            raise DataError(f"{self.root}: a damaged zip archive ({error}); fetch it again") from error
 
     @cached_property
     def names(self) -> list[str]:
@@ -63,8 +65,9 @@ class Files:
                 return (self.root / name).read_bytes()
             with self._archive.open(name) as member:
                 data = member.read(MAX_MEMBER_BYTES + 1)
-        except (OSError, KeyError, ValueError, RuntimeError, zipfile.BadZipFile, zlib.error) as error:
-            # A zero in the name is a ValueError, an encrypted archive a RuntimeError.
+        except DataError:
+            raise
+        except Exception as error:  # As above.
             raise DataError(f"{self.root}: cannot read {name}: {error}") from error
         if len(data) > MAX_MEMBER_BYTES:
             raise DataError(f"{self.root}: {name} is larger than {MAX_MEMBER_BYTES} bytes")

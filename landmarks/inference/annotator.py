@@ -84,6 +84,7 @@ class Annotator:
         return {
             "version": __version__,
             "weights": self.backend.sha256,
+            "locator": self.backend.locator_sha256,
             "backend": self.backend.name,
             "detector": {"name": self.detector.name, **asdict(self.detector.rule), **options},
             "scheme": self.scheme.name,

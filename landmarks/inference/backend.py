@@ -52,6 +52,8 @@ class Backend(Protocol):
     about: dict
     sha256: str
     """Of the file it came from; empty if from none."""
+    locator_sha256: str
+    """Of the locator's, where it has a file of its own; else empty."""
 
     def see(self, crops: np.ndarray) -> Seen:
         """crops: (N, S, S, 3) uint8 RGB, S the config's `input_size`."""
@@ -66,6 +68,7 @@ class TorchBackend:
     """A model in torch, on any of its devices. The model's network is fused and moved there."""
 
     name = TORCH
+    locator_sha256 = ""
 
     def __init__(self, model: Model, device: str = "cpu") -> None:
         self.device = choose_device(device)
@@ -103,6 +106,7 @@ class OnnxBackend:
             raise WeightsError(f"{locator_path(source)}: is not the locator of {source}; export both together")
         self.config, self.calibration = network.config, network.calibration
         self.about, self.sha256 = network.about, network.sha256
+        self.locator_sha256 = locator.sha256 if locator else ""
         self._session = open_session(network.graph, source)
         self._locator = open_session(locator.graph, str(locator_path(source))) if locator else None
         given = {output.name for output in self._session.get_outputs()}
@@ -122,7 +126,7 @@ class OnnxBackend:
         """From a model, exported in memory, which takes some seconds. Raises LandmarksError."""
         files = {part: parse_onnx(graph, part) for part, graph in export_model(model).parts.items()}
         backend = cls(files[NETWORK], files.get(LOCATOR))
-        backend.sha256 = model.sha256
+        backend.sha256, backend.locator_sha256 = model.sha256, ""
         return backend
 
     def see(self, crops: np.ndarray) -> Seen:

@@ -12,9 +12,11 @@ from multiprocessing.connection import Connection, wait
 from typing import Any
 
 from landmarks.errors import LandmarksError
+from landmarks.inference.plan import Order, Plan
 from landmarks.inference.processes import prepare
 from landmarks.inference.record import ERROR, TIMEOUT, Record
 from landmarks.inference.worker import Beside, Done, Facts, Group, Recipe, Stop, Worker, run
+from landmarks.sources import Source
 
 AHEAD = 2
 """Groups that a worker has been sent and has not answered: it need not wait for the next one."""
@@ -23,7 +25,7 @@ MAX_STILLBORN = 3
 
 
 class Alone:
-    """The one worker in this very process."""
+    """The one worker in this very process. An Engine."""
 
     def __init__(self, worker: Worker) -> None:
         self.worker, self.facts, self.size = worker, worker.facts, 0
@@ -37,6 +39,9 @@ class Alone:
     def map(self, groups: Iterator[Group]) -> Iterator[Done]:
         """What becomes of each group, in order."""
         return map(self.worker, groups)
+
+    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+        return self.map(plan.groups(sources, order))
 
 
 @dataclass
@@ -63,7 +68,7 @@ class _Process:
 
 
 class Crew:
-    """Worker processes, started at once; they end with the `with` block, or when this process dies.
+    """Worker processes, started at once; they end with the `with` block, or when this process dies. An Engine.
 
     One that dies is replaced. What it worked on is tried again, then image by image; an image of which a worker dies
     again gets a row that says so.
@@ -116,6 +121,9 @@ class Crew:
                     again.extend(_Task([source], task.deaths[-1:]) for source in task.group)
                 else:
                     yield self._lost(task)
+
+    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+        return self.map(plan.groups(sources, order))
 
     def _feed(self, again: deque[_Task], groups: Iterator[Group]) -> None:
         """Give every worker something to do, evenly."""

@@ -200,19 +200,29 @@ DETECTORS: dict[str, type] = {kind.name: kind for kind in (CenterFace, YuNet, Wh
 def create_detector(spec: str | Path, **options) -> Detector:
     """The detector of that name, or the boxes of that CSV file; options are its constructor's.
 
-    Raises DetectorError, or DataError for a file.
+    `yunet:320` is YuNet with a `max_side` of 320. Raises DetectorError, or DataError for a file.
     """
     kind: Any
+    name, _, side = str(spec).partition(":")
     if str(spec).lower().endswith(".csv"):
         kind, options = BoxFile, {"path": spec, **options}
-    elif str(spec) in DETECTORS:
-        kind = DETECTORS[str(spec)]
+    elif name in DETECTORS:
+        kind = DETECTORS[name]
+        if side:
+            options = {"max_side": _parse_side(side, str(spec)), **options}
     else:
         raise DetectorError(f"there is no detector {str(spec)!r}; use {', '.join(DETECTORS)} or a .csv file of boxes")
     strange = options.keys() - inspect.signature(kind).parameters.keys()
     if strange:
         raise DetectorError(f"the detector {kind.name} has no option {', '.join(sorted(strange))}")
     return kind(**options)
+
+
+def _parse_side(text: str, spec: str) -> int:
+    """A long side in pixels. Raises DetectorError."""
+    if not (text.isascii() and text.isdigit() and STRIDE <= int(text) <= 1 << 14):
+        raise DetectorError(f"detector {spec!r}: after the colon goes a long side in pixels, such as yunet:320")
+    return int(text)
 
 
 def _search(image: np.ndarray, find: Find, max_side: int) -> Detections:

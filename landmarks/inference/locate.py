@@ -60,7 +60,7 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
         passes -= 1
     for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        seen = backend.see(_cut(images, matrices, config.input_size))
+        seen = backend.see(cut(images, matrices, config.input_size))
         back = invert(matrices)
         points = {name: transform(back, p.astype(np.float64)) for name, p in seen.points.items()}
         if left:
@@ -72,12 +72,12 @@ def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndar
     """The locator's pass: better face squares (N, 4)."""
     size = backend.config.locator_size
     matrices = crop_matrices(squares, size)
-    points = transform(invert(matrices), backend.find(_cut(images, matrices, size)).astype(np.float64))
+    points = transform(invert(matrices), backend.find(cut(images, matrices, size)).astype(np.float64))
     return face_squares(points, POINTS_5, backend.config.crop_scale)
 
 
-def _cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
-    """(N, size, size, 3) uint8 crops."""
+def cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
+    """Crops of N images (H, W, 3) by their matrices (N, 2, 3) -> (N, size, size, 3) uint8."""
     return np.stack([extract_crop(image, matrix, size) for image, matrix in zip(images, matrices)])
 
 

@@ -90,7 +90,7 @@ def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") ->
 
 
 def _short(value: Any) -> str:
-    text = value if isinstance(value, str) else json.dumps(value)
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
 
 

@@ -9,7 +9,6 @@ from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
-from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
@@ -236,6 +235,8 @@ def count_multiply_adds(network: Network) -> int:
 
 
 def _multiply_adds(network: nn.Module, size: int) -> int:
+    from torch.utils.flop_counter import FlopCounterMode  # Here, since nothing else needs what it imports.
+
     crop = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(network.parameters()).device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():
         network.eval()(crop)

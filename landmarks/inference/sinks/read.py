@@ -65,24 +65,33 @@ def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:
     Raises DataError if there is nothing to read or it is not what its name says.
     """
     path = Path(path)
-    layout = read_layout(path)
+    place, reader = _place_and_reader(path, format)
+    try:
+        return reader(place, read_layout(path))
+    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
+        # What is wrong with a value shows at times only when all of them become one table.
+        raise DataError(f"{place}: holds what this package does not write there ({error!r})") from error
+
+
+def _place_and_reader(path: Path, format: str | None) -> tuple[Path, Reader]:
+    """What to read and who does it. Raises DataError."""
     if format is not None:
         if format not in PLACES:
             raise DataError(f"unknown format {format!r}; known: {', '.join(PLACES)}")
         place, reader = PLACES[format]
         if not (path / place).exists():
             raise DataError(f"{path}: holds no {place}; it holds {', '.join(formats_in(path)) or 'no results'}")
-        return reader(path / place, layout)
+        return path / place, reader
     if path.is_file():
-        return _reader_of_file(path)(path, layout)
+        return path, _reader_of_file(path)
     for name in formats_in(path):
         place, reader = PLACES[name]
-        return reader(path / place, layout)
+        return path / place, reader
     for name, reader in _KEY_FILES.items():
         if (path / name).is_file():
-            return reader(path, layout)
+            return path, reader
     if next(path.glob("*.parquet"), None):
-        return read_parquet(path, layout)
+        return path, read_parquet
     places = ", ".join(place for place, _ in PLACES.values())
     raise DataError(f"{path}: holds none of {places}; name the folder given to `landmarks annotate --out`")
 
