@@ -11,7 +11,8 @@ from conftest import draw_face, write_png
 from landmarks import Annotator, Faces, read_results
 from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.inference.batch import annotate, drawing_path
-from landmarks.inference.detect import Detections, WholeImage
+from landmarks.inference.detect import WholeImage
+from landmarks.inference.search import Detections
 from landmarks.models.store import load_model
 from landmarks.sources import find
 

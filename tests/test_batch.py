@@ -20,7 +20,8 @@ from landmarks import Annotator, read_results
 from landmarks.errors import LandmarksError
 from landmarks.inference import processes
 from landmarks.inference.batch import GROUP, Recipe, Shard, annotate
-from landmarks.inference.detect import Detections, WholeImage
+from landmarks.inference.detect import WholeImage
+from landmarks.inference.search import Detections
 from landmarks.inference.sinks.review import Review
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.store import Model

@@ -10,6 +10,7 @@ from landmarks.errors import DataError, DetectorError
 from landmarks.geometry import BoxRule
 from landmarks.inference import boxrule, detect
 from landmarks.inference.detect import BoxFile, CenterFace, Detections, WholeImage, YuNet, create_detector
+from landmarks.inference.search import search
 from landmarks.schemes import POINTS_5
 
 FACES = {"astronaut.png": (180, 62, 269, 176), "grace_hopper.jpg": (176, 118, 354, 334)}
@@ -104,6 +105,17 @@ class TestNetworks:
         assert overlap(back, network(image).boxes[0]) > 0.85
         assert (image == before).all()
 
+    @pytest.mark.parametrize("width, height", [(320, 320), (640, 448), (96, 192)])
+    def test_yunet_is_read_as_opencv_reads_it(self, width, height):
+        path = shared("models/face_detection_yunet_2023mar.onnx")
+        image = cv2.resize(sample("astronaut.png"), (width, height))
+        boxes, scores = YuNet(path)._find(image)
+        wanted = cv2.FaceDetectorYN.create(str(path), "", (width, height), 0.7).detect(image[..., ::-1].copy())[1]
+        best = scores.argmax()
+        assert scores[best] == pytest.approx(wanted[0, -1], abs=1e-5)
+        corner, size = wanted[0, :2] + 0.5, wanted[0, 2:4]  # It counts from the centre of the first pixel.
+        assert np.allclose(boxes[best], [*corner, *(corner + size)], atol=1e-3)
+
     def test_the_threshold_counts(self):
         assert not len(CenterFace(threshold=0.99)(sample("astronaut.png")))
 
@@ -129,7 +141,7 @@ def test_boxes_come_back_to_the_pixels_they_were_seen_at(width, height, share):
     x0, y0 = round(width * 0.25), round(height * 0.2)
     x1, y1 = x0 + round(width * share), y0 + round(height * share)
     image[y0:y1, x0:x1] = 255
-    found = detect._search(image, find_white, 640)
+    found = search(image, find_white, 640)
     assert len(found) == 1
     step = max(1.0, max(width, height) / 640)  # a pixel of the copy
     np.testing.assert_allclose(found.boxes[0], np.array([x0, y0, x1, y1]) - 0.5, atol=step)
@@ -142,8 +154,8 @@ def test_the_copy_is_bounded():
         sizes.append(canvas.shape[:2])
         return np.zeros((0, 4)), np.zeros(0)
 
-    detect._search(np.zeros((3000, 4000, 3), np.uint8), find, 480)
-    detect._search(np.zeros((30, 40, 3), np.uint8), find, 480)
+    search(np.zeros((3000, 4000, 3), np.uint8), find, 480)
+    search(np.zeros((30, 40, 3), np.uint8), find, 480)
     assert sizes == [(384, 480), (160, 192), (256, 320), (160, 192)]
 
 

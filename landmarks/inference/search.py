@@ -1,0 +1,103 @@
+"""The face boxes of an image, found in copies of it by a network that sees faces of some sizes only."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+STRIDE = 32
+"""The networks want sides that are multiples of this."""
+MIN_SIDE = 320
+"""A smaller image is enlarged to this long side, so that its small faces are seen."""
+COARSE_SIDE, COARSE_BORDER = 128, 32
+"""Long side and black border of the copy on which faces are sought that fill the image; best of those tried."""
+COARSE_SHARE = 0.5
+"""The coarse look is for boxes at least this large, as a share of the image's long side; others are left out."""
+MAX_OVERLAP = 0.3
+"""Of two boxes whose intersection over union is larger, the one with the lower score goes."""
+
+Find = Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]]
+"""(H, W, 3) uint8 RGB, sides multiples of STRIDE -> boxes (N, 4) measured from the image's corner, scores (N,)."""
+
+
+@dataclass(frozen=True)
+class Detections:
+    """N face boxes of one image: the largest first, of equal ones the left one, then the upper one."""
+
+    boxes: np.ndarray
+    """(N, 4) float32: x0, y0, x1, y1 in pixels of the image."""
+    scores: np.ndarray
+    """(N,) float32; NaN where nothing was scored."""
+
+    def __post_init__(self) -> None:
+        boxes = np.asarray(self.boxes, np.float32).reshape(-1, 4)
+        scores = np.asarray(self.scores, np.float32).reshape(-1)
+        if len(boxes) != len(scores):
+            raise ValueError(f"{len(boxes)} boxes but {len(scores)} scores")
+        width, height = boxes[:, 2] - boxes[:, 0], boxes[:, 3] - boxes[:, 1]
+        order = np.lexsort([boxes[:, 1], boxes[:, 0], -width * height])
+        object.__setattr__(self, "boxes", boxes[order])
+        object.__setattr__(self, "scores", scores[order])
+
+    def __len__(self) -> int:
+        return len(self.boxes)
+
+    def select(self, most: int | None = None, smallest: float = 0.0) -> Detections:
+        """The `most` largest of the boxes whose size, the root of their area, is at least `smallest` pixels."""
+        sides = np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0)
+        keep = np.flatnonzero(np.sqrt(sides.prod(axis=1)) >= smallest)[:most]
+        return Detections(self.boxes[keep], self.scores[keep])
+
+
+def search(image: np.ndarray, find: Find, max_side: int) -> Detections:
+    """The faces of an image (H, W, 3) uint8 RGB, by two looks at copies of it.
+
+    The networks do not see faces larger than about 250 pixels, nor such as fill the image to its border. So a coarse
+    look at a small copy with a border adds the faces that are large in the image.
+    """
+    size = (image.shape[1], image.shape[0])
+    fine = _resize(image, min(max(*size, MIN_SIDE), max_side))
+    boxes, scores = _look(fine, find, size, border=0)
+    large, large_scores = _look(_resize(fine, COARSE_SIDE), find, size, border=COARSE_BORDER)
+    is_large = (large[:, 2:] - large[:, :2]).max(axis=1, initial=0) >= COARSE_SHARE * max(size)
+    boxes, scores = np.concatenate([boxes, large[is_large]]), np.concatenate([scores, large_scores[is_large]])
+    keep = _suppress(boxes, scores)
+    return Detections(boxes[keep] - 0.5, scores[keep])
+
+
+def _look(copy: np.ndarray, find: Find, size: tuple[int, int], border: int) -> tuple[np.ndarray, np.ndarray]:
+    """Faces of a scaled copy -> boxes (N, 4) measured from the corner of the image, w x h = `size`, and scores (N,)."""
+    height, width = copy.shape[:2]
+    right, bottom = border + -(width + 2 * border) % STRIDE, border + -(height + 2 * border) % STRIDE
+    boxes, scores = find(cv2.copyMakeBorder(copy, border, bottom, border, right, cv2.BORDER_CONSTANT))
+    corners = (boxes.reshape(-1, 2, 2) - border) * (size[0] / width, size[1] / height)
+    return corners.reshape(-1, 4), scores
+
+
+def halve(image: np.ndarray, side: int) -> tuple[np.ndarray, int]:
+    """The image halved as often as its long side remains at least `side` pixels, and its pixels to one of the copy's.
+
+    OpenCV does that several times faster than it averages over parts of pixels. A last odd row or column is left out.
+    """
+    factor = 1
+    while max(image.shape[:2]) >= 2 * side and min(image.shape[:2]) >= 2:
+        height, width, factor = image.shape[0] // 2, image.shape[1] // 2, 2 * factor
+        image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
+    return image, factor
+
+
+def _resize(image: np.ndarray, side: int) -> np.ndarray:
+    """The image with a long side of `side` pixels."""
+    height, width = image.shape[:2]
+    zoom = side / max(height, width)
+    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
+    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+
+
+def _suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+    """Indices of the boxes that no box of higher score overlaps much. boxes: (N, 4), scores: (N,)."""
+    corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
+    return np.array(cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, MAX_OVERLAP), int)
