@@ -33,6 +33,7 @@ ARMS = {
     "task-wise": ("stopping", config(ALL, stopping="task_wise"), 0.07, 0.01, 2),
     "global": ("stopping", config(ALL, stopping="global"), 0.09, 0.01, 2),
     "pcgrad": ("weighting", config(ALL, weighting="pcgrad"), 0.07, 0.01, 2),
+    "alone longer": ("budget", config((POINTS,), epochs=8), 0.08, 0.01, 2),
     "compact alone": ("networks", config((POINTS,), network="compact"), 0.06, 0.01, 2),
     "compact all": ("networks", config(ALL, network="compact"), 0.06, 0.01, 2),
     "alone 500": ("size", config((POINTS,), faces=500), 0.14, 0.01, 2),
