@@ -187,13 +187,12 @@ class Cascade(nn.Module):
         self.codec = Regression(input_size)
         self.whole, self.top, self.bottom = Networks(WHOLE), Networks(HALF), Networks(HALF)
         self.refinements = nn.ModuleList(Networks(PATCH, 5 * len(level.halves)) for level in REFINEMENTS)
-        with torch.no_grad():
-            for networks, points in ((self.whole, MEAN), (self.top, MEAN[:3]), (self.bottom, MEAN[2:])):
-                networks.output.bias.copy_(torch.tensor(points).flatten() / UNIT)
+        for networks, points in ((self.whole, MEAN), (self.top, MEAN[:3]), (self.bottom, MEAN[2:])):
+            networks.output.bias = nn.Parameter(torch.tensor(points).flatten() / UNIT)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, crops: Tensor, levels: int = LEVELS) -> Tensor:
-        """crops: (N, S, S, 3) uint8 RGB -> (N, levels, 5, 2) float32 crop pixels, after each of the first levels."""
+        """crops: (N, S, S, 3) uint8 RGB -> (N, levels, 5, 2) float32 crop pixels, after each of 1 to 3 levels."""
         image = grey(crops)
         points = [self.codec.decode(UNIT * average(*self._first(image))[..., None])]
         for level, networks in zip(REFINEMENTS[: levels - 1], self.refinements):
