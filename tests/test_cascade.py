@@ -140,10 +140,22 @@ def test_stage_is_as_defined(pooled):
 
 @pytest.mark.parametrize("structure", [WHOLE, HALF, PATCH])
 def test_filters_sum_to_nothing_at_first(structure):
-    """So that networks of rectified maps see at first how these vary, and a grey crop is seen as any other one."""
-    networks = Networks(structure, 2)
-    for conv in [module for module in networks.modules() if isinstance(module, nn.Conv2d)][:-1]:
-        assert conv.weight.sum(dim=(1, 2, 3)).abs().max() < 1e-4 and conv.weight.std() > 0.05
+    torch.manual_seed(0)
+    *convs, _ = [module for module in Networks(structure, 2).modules() if isinstance(module, nn.Conv2d)]
+    for conv in convs:
+        assert conv.weight.sum(dim=(1, 2, 3)).abs().max() < 1e-4
+        assert conv.weight.std().item() == pytest.approx(conv.weight[0].numel() ** -0.5, rel=0.1)
+
+
+@pytest.mark.parametrize("size", [40, 64])
+def test_first_level_begins_with_the_mean_face(size):
+    cascade = Cascade(size)
+    with torch.no_grad():
+        for networks in (cascade.whole, cascade.top, cascade.bottom):
+            networks.output.weight.zero_()
+        points = cascade(random_crops(2, size), 1)
+    mean = torch.tensor([[-0.23, -0.25], [0.23, -0.25], [0.0, 0.03], [-0.2, 0.25], [0.2, 0.25]])
+    assert torch.allclose(points, (mean * size + (size - 1) / 2).expand(2, 1, 5, 2), atol=1e-4)
 
 
 def test_networks_of_a_level_are_independent():
@@ -326,4 +338,4 @@ def test_learns_eight_faces():
         schedule.step()
     with torch.no_grad():
         errors = (cascade.eval()(crops) - points[:, None]).norm(dim=-1).mean(dim=(0, 2)) / SIZE
-    assert errors[2] < 0.02 and errors[2] <= errors[0]
+    assert errors[2] < 0.01 and errors[2] <= errors[0]

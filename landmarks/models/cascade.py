@@ -2,15 +2,15 @@
 2013: three networks see the face and estimate five points, twenty small ones then move each point by what they see
 around it.
 
-As the paper has it: three levels; the regions F1, EN1 and NM1 of the first and the averaging of their estimates; two
-networks a point on each further level, their displacements averaged; convolutions whose weights are shared within the
-cells of a grid (level 1), the absolute value of tanh after them, max-pooling. The table of layers, the halves' rows and
-the patches' sizes are as its re-implementations have them too.
+Certain: the three levels; what F1, EN1 and NM1 see and how their estimates are averaged; two networks a point on each
+further level, whose displacements are averaged; weights shared within the cells of a grid on the first level; |tanh|
+after convolutions, max-pooling. Taken from memory and found so in independent re-implementations: the table of layers
+and its grids, the rows of the halves, the sizes of the patches, how far training moves true points.
 
-Our reading where memory of the paper had to do: pooling ends in tanh(gain x + bias), both learnt and shared within the
-cells; hidden layers end in tanh, output layers are linear; a patch continues the crop's border. Ours: the paper's face
-box is the crop; patches are cut from the crop itself, not from its 39 pixel copy; grey values are scaled as other
-networks' here; all networks learn side by side, the later ones around true points that were moved at random.
+Readings, from memory alone: pooling ends in tanh(gain x + bias), both learnt and shared within the cells; hidden layers
+end in tanh, output layers are linear; a patch continues the crop's border. Ours: the paper's face box is the crop;
+patches are cut from the crop itself, not from its copy of 39 pixels; grey values are scaled as for our other networks;
+how weights begin; all networks learn side by side, the later ones around true points that were moved at random.
 """
 
 from __future__ import annotations
@@ -46,6 +46,7 @@ class Structure(NamedTuple):
 
 
 SIDE = 39
+"""Of the square that the first level reads, in pixels."""
 WHOLE = Structure(
     (SIDE, SIDE),
     (Stage(20, 4, (2, 2)), Stage(40, 3, (2, 2)), Stage(60, 3, (3, 3)), Stage(80, 2, (2, 2), pooled=False)),
@@ -73,7 +74,10 @@ class Refinement(NamedTuple):
 REFINEMENTS = (Refinement((0.16, 0.18), 0.05), Refinement((0.11, 0.12), 0.02))
 LEVELS = 1 + len(REFINEMENTS)
 UNIT = 0.1
-"""The unit of the first level's outputs as a share of the crop's side: about how far points lie from their mean."""
+"""The unit of the first level's outputs as a share of the crop's side: the spread of a coordinate in training crops."""
+MEAN = ((-0.23, -0.25), (0.23, -0.25), (0.0, 0.03), (-0.2, 0.25), (0.2, 0.25))
+"""What the first level says at first, in sides of the crop from its middle: the mean of MTFL's training faces in crops
+of 1.7 extents. Networks that have to find it drive their hidden layer to where tanh is flat, and may stay there."""
 SEED = 0
 """Of the moves around true points when losses are only watched."""
 
@@ -166,8 +170,7 @@ class Networks(nn.Module):
 
 def _begin(conv: nn.Conv2d) -> None:
     """Random weights that sum to 0 in every filter, of variance 1 / inputs (LeCun et al., "Efficient BackProp", 1998).
-    Rectified maps are positive: what other filters see is mostly that a map is there, and the first level, four of them
-    deep, is slow to see what is in it."""
+    Rectified maps are positive: other filters see mostly that a map is there, and learn more slowly what is in it."""
     with torch.no_grad():
         weights = conv.weight.normal_(std=conv.weight[0].numel() ** -0.5)
         weights -= weights.mean(dim=(1, 2, 3), keepdim=True)
@@ -184,10 +187,12 @@ class Cascade(nn.Module):
         self.codec = Regression(input_size)
         self.whole, self.top, self.bottom = Networks(WHOLE), Networks(HALF), Networks(HALF)
         self.refinements = nn.ModuleList(Networks(PATCH, 5 * len(level.halves)) for level in REFINEMENTS)
+        for networks, points in ((self.whole, MEAN), (self.top, MEAN[:3]), (self.bottom, MEAN[2:])):
+            networks.output.bias = nn.Parameter(torch.tensor(points).flatten() / UNIT)
         self.to(memory_format=torch.channels_last)  # type: ignore[call-overload]
 
     def forward(self, crops: Tensor, levels: int = LEVELS) -> Tensor:
-        """crops: (N, S, S, 3) uint8 RGB -> (N, levels, 5, 2) float32 crop pixels, after each of the first levels."""
+        """crops: (N, S, S, 3) uint8 RGB -> (N, levels, 5, 2) float32 crop pixels, after each of 1 to 3 levels."""
         image = grey(crops)
         points = [self.codec.decode(UNIT * average(*self._first(image))[..., None])]
         for level, networks in zip(REFINEMENTS[: levels - 1], self.refinements):
