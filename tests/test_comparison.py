@@ -9,16 +9,19 @@ import subprocess
 import sys
 import time
 
+import cv2
 import numpy as np
 import pandas as pd
 import pytest
 import torch
+from conftest import write_png
 
 from landmarks.comparison.bench import make_bench, open_bench
 from landmarks.comparison.example import EXAMPLE, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid, read_grid
 from landmarks.comparison.run import compare
 from landmarks.comparison.see import see
+from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.train import choose_faces, count_arm_parameters, kept_samples, make_network, multiply_adds_of
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import load_crops, read_dataset
@@ -194,6 +197,19 @@ def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
         compare(GRID, *small, WholeImage(), tmp_path, split="val")
 
 
+def test_photographs_are_seen_side_by_side(small, tmp_path):
+    compare(GRID, *small, WholeImage(), tmp_path)
+    picture, _, _ = draw_face(0)
+    photograph, page = write_png(tmp_path / "photo.png", picture), tmp_path / "page.png"
+    write_side_by_side(tmp_path, GRID.arms, [photograph], WholeImage(), page)  # the arm without landmarks has no column
+    assert cv2.imread(str(page)) is not None
+    with pytest.raises(LandmarksError, match="no face found"):
+        write_side_by_side(tmp_path, GRID.arms, [], WholeImage(), page)
+    unknown = dataclasses.replace(GRID.arms[0], name="not run")
+    with pytest.raises(LandmarksError, match="not run"):
+        write_side_by_side(tmp_path, [unknown], [photograph], WholeImage(), page)
+
+
 def test_one_seed_gives_one_result(small, tmp_path):
     for name in ("a", "b"):
         compare(GRID, *small, WholeImage(), tmp_path / name)
@@ -258,7 +274,7 @@ def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):
     assert isinstance(network, Network)
     torch.nn.init.zeros_(network.heads[MAIN].linear.weight)
     torch.nn.init.zeros_(network.heads[MAIN].linear.bias)
-    seen = see(network, bench, 1.7, passes=1)
+    seen = see(network, bench.pictures, bench.squares(1.7), 1.7, passes=1)
     np.testing.assert_allclose(seen.points, np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
 
 

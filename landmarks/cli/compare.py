@@ -22,6 +22,10 @@ def compare(
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     jobs: Annotated[int, typer.Option(min=1, help="Trainings at once, sharing the CPU's cores.")] = 1,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    faces: Annotated[
+        Optional[Path],
+        typer.Option(help="Folder of photographs in which the arms' points are drawn side by side, as faces.png."),
+    ] = None,
     example: Annotated[
         bool, typer.Option("--example", help="A tiny grid on drawn faces, without any dataset.")
     ] = False,
@@ -31,9 +35,11 @@ def compare(
     from landmarks.comparison.grid import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
+    from landmarks.comparison.side_by_side import write_side_by_side
     from landmarks.datasets.dataset import load_crops, prepare, read_dataset
     from landmarks.inference.backend import choose_device
     from landmarks.inference.detect import create_detector
+    from landmarks.sources import is_image
 
     if example:
         data, detector, arms = out / "prepared", "whole-image", EXAMPLE
@@ -58,6 +64,10 @@ def compare(
         lambda line: output.print(line),
     )
     output.print(write_report(out, arms.reference))
+    if faces is not None:
+        photographs = sorted(path for path in faces.iterdir() if is_image(path.name))
+        write_side_by_side(out, arms.arms, photographs, create_detector(detector), out / "faces.png")
+        output.print(f"faces side by side: {out / 'faces.png'}", markup=False)
     for failure in failures:
         errors.print(f"landmarks: {failure.run}: {failure.reason}")
     if failures:

@@ -8,6 +8,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -16,7 +17,7 @@ from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.errors import DataError, ImageError
 from landmarks.evaluation.evaluate import middle_box
-from landmarks.geometry import crop_matrices, extract_crop, transform
+from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
 from landmarks.inference.detect import Detector, WholeImage
 from landmarks.schemes import POINTS_5
 
@@ -40,13 +41,41 @@ class Bench:
 
     def squares(self, crop_scale: float) -> np.ndarray:
         """(N, 4): the squares that a network's first pass sees."""
-        sides = self.boxes[:, 2] * np.where(self.whole, 1.0, crop_scale)
-        return np.concatenate([self.boxes[:, :2], sides[:, None], self.boxes[:, 3:]], axis=1)
+        return scaled(self.boxes, self.whole, crop_scale)
 
     @property
     def points(self) -> np.ndarray:
         """(N, 5, 2): the true points."""
         return points_of(self.table, POINTS_5)
+
+
+def scaled(squares: np.ndarray, whole: np.ndarray, crop_scale: float) -> np.ndarray:
+    """Squares (N, 4) of one extent made as wide as a network wants them, but for those that are whole images (N,)."""
+    return squares * np.where(whole[:, None], 1.0, [1, 1, crop_scale, 1])
+
+
+class Cut(NamedTuple):
+    """A face cut out of its image."""
+
+    picture: np.ndarray
+    """(CACHE_SIZE, CACHE_SIZE, 3) uint8: the face and its surroundings, or the whole image."""
+    square: np.ndarray
+    """(4,): its face square in there, one extent of the landmarks wide; or the whole image."""
+    whole: bool
+    """The square is the whole image."""
+    matrix: np.ndarray
+    """(1, 2, 3): image -> picture."""
+
+
+def cut_face(image: np.ndarray, box: np.ndarray, rule: BoxRule) -> Cut:
+    """Cut out a face. image: (H, W, 3) uint8; box: (4,); rule: of the detector that the box is from."""
+    x, y, side, angle = rule.squares(box, 1.0)[0]
+    whole = bool(rule.squares(box, CACHE_SCALE)[0, 2] == side)
+    around = side if whole else side * CACHE_SCALE
+    matrix = crop_matrices(np.array([[x, y, around, angle]]), CACHE_SIZE)
+    middle = (CACHE_SIZE - 1) / 2
+    square = np.array([middle, middle, CACHE_SIZE * side / around, 0.0])
+    return Cut(extract_crop(image, matrix[0], CACHE_SIZE), square, whole, matrix)
 
 
 def make_bench(
@@ -83,18 +112,14 @@ def make_bench(
         found = detector(picture, name)
         rule = detector.rule if len(found) else image.rule
         box = middle_box(found.boxes if len(found) else image(picture).boxes, picture)
-        x, y, side, angle = rule.squares(box, 1.0)[0]
-        fixed = rule.squares(box, CACHE_SCALE)[0, 2] == side
-        around = side if fixed else side * CACHE_SCALE
-        matrix = crop_matrices(np.array([[x, y, around, angle]]), CACHE_SIZE)
+        cut = cut_face(picture, box, rule)
         points = np.asarray(moved.iloc[row], float)
-        columns["interocular"].append(np.linalg.norm(np.subtract(*points[list(POINTS_5.interocular)])))
-        pictures[len(kept)] = extract_crop(picture, matrix[0], CACHE_SIZE)
-        middle = (CACHE_SIZE - 1) / 2
-        columns["boxes"].append([middle, middle, CACHE_SIZE * side / around, 0.0])
-        columns["whole"].append(bool(fixed))
-        moved.iloc[row] = transform(matrix, points[None])[0]
+        pictures[len(kept)] = cut.picture
+        moved.iloc[row] = transform(cut.matrix, points[None])[0]
+        columns["boxes"].append(cut.square.tolist())
+        columns["whole"].append(cut.whole)
         columns["fallback"].append(len(found) == 0)
+        columns["interocular"].append(np.linalg.norm(np.subtract(*points[list(POINTS_5.interocular)])))
         kept.append(row)
     progress(len(rows), len(rows))
     pictures.flush()

@@ -86,6 +86,11 @@ def views_folder(out: Path, arm: Arm) -> Path:
     return out / "views" / f"{arm.network_config().input_size}-{arm.crop_scale:g}"
 
 
+def run_folder(out: Path, arm: Arm, seed: int) -> Path:
+    """Where a run keeps its log, state and weights."""
+    return out / "runs" / run_name(arm, seed)
+
+
 def run_name(arm: Arm, seed: int) -> str:
     return f"{arm.name}-{seed}"
 
@@ -137,7 +142,7 @@ def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
     """Train, see, write the row; one line about it."""
     folder = views_folder(out, arm)
     views: dict[str, Views] = {part: open_views(folder / part) for part in ("train", "val")}
-    row = train_arm(arm, seed, views, open_bench(out / "bench"), out / "runs" / run_name(arm, seed), device)
+    row = train_arm(arm, seed, views, open_bench(out / "bench"), run_folder(out, arm, seed), device)
     write_row(out, row)
     error = np.linalg.norm(np.reshape(row["vectors"], (-1, 2)), axis=1)
     told = f"mean error {100 * error.mean():.2f} %, " if len(error) else ""

@@ -1,4 +1,4 @@
-"""What a trained arm sees in the bench's faces."""
+"""What a trained arm sees in faces."""
 
 from __future__ import annotations
 
@@ -23,33 +23,33 @@ class Seen:
     """N faces."""
 
     points: np.ndarray | None = None
-    """(N, 5, 2) pixels of the bench's pictures; None for arms without landmarks."""
+    """(N, 5, 2) pixels of the pictures; None for arms without landmarks."""
     levels: dict[int, np.ndarray] = field(default_factory=dict)
     """The same after the cascade's earlier levels."""
     guesses: dict[str, np.ndarray] = field(default_factory=dict)
     """(N,) int8 class by attribute."""
 
 
-def see(network: nn.Module, bench: Bench, crop_scale: float, passes: int) -> Seen:
-    """Points and attributes of the bench's faces, after one pass or several, each on crops from the last one's points.
+def see(network: nn.Module, pictures: np.ndarray, squares: np.ndarray, crop_scale: float, passes: int) -> Seen:
+    """Points and attributes of faces, after one pass or several, each on crops from the last one's points.
 
-    Networks without landmarks have one pass.
+    pictures: (N, H, W, 3) uint8; squares: (N, 4), what the first pass sees. Networks without landmarks have one pass.
     """
-    seen = _see_once(network, bench, bench.squares(crop_scale))
+    seen = _see_once(network, pictures, squares)
     for _ in range(passes - 1):
         if seen.points is not None:
-            seen = _see_once(network, bench, face_squares(seen.points, POINTS_5, crop_scale))
+            seen = _see_once(network, pictures, face_squares(seen.points, POINTS_5, crop_scale))
     return seen
 
 
-def _see_once(network: nn.Module, bench: Bench, squares: np.ndarray) -> Seen:
+def _see_once(network: nn.Module, pictures: np.ndarray, squares: np.ndarray) -> Seen:
     size = side_of(network)
     device = next(network.parameters()).device
     matrices = crop_matrices(squares, size)
     parts = []
     for low in range(0, len(squares), BATCH):
         places = range(low, min(low + BATCH, len(squares)))
-        crops = np.stack([extract_crop(bench.pictures[i], matrices[i], size) for i in places])
+        crops = np.stack([extract_crop(pictures[i], matrices[i], size) for i in places])
         parts.append(_see_crops(network, torch.from_numpy(crops).to(device)))
     joined = {name: np.concatenate([part[name] for part in parts]) for name in parts[0]}
     points = {name: transform(invert(matrices), joined.pop(name)) for name in list(joined) if name.startswith(MAIN)}

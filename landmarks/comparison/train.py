@@ -10,6 +10,8 @@ from pathlib import Path
 
 import numpy as np
 import torch
+from safetensors import SafetensorError
+from safetensors.torch import load_file
 from torch import nn
 
 from landmarks.comparison.bench import Bench
@@ -17,6 +19,7 @@ from landmarks.comparison.grid import CASCADE, MAIN, Arm
 from landmarks.comparison.see import error_vectors, guesses, see, side_of
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
+from landmarks.errors import LandmarksError
 from landmarks.models import cascade
 from landmarks.models.cascade import Cascade
 from landmarks.models.network import Network, count_multiply_adds, count_parameters
@@ -24,11 +27,13 @@ from landmarks.models.store import save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.config import TrainingConfig
 from landmarks.training.feeds import Kept
-from landmarks.training.loop import fit
+from landmarks.training.loop import BEST, STATE, fit
 from landmarks.training.objective import CascadeObjective, Objective, TaskObjective
 
 WATCHED = 1000
 """Training faces on which the training error is measured in the end."""
+AVERAGE = "average.module."
+"""What the running averages are called in the loop's state."""
 TIMED = 64
 """Faces at a time when time is taken."""
 
@@ -60,7 +65,8 @@ def train_arm(
     if isinstance(trained, Network):
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    once, twice = see(trained, bench, arm.crop_scale, passes=1), see(trained, bench, arm.crop_scale, passes=2)
+    squares = bench.squares(arm.crop_scale)
+    once, twice = (see(trained, bench.pictures, squares, arm.crop_scale, passes) for passes in (1, 2))
     return {
         "arm": arm.name,
         "group": arm.group,
@@ -80,6 +86,20 @@ def train_arm(
         "ms_face": milliseconds(trained, side_of(trained)),
         "epochs_run": len(log),
     }
+
+
+def trained_network(arm: Arm, seed: int, folder: Path) -> nn.Module:
+    """The network that an arm's run left in its folder. Raises LandmarksError if it has not."""
+    network, _ = make_network(arm, arm.training(seed))
+    path = folder / (BEST if arm.stopping.kind == "global" else STATE)
+    try:
+        kept = load_file(path)
+        network.load_state_dict(
+            {name.removeprefix(AVERAGE): value for name, value in kept.items() if name.startswith(AVERAGE)}
+        )
+    except (OSError, SafetensorError, RuntimeError) as error:
+        raise LandmarksError(f"{path}: not what training {arm.name!r} leaves ({str(error).splitlines()[0]})") from error
+    return network.eval()
 
 
 def make_network(arm: Arm, training: TrainingConfig) -> tuple[nn.Module, Objective]:
