@@ -3,6 +3,7 @@ from __future__ import annotations
 import json
 import sys
 
+import load
 import pytest
 from conftest import draw_face, write_png
 
@@ -74,3 +75,12 @@ def test_each_installed_peer_finds_a_face(name):
 
     (record,) = peers.Peer(name).stream(find([SAMPLES / "astronaut.png"]))
     assert (record.status, len(record.faces)) == ("ok", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up where Linux tells it")
+def test_load(photographs, small_weights, tmp_path):
+    """What `python tests/load.py` measures: images under other names, none taken for a copy of another."""
+    load.link_images(tmp_path / "in", tmp_path / "many", 20)
+    found = load.run(tmp_path / "many", tmp_path / "out", ["--weights", f"{small_weights}", "--whole-image"])
+    assert found.images == 20 and found.summary.startswith("20 images (20 ok), 20 faces")
+    assert 0 < found.first <= found.seconds and found.peak > 50 << 20

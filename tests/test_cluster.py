@@ -26,6 +26,7 @@ def cluster():
     ray = pytest.importorskip("ray", reason="needs the extra `ray`", exc_type=ImportError)
     here = os.path.dirname(__file__)
     os.environ["PYTHONPATH"] = os.pathsep.join([os.path.dirname(here), here, os.environ.get("PYTHONPATH", "")])
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
     ray.init(num_cpus=2, object_store_memory=100 << 20, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()

@@ -215,6 +215,7 @@ def test_a_second_run_replaces_the_first(tmp_path):
         ("coco.json", '{"images": 3}'), ("faces.parquet", "PAR1"), ("a.txt", "0 1"), ("a.pts", "version: 1"),
         ("a.pts", "version: 1\nn_points: 5\n{\n1 2\n}\n"),
         ("a.xml", "<annotations><image name='a'><skeleton/></image></annotations>"), ("a.xml", "<"), ("a.doc", ""),
+        ("a.xml", "<?xml version='1.0' encoding='utf-9'?><annotations/>"),
         ("a.pts", "version: 1\nn_points: 2\n{\n1 2\n3 4\n}\n"), ("index.csv", "x\n1\n"), ("labels.csv", "x\n1\n"),
     ],
 )  # fmt: skip

@@ -163,6 +163,7 @@ class Actor:
 
 def _connect(ray: ModuleType, address: str, size: int) -> None:
     """Join a cluster, or start one. Raises LandmarksError."""
+    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing about a run leaves the machine unasked.
     os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Else it calls its own way to restart actors an error.
     options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
     if not address:

@@ -12,6 +12,7 @@ import inspect
 import math
 import os
 from collections.abc import Iterator
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any, Protocol
@@ -21,7 +22,7 @@ import numpy as np
 
 from landmarks.errors import DataError, DetectorError
 from landmarks.geometry import BoxRule
-from landmarks.inference.search import STRIDE, Detections, halve, search
+from landmarks.inference.search import STRIDE, Detections, search, shrink
 from landmarks.models.onnxfile import open_session
 
 CENTERFACE_SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
@@ -107,26 +108,32 @@ class YuNet:
         self._network = open_session(graph, str(model))
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
-        small, factor = halve(image, self.max_side)
+        small, factors = shrink(image, self.max_side)
         found = search(small, self._find, self.max_side)
-        return Detections((found.boxes + 0.5) * factor - 0.5, found.scores)
+        return Detections((found.boxes + 0.5) * np.tile(factors, 2) - 0.5, found.scores)
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         names = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in YUNET_STRIDES]
-        found = [out[0] for out in self._network.run(names, {"input": cv2.dnn.blobFromImage(canvas, swapRB=True)})]
-        boxes, scores = [], []
-        for stride, (of_class, of_object, box) in zip(YUNET_STRIDES, zip(found[:3], found[3:6], found[6:])):
-            # (n, 1), (n, 1) and (n, 4) for the cells of a grid, row by row.
-            score = np.sqrt(of_class.clip(0, 1) * of_object.clip(0, 1))[:, 0]
-            cells = np.flatnonzero(score >= self.threshold)
-            row, column = np.divmod(cells, canvas.shape[1] // stride)
-            x, y, width, height = box[cells].T
-            # It measures from the centre of the first pixel.
-            centre = np.stack([column + x, row + y], axis=1) * stride + 0.5
-            half = np.exp(np.stack([width, height], axis=1)) * stride / 2
-            boxes.append(np.concatenate([centre - half, centre + half], axis=1))
-            scores.append(score[cells])
-        return np.concatenate(boxes), np.concatenate(scores)
+        found = self._network.run(names, {"input": cv2.dnn.blobFromImage(canvas, swapRB=True)})
+        # Of each cell of the three grids: (n, 1), (n, 1) and (n, 4).
+        of_class, of_object, box = (np.concatenate(found[i : i + 3], axis=1)[0] for i in (0, 3, 6))
+        scores = np.sqrt(of_class.clip(0, 1) * of_object.clip(0, 1))[:, 0]
+        seen = np.flatnonzero(scores >= self.threshold)
+        places, strides = np.split(_cells(*canvas.shape[:2])[seen], [2], axis=1)
+        # It measures from the centre of the first pixel.
+        centre = (places + box[seen, :2]) * strides + 0.5
+        half = np.exp(box[seen, 2:]) * strides / 2
+        return np.concatenate([centre - half, centre + half], axis=1), scores[seen]
+
+
+@lru_cache(maxsize=64)
+def _cells(height: int, width: int) -> np.ndarray:
+    """Column, row and stride of each cell of YuNet's grids (n, 3): of the finest grid first, row by row."""
+    grids = []
+    for stride in YUNET_STRIDES:
+        rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)
+        grids.append(np.stack([columns, rows, np.full_like(rows, stride)], axis=1))
+    return np.concatenate(grids)
 
 
 class WholeImage:

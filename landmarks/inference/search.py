@@ -77,24 +77,36 @@ def _look(copy: np.ndarray, find: Find, size: tuple[int, int], border: int) -> t
     return corners.reshape(-1, 4), scores
 
 
-def halve(image: np.ndarray, side: int) -> tuple[np.ndarray, int]:
-    """The image halved as often as its long side remains at least `side` pixels, and its pixels to one of the copy's.
+def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """A copy of at most `side` pixels a side, and how many of the image's are one of its own, in x and y.
 
-    OpenCV does that several times faster than it averages over parts of pixels. A last odd row or column is left out.
+    The image is halved as often as it can be, then taken bilinearly: OpenCV does both several times faster than it
+    averages over parts of pixels. A last odd row or column is left out.
     """
-    factor = 1
+    halvings = 0
     while max(image.shape[:2]) >= 2 * side and min(image.shape[:2]) >= 2:
-        height, width, factor = image.shape[0] // 2, image.shape[1] // 2, 2 * factor
+        height, width = image.shape[0] // 2, image.shape[1] // 2
+        halvings += 1
         image = cv2.resize(image[: 2 * height, : 2 * width], (width, height), interpolation=cv2.INTER_AREA)
-    return image, factor
+    height, width = image.shape[0] << halvings, image.shape[1] << halvings
+    if max(image.shape[:2]) > side:
+        image = cv2.resize(image, _scaled(image, side), interpolation=cv2.INTER_LINEAR)
+    return image, (width / image.shape[1], height / image.shape[0])
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:
     """The image with a long side of `side` pixels."""
-    height, width = image.shape[:2]
-    zoom = side / max(height, width)
-    size = (max(1, round(width * zoom)), max(1, round(height * zoom)))
-    return cv2.resize(image, size, interpolation=cv2.INTER_AREA if zoom < 1 else cv2.INTER_LINEAR)
+    return cv2.resize(
+        image,
+        _scaled(image, side),
+        interpolation=cv2.INTER_AREA if side < max(image.shape[:2]) else cv2.INTER_LINEAR,
+    )
+
+
+def _scaled(image: np.ndarray, side: int) -> tuple[int, int]:
+    """Width and height of the image with a long side of `side` pixels."""
+    zoom = side / max(image.shape[:2])
+    return max(1, round(image.shape[1] * zoom)), max(1, round(image.shape[0] * zoom))
 
 
 def _suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:

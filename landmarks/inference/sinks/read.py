@@ -68,8 +68,8 @@ def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:
     place, reader = _place_and_reader(path, format)
     try:
         return reader(place, read_layout(path))
-    except (ValueError, TypeError, KeyError, IndexError, AttributeError, OverflowError, RecursionError) as error:
-        # What is wrong with a value shows at times only when all of them become one table.
+    except (ValueError, TypeError, LookupError, AttributeError, OverflowError, RecursionError) as error:
+        # Some wrong values show only when all of them become one table; an unknown encoding is a LookupError.
         raise DataError(f"{place}: holds what this package does not write there ({error!r})") from error
 
 
