@@ -438,6 +438,7 @@ def main() -> None:
     parser.add_argument("--atheris", action="store_true", help="one target, guided by its coverage; needs atheris")
     parser.add_argument("--seed", type=int, default=time.time_ns() % 2**32)
     arguments = parser.parse_args()
+    faulthandler.enable()  # A crash in C ends with the place, too.
     if arguments.atheris:
         (name,) = arguments.target
         with tempfile.TemporaryDirectory() as folder:
