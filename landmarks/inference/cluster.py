@@ -8,6 +8,9 @@ does elsewhere; an actor or a machine that is lost costs time alone, since Ray g
 records come back here, into the one journal: a run can be begun with one engine and ended with another.
 
 All machines must see the files under the same paths, and have the same version of the package.
+
+What travels between the processes of a run is pickled, here as by Ray itself, and made by this module a moment before;
+no file is unpickled. Whoever can reach a Ray cluster can run code on it, with this package or without: keep it closed.
 """
 
 from __future__ import annotations
