@@ -7,6 +7,7 @@ from comparisons import ALL, POINTS, config, make_run
 
 from landmarks.comparison.questions import (
     all_tasks,
+    alone_by_epochs,
     main_arms,
     other_reference,
     pairs_with_others,
@@ -38,6 +39,11 @@ ARMS = {
     "cascade": ("cascade", config((POINTS,), network="cascade")),
     "alone wide": ("controls", config((POINTS,), width=2.0)),
     "all narrow": ("controls", config(ALL, width=0.5)),
+    "cross, idle pose": ("controls", config((POINTS, "pose"), sharing="cross_stitch", auxiliary_weight=0.0)),
+    "alone, longer": ("budget", config((POINTS,), epochs=60)),
+    "pose, longer": ("budget", config((POINTS, "pose"), epochs=60)),
+    "cross, longer": ("budget", config((POINTS, "pose"), sharing="cross_stitch", epochs=60)),
+    "cascade, longer": ("cascade", config((POINTS,), network="cascade", epochs=60)),
 }
 
 
@@ -72,6 +78,11 @@ def name_of(arm):
         ("cascade", "alone", None),
         ("alone wide", "alone", "all"),
         ("all narrow", "alone", "all"),
+        ("cross, idle pose", "alone", "cross"),
+        ("alone, longer", "alone", None),
+        ("pose, longer", "alone, longer", None),
+        ("cross, longer", "alone, longer", None),
+        ("cascade, longer", "alone, longer", None),
     ],
 )
 def test_what_an_arm_is_held_against(results, arm, alone, other):
@@ -87,6 +98,12 @@ def test_the_arms_that_have_names(results):
         "+ pose": "pose",
         "+ pose + smile": "pose and smile",
         "+ all four": "all",
+    }
+    longer = alone_by_epochs(results)
+    assert [arm.name for arm in longer.values()] == ["alone", "alone, longer"]
+    assert {text: arm.name for text, arm in main_arms(results, longer[60]).items()} == {
+        "landmarks only": "alone, longer",
+        "+ pose": "pose, longer",
     }
     assert tasks_text(results.arms["smile alone"]) == "smile alone"
     assert pairs_with_others(results, "sharing") == {"soft": "all", "cross": "pose"}

@@ -10,8 +10,8 @@ from matplotlib.figure import Figure
 from landmarks import metrics
 from landmarks.comparison.questions import EVERY, nearest, other_reference, reference_arm, tasks_text
 from landmarks.comparison.results import ArmResults
-from landmarks.comparison.statistics import THRESHOLD
-from landmarks.comparison.summary import Measured, contrast
+from landmarks.comparison.statistics import THRESHOLD, landmark_errors
+from landmarks.comparison.summary import Measured, contrast, level_costs
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers
 
 ERROR_LABEL = "mean error, % of the inter-ocular distance"
@@ -84,29 +84,53 @@ def sharing_path(measured: Measured) -> Figure:
 
 
 def cost_against_error(measured: Measured) -> Figure:
-    """Error against multiply-adds, a mark an arm: the landmarks alone or with other tasks, one tower or several."""
+    """Error against multiply-adds, a mark an arm: the landmarks alone or with other tasks, one tower or several; the
+    best arm of each cost by name, and a cascade level by level."""
     arms = [arm for arm in measured.results.arms.values() if arm.locates and not arm.config["faces"]]
-    costs = {arm.name: float(arm.numbers["multiply_adds"].iloc[0]) for arm in arms}
+    costs = {arm.name: float(arm.numbers["multiply_adds"].iloc[0]) / 1e6 for arm in arms}
     if len(set(costs.values())) < 2:
         return Figure()
-    figure, (axes,) = empty_panels(1, ERROR_LABEL, width=6.4, height=3.8)
+    figure, (axes,) = empty_panels(1, ERROR_LABEL, width=6.8, height=4.2)
+    errors = {arm.name: float(_runs(measured, arm).mean()) for arm in arms}
     for network in dict.fromkeys(arm.config["network"] for arm in arms):
         colour = NETWORK_COLOURS.get(network, INK)
         for arm in (arm for arm in arms if arm.config["network"] == network):
             marker = "o" if arm.config["sharing"] == "hard" else "s"
-            look = {"marker": marker, "ms": 6, "mec": colour, "mew": 1.3, "alpha": 0.8}
+            look = {"marker": marker, "ms": 5, "mec": colour, "mew": 1.3, "alpha": 0.8}
             look["mfc"] = colour if arm.auxiliary else "white"
-            axes.plot(costs[arm.name] / 1e6, _runs(measured, arm).mean(), **look)
+            axes.plot(costs[arm.name], errors[arm.name], **look)
+            if arm.levels:
+                steps = [cost / 1e6 for cost in level_costs(arm)]
+                found = [100 * landmark_errors(vectors).mean() for vectors in arm.levels]
+                axes.plot(steps, found, ".:", color=colour, lw=1.2, ms=5)
         axes.plot([], [], "o", color=colour, ms=6, label=network)
+    for names in _of_like_cost(costs):
+        best = min(names, key=errors.__getitem__)
+        at = {"textcoords": "offset points", "fontsize": 8, "color": INK}
+        axes.annotate(best, (costs[best], errors[best]), (0, -12), ha="center", **at)
     axes.plot([], [], "o", mfc="white", mec="grey", ms=6, label="landmarks only")
     axes.plot([], [], "o", color="grey", ms=6, label="with other tasks")
     if any(arm.config["sharing"] != "hard" for arm in arms):
         axes.plot([], [], "s", color="grey", ms=6, label="a tower a task")
     axes.set_xscale("log")
+    axes.set_yscale("log")
     plain_numbers(axes.xaxis)
+    plain_numbers(axes.yaxis, (1, 2, 4, 6, 8))
+    axes.margins(x=0.16, y=0.1)
     axes.set_xlabel("multiply-adds for a face, millions")
-    axes.legend(frameon=False, fontsize=9)
+    legend_above(axes, 4)
     return figure
+
+
+def _of_like_cost(costs: Mapping[str, float]) -> list[list[str]]:
+    """Names in groups whose costs are within a tenth of the lowest of them."""
+    groups: list[list[str]] = []
+    for name in sorted(costs, key=costs.__getitem__):
+        if groups and costs[name] <= 1.1 * costs[groups[-1][0]]:
+            groups[-1].append(name)
+        else:
+            groups.append([name])
+    return groups
 
 
 def training_size(measured: Measured) -> Figure:

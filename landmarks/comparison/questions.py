@@ -60,8 +60,9 @@ QUESTIONS: dict[str, Question] = {
     ),
     "controls": Question(
         "Is it the tasks, or the size of the network?",
-        "Networks with as many parameters or multiply-adds as those that they are held against.",
-        "hard sharing",
+        "Networks with as many parameters or multiply-adds as those that they are held against, or with a second task "
+        "that teaches nothing.",
+        "the same sharing",
     ),
 }
 """By group, in the order of telling."""
@@ -87,13 +88,15 @@ def reference_arm(results: Results) -> ArmResults:
 
 def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
     """The landmarks learnt alone by the same network from as many faces; for an arm that is such a one, and where there
-    is none, the comparison's reference. None for the reference itself, for an arm without landmarks, and for landmarks
-    alone learnt from fewer faces."""
+    is none, the comparison's reference, trained as long where there is one that was. None for the reference itself, for
+    an arm without landmarks, and for landmarks alone learnt from fewer faces."""
     reference = reference_arm(results)
     if not arm.locates or arm.name == reference.name:
         return None
+    if not arm.auxiliary and arm.config["faces"] != reference.config["faces"]:
+        return None
     if not arm.auxiliary:
-        return reference if arm.config["faces"] == reference.config["faces"] else None
+        return reference if arm.group == "budget" else alone_by_epochs(results).get(arm.config["epochs"], reference)
     alone = _like(results, arm, lambda other: not other.auxiliary)
     return nearest(arm, alone) or reference
 
@@ -112,7 +115,9 @@ def other_reference(results: Results, arm: ArmResults) -> ArmResults | None:
     weights = [(whole or arm).config[key] for key in WEIGHTS]
     wanted: dict[str, Callable[[ArmResults], bool]] = {
         "sharing": lambda other: other.auxiliary == tasks and _hard(other),
-        "controls": lambda other: other.auxiliary == (tasks or EVERY) and _hard(other),
+        "controls": lambda other: (
+            other.auxiliary == (tasks or EVERY) and other.config["sharing"] == arm.config["sharing"]
+        ),
         "stopping": lambda other: other.auxiliary == tasks and other.stopping == "none",
         "weighting": lambda other: other.auxiliary == tasks and [other.config[key] for key in WEIGHTS] == weights,
     }
@@ -138,24 +143,36 @@ def nearest(arm: ArmResults, candidates: Iterable[ArmResults]) -> ArmResults | N
     return max(candidates, key=lambda other: _shared(arm, other), default=None)
 
 
-def main_arms(results: Results) -> dict[str, ArmResults]:
-    """The reference's network with each set of auxiliary tasks, by the words for it: landmarks alone, with one task,
-    with two, ..."""
+def alone_by_epochs(results: Results) -> dict[int, ArmResults]:
+    """The single-task CNN by the epochs of its training: the reference, then those that were trained for longer."""
     reference = reference_arm(results)
-    found: dict[str, ArmResults] = {tasks_text(reference): reference}
-    for arm in _like(results, reference, lambda other: other.group == "tasks" and _hard(other)):
-        found.setdefault(tasks_text(arm), arm)
+    longer = _like(results, reference, lambda other: other.group == "budget" and not other.auxiliary and _hard(other))
+    return {arm.config["epochs"]: arm for arm in (*longer, reference)[::-1]}
+
+
+def main_arms(results: Results, alone: ArmResults | None = None) -> dict[str, ArmResults]:
+    """The single-task CNN's network with each set of auxiliary tasks, by the words for it: landmarks alone, with one
+    task, with two, ... alone: one of `alone_by_epochs`, the reference if None."""
+    alone = alone or reference_arm(results)
+    found: dict[str, ArmResults] = {tasks_text(alone): alone}
+    for arm in _like(results, alone, _hard):
+        if (arm.group, arm.config["epochs"]) == (alone.group, alone.config["epochs"]):
+            found.setdefault(tasks_text(arm), arm)
     return dict(sorted(found.items(), key=lambda item: (len(item[1].auxiliary), _order(item[1]))))
 
 
 def tasks_text(arm: ArmResults) -> str:
     """An arm's tasks in words."""
-    names = [name for name in ATTRIBUTES if name in arm.auxiliary]
     if not arm.locates:
-        return f"{', '.join(names)} alone"
-    if not names:
+        return f"{', '.join(name for name in ATTRIBUTES if name in arm.auxiliary)} alone"
+    return tasks_words(arm.auxiliary)
+
+
+def tasks_words(auxiliary: frozenset[str]) -> str:
+    """The landmarks with these other tasks, in words."""
+    if not auxiliary:
         return "landmarks only"
-    return "+ all four" if arm.auxiliary == EVERY else " ".join(f"+ {name}" for name in names)
+    return "+ all four" if auxiliary == EVERY else " ".join(f"+ {name}" for name in ATTRIBUTES if name in auxiliary)
 
 
 def _pairs(

@@ -9,21 +9,23 @@ import pandas as pd
 
 from landmarks.comparison import paper
 from landmarks.comparison.accuracies import accuracy_contrast
-from landmarks.comparison.grid import Arm
 from landmarks.comparison.questions import (
+    EVERY,
     QUESTIONS,
     all_tasks,
+    alone_by_epochs,
     main_arms,
     pairs_with_others,
     pairs_with_single_task,
     reference_arm,
     tasks_text,
+    tasks_words,
 )
 from landmarks.comparison.results import ArmResults
-from landmarks.comparison.summary import Measured, contrast, corrected, interval, spread
+from landmarks.comparison.summary import Measured, contrast, corrected, interval, level_costs, spread
 from landmarks.comparison.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
 from landmarks.evaluation.card import markdown_table
-from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
+from landmarks.models.cascade import LEVELS
 
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
@@ -45,35 +47,43 @@ def group_section(measured: Measured, described: pd.DataFrame, group: str) -> Se
 
     described: of `describe`.
     """
-    special = {"tasks": _tasks, "networks": _networks, "size": _size, "cascade": _cascade}
+    special = {"tasks": _tasks, "budget": _budget, "networks": _networks, "size": _size, "cascade": _cascade}
     if not any(arm.group == group for arm in measured.results.arms.values()):
         return Section((), ())
     return special.get(group, _plain)(measured, described, group)
 
 
 def paper_table(measured: Measured, described: pd.DataFrame) -> str:
-    """The papers' figures on the same test faces, and ours."""
-    arms = {arm.auxiliary: arm for arm in main_arms(measured.results).values() if arm.auxiliary in paper.FAILURES}
-    changes = _main_contrast(measured)
-    alone = paper.FAILURES[frozenset()]
-    rows = []
+    """The papers' figures on the same test faces, and ours by the epochs of training."""
+    budgets = alone_by_epochs(measured.results)
+    ours = {epochs: _paper_cells(measured, described, alone) for epochs, alone in budgets.items()}
+    charted = [epochs for epochs in budgets if len(ours[epochs]) > 2] or list(budgets)[:1]
+    alone, rows = paper.FAILURES[frozenset()], []
     for tasks, reported in paper.FAILURES.items():
-        if tasks not in arms:
-            continue
-        arm = arms[tasks]
+        if any(tasks in ours[epochs] for epochs in charted):
+            cells = [cell for epochs in charted for cell in ours[epochs].get(tasks, [""] * 3)]
+            rows.append([tasks_words(tasks), f"{reported:.2f}", f"{reported - alone:+.2f}" if tasks else "", *cells])
+    head = ["", "paper, failures", "change"]
+    head += [cell for epochs in charted for cell in (f"ours, {epochs} epochs, failures", "change", "mean error")]
+    cascades = [arm for arm in measured.results.arms.values() if arm.config["network"] == "cascade"]
+    means = [[name, f"{value:.2f}"] for name, value in paper.MEAN_ERRORS.items()]
+    for epochs, own in ours.items():
+        cascade = [spread(described.loc[arm.name], ERROR) for arm in cascades if arm.config["epochs"] == epochs]
+        whole, single = (own[tasks][-1] if tasks in own else "" for tasks in (EVERY, frozenset()))
+        for row, cell in zip(means, (whole, cascade[0] if cascade else "", single), strict=True):
+            row.append(cell or "not run")
+    second = ["mean error, %", "reported", *(f"ours, {epochs} epochs" for epochs in budgets)]
+    return f"{markdown_table(head, rows)}\n\n{markdown_table(second, means)}"
+
+
+def _paper_cells(measured: Measured, described: pd.DataFrame, alone: ArmResults) -> dict[frozenset[str], list[str]]:
+    """Failures, their change, mean error of the paper's arms by their auxiliary tasks. alone: as for `main_arms`."""
+    changes, cells = _main_contrast(measured, alone), {}
+    for arm in _paper_arms(measured, alone):
         change = interval(changes.loc[arm.name], FAILURES) if arm.name in changes.index else ""
-        row = described.loc[arm.name]
-        theirs = f"{reported - alone:+.2f}" if tasks else ""
-        rows.append([tasks_text(arm), f"{reported:.2f}", theirs, spread(row, FAILURES), change, spread(row, ERROR)])
-    head = ["", "paper, failures", "change", "ours, failures", "change", "ours, mean error"]
-    cascades = [name for name, arm in measured.results.arms.items() if arm.config["network"] == "cascade"]
-    whole = all_tasks(measured.results)
-    ours = [whole.name if whole else "", cascades[0] if cascades else "", reference_arm(measured.results).name]
-    means = [
-        [name, f"{value:.2f}", spread(described.loc[arm], ERROR) if arm else "not run"]
-        for (name, value), arm in zip(paper.MEAN_ERRORS.items(), ours)
-    ]
-    return f"{markdown_table(head, rows)}\n\n{markdown_table(['mean error, %', 'reported', 'ours'], means)}"
+        failures, error = (spread(described.loc[arm.name], key) for key in (FAILURES, ERROR))
+        cells[arm.auxiliary] = [failures, change, error]
+    return cells
 
 
 def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -121,6 +131,25 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
 
 
+def _budget(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    """The landmarks alone trained for longer, then what the other tasks do for them there."""
+    results, pairs = measured.results, pairs_with_single_task(measured.results, group)
+    first, *longer = alone_by_epochs(results).values()
+    own = {arm.name: first.name for arm in longer}
+    lengthened = contrast(measured, {name: alone for name, alone in pairs.items() if name in own})
+    others = contrast(measured, {name: alone for name, alone in pairs.items() if name not in own})
+    lines = [f"`{name}` against `{row['reference']}`: mean error {phrase(row)}" for name, row in lengthened.iterrows()]
+    brief = list(lines)
+    for alone, changes in others.groupby("reference", sort=False) if len(others) else ():
+        labels = {name: f"`{name}` ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()}
+        brief.append(f"against `{alone}`, {_helping(changes, labels, ERROR)}")
+        lines += [
+            f"`{name}`: mean error {phrase(row)}; failures {phrase(row, FAILURES)}" for name, row in changes.iterrows()
+        ]
+    table = _table(measured, described, group, pd.concat([lengthened, others]))
+    return Section((table, *_bullets(lines)), tuple(brief))
+
+
 def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     alone = contrast(measured, pairs_with_single_task(measured.results, group))
     changes, whole = _main_contrast(measured), all_tasks(measured.results)
@@ -162,7 +191,7 @@ def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section
     rows = []
     for name in names:
         errors = [spread(described.loc[name], f"level_{level}_mean_error") for level in range(1, LEVELS + 1)]
-        costs = [f"{cost:,}" for cost in _level_costs(measured.results.arms[name])]
+        costs = [f"{cost:,}" for cost in level_costs(measured.results.arms[name])]
         rows += [[f"`{name}`, mean error, %", *errors], ["multiply-adds up to there", *costs]]
     if rows:
         body.append(markdown_table(["after level", *(str(level) for level in range(1, LEVELS + 1))], rows))
@@ -175,12 +204,6 @@ def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section
             body += _bullets([line])
             brief.append(line)
     return Section(tuple(body), tuple(brief))
-
-
-def _level_costs(arm: ArmResults) -> list[int]:
-    """Multiply-adds of a face up to each level of a cascade."""
-    cascade = Cascade(Arm(**arm.config).network_config().input_size)
-    return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
 
 
 def _accuracy(measured: Measured) -> Section:
@@ -204,11 +227,14 @@ def _accuracy(measured: Measured) -> Section:
     return Section((markdown_table(head, rows), *_bullets(brief)), tuple(brief))
 
 
-def _main_contrast(measured: Measured) -> pd.DataFrame:
-    """The paper's arms, each against the landmarks alone, corrected among themselves."""
-    reference = reference_arm(measured.results)
-    arms = [arm for arm in main_arms(measured.results).values() if arm.auxiliary in paper.FAILURES]
-    return contrast(measured, {arm.name: reference.name for arm in arms if arm.name != reference.name})
+def _main_contrast(measured: Measured, alone: ArmResults | None = None) -> pd.DataFrame:
+    """The paper's arms, each against the landmarks alone, corrected among themselves. alone: as for `main_arms`."""
+    alone = alone or reference_arm(measured.results)
+    return contrast(measured, {arm.name: alone.name for arm in _paper_arms(measured, alone) if arm.name != alone.name})
+
+
+def _paper_arms(measured: Measured, alone: ArmResults) -> list[ArmResults]:
+    return [arm for arm in main_arms(measured.results, alone).values() if arm.auxiliary in paper.FAILURES]
 
 
 def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.DataFrame) -> str:

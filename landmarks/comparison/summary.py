@@ -12,14 +12,16 @@ import pandas as pd
 from rich.table import Table
 
 from landmarks import metrics
+from landmarks.comparison.grid import Arm
 from landmarks.comparison.questions import tasks_text
-from landmarks.comparison.results import NUMBERS, Results
+from landmarks.comparison.results import NUMBERS, ArmResults, Results
 from landmarks.comparison.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
 from landmarks.evaluation.card import markdown_table
+from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
 from landmarks.schemes import ABSENT
 
 SHIFT_FREE = "_shift_free"
-SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width")
+SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width", "epochs")
 CONTRASTED = ("mean_error", "failure_landmarks", f"mean_error{SHIFT_FREE}")
 """The measures whose differences are tested."""
 
@@ -89,6 +91,12 @@ def summarise(measured: Measured, reference: str) -> pd.DataFrame:
     located = measured.values["mean_error"]
     pairs = {arm: reference for arm in located if arm != reference and reference in located}
     return describe(measured).join(contrast(measured, pairs))
+
+
+def level_costs(arm: ArmResults) -> list[int]:
+    """Multiply-adds of a face up to each level of a cascade."""
+    cascade = Cascade(Arm(**arm.config).network_config().input_size)
+    return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
 
 
 COLUMNS = ("arm", "seeds", "mean error", "failures", "difference", "corrected p", "second pass")

@@ -8,7 +8,7 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from landmarks.comparison import paper
-from landmarks.comparison.questions import all_tasks, main_arms, reference_arm, tasks_text
+from landmarks.comparison.questions import all_tasks, alone_by_epochs, main_arms, reference_arm, tasks_text
 from landmarks.comparison.results import ArmResults
 from landmarks.comparison.statistics import differences, landmark_errors, seed_spreads
 from landmarks.comparison.summary import Measured
@@ -21,25 +21,39 @@ MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
 def failures_by_tasks(measured: Measured) -> Figure:
-    """The paper's bar chart: failure rate by auxiliary task, ours with their spread over seeds beside the paper's."""
-    arms = {text: arm for text, arm in main_arms(measured.results).items() if arm.auxiliary in paper.FAILURES}
-    if len(arms) < 2:
+    """The paper's bar chart: failure rate by auxiliary task, ours with their spread over seeds beside the paper's; a
+    bar for each length of training."""
+    budgets = {
+        epochs: {
+            text: arm for text, arm in main_arms(measured.results, alone).items() if arm.auxiliary in paper.FAILURES
+        }
+        for epochs, alone in alone_by_epochs(measured.results).items()
+    }
+    fewest = min(3, max(map(len, budgets.values())))
+    budgets = {epochs: arms for epochs, arms in budgets.items() if len(arms) >= max(2, fewest)}
+    words = {text: arm.auxiliary for arms in budgets.values() for text, arm in arms.items()}
+    if not words:
         return Figure()
     figure, (axes,) = empty_panels(1, FAILURE_LABEL, width=6.8, height=3.4)
-    for place, arm in enumerate(arms.values()):
-        runs = _runs(measured, arm)
-        colour = INK if not arm.auxiliary else COLOURS[0]
-        axes.bar(place, runs.mean(), width=0.56, color=colour, alpha=0.85)
-        axes.errorbar(place, runs.mean(), _sd(runs), color="black", capsize=4, lw=1.2)
-        axes.annotate(f"{runs.mean():.1f}", (place, 0), (0, 4), textcoords="offset points", ha="center", color="white")
-    reported = [paper.FAILURES[arm.auxiliary] for arm in arms.values()]
+    width, highest = 0.62 / len(budgets), 0.0
+    for number, ((epochs, arms), colour) in enumerate(zip(budgets.items(), (COLOURS[5], COLOURS[0], COLOURS[2]))):
+        for place, text in enumerate(words):
+            if text not in arms:
+                continue
+            runs = _runs(measured, arms[text])
+            at, highest = place - 0.34 + width * (number + 0.5), max(highest, runs.mean())
+            axes.bar(at, runs.mean(), width=0.92 * width, color=colour, alpha=0.85)
+            axes.errorbar(at, runs.mean(), _sd(runs), color="black", capsize=3, lw=1.2)
+            look = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
+            axes.annotate(f"{runs.mean():.1f}", (at, 0), (0, 4), **look)
+        axes.bar(0, 0, color=colour, alpha=0.85, label=f"ours, {epochs} epochs, ± sd over seeds")
+    reported = [paper.FAILURES[tasks] for tasks in words.values()]
     look = {"ls": "none", "marker": "D", "ms": 7, "mfc": "white", "mec": COLOURS[1], "mew": 1.6}
-    axes.plot(np.arange(len(arms)) + 0.38, reported, label="the paper's", **look)
-    axes.bar(0, 0, color=COLOURS[0], alpha=0.85, label="ours, with the standard deviation over seeds")
-    axes.set_xticks(range(len(arms)), labels=list(arms))
+    axes.plot(np.arange(len(words)) + 0.38, reported, label="the paper's", **look)
+    axes.set_xticks(range(len(words)), labels=list(words))
     axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, 1.22 * max(*reported, *(_runs(measured, arm).mean() for arm in arms.values())))
-    axes.legend(frameon=False, loc="upper right", ncols=2, fontsize=9)
+    axes.set_ylim(0, 1.22 * max(*reported, highest))
+    axes.legend(frameon=False, loc="upper right", ncols=len(budgets) + 1, fontsize=8)
     return figure
 
 
