@@ -95,6 +95,6 @@ def _write_log(generator, folder, name, settings, seed, epochs) -> None:
                 stopped[task] = epoch
         val["points_5_distance"] = 4 + 4 * np.exp(-0.1 * epoch) + generator.normal(0, 0.05)
         factors = {task: 0.0 if task in stopped else 1.0 for task in settings["tasks"]}
-        row = {"epoch": epoch, "lr": 0.01, "train": train, "val": val, "factors": factors}
+        row = {"epoch": epoch, "lr": 0.01, "train": train, "watched": train, "val": val, "factors": factors}
         lines.append(json.dumps(row | {"stopping_index": index, "stopped": dict(stopped), "seconds": 3.0}))
     path.write_text("\n".join(lines) + "\n", encoding="utf-8")

@@ -160,7 +160,7 @@ def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
     torch.manual_seed(0)
     network, objective = make_network(arm, training)
     feed = Kept(views[arm.network_config().input_size], 8, 0, shuffle=False)
-    trained = fit(network, objective, feed, feed, training, tmp_path, {})
+    trained = fit(network, objective, feed, feed, feed, training, tmp_path, {})
     seen = objective.figures(trained, next(iter(feed.batches(0))))
     assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
     for task in objective.tasks[1:]:

@@ -102,7 +102,7 @@ def log(train, val, first=0):
     """Rows of a log from each task's losses; None: the row does not name the task."""
     named = lambda series, epoch: {t: v[epoch] for t, v in series.items() if v[epoch] is not None}  # noqa: E731
     epochs = range(len(next(iter(train.values()))))
-    return [{"epoch": first + e, "train": named(train, e), "val": named(val, e), "lr": 0.1} for e in epochs]
+    return [{"epoch": first + e, "watched": named(train, e), "val": named(val, e), "lr": 0.1} for e in epochs]
 
 
 HISTORY = log(
@@ -135,11 +135,11 @@ def test_epochs_are_named_as_in_the_log():
 
 @pytest.mark.parametrize("later", [None, 2.0, 50.0])
 def test_whether_a_stopped_task_is_still_measured_is_all_the_same(later):
-    cut = [row | {"train": dict(row["train"])} for row in HISTORY]
+    cut = [row | {"watched": dict(row["watched"])} for row in HISTORY]
     for row in cut[5:]:
-        row["train"]["smile"] = later
+        row["watched"]["smile"] = later
         if later is None:
-            del row["train"]["smile"]
+            del row["watched"]["smile"]
     rule = Stopping("task_wise", 2, 0.09)
     assert rule.stopped(cut, TASKS, {}) == {"smile": 4}
     assert math.isnan(rule.indices(cut, TASKS, {})["smile"]) == (later is None)
@@ -160,7 +160,7 @@ def test_a_tasks_weight_divides_its_index():
 @pytest.mark.parametrize("kind", ["none", "task_wise", "global"])
 @pytest.mark.parametrize(
     "history",
-    [[], [{"epoch": 0, "train": {"pose": 1.0}}], log({"points_5": [1.0] * 9}, {"points_5": [None] * 9})],
+    [[], [{"epoch": 0, "watched": {"pose": 1.0}}], log({"points_5": [1.0] * 9}, {"points_5": [None] * 9})],
     ids=["empty", "one row", "never validated"],
 )
 def test_nothing_stops_without_a_reason(kind, history):

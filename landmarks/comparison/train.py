@@ -27,11 +27,9 @@ from landmarks.models.store import save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.config import TrainingConfig
 from landmarks.training.feeds import Kept
-from landmarks.training.loop import BEST, STATE, fit
+from landmarks.training.loop import BEST, STATE, WATCHED, fit
 from landmarks.training.objective import CascadeObjective, Objective, TaskObjective
 
-WATCHED = 1000
-"""Training faces on which the training error is measured in the end."""
 AVERAGE = "average.module."
 """What the running averages are called in the loop's state."""
 TIMED = 64
@@ -59,9 +57,11 @@ def train_arm(
         training = TrainingConfig(**{**asdict(training), "epochs": epochs})
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
-    feed, held_out = Kept(faces, arm.batch_size, seed, True), Kept(views["val"], arm.batch_size, seed, False)
+    watched = faces.of(np.arange(min(WATCHED, len(faces))))
+    feed = Kept(faces, arm.batch_size, seed, shuffle=True)
+    own, held_out = (Kept(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
-    trained = fit(network, objective, feed, held_out, training, out, settings, device, report)
+    trained = fit(network, objective, feed, own, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
@@ -76,7 +76,7 @@ def train_arm(
         "vectors_2": error_vectors(twice.points, bench),
         **{f"vectors_level_{level}": error_vectors(once.levels.get(level), bench) for level in (1, 2)},
         **guesses(once),
-        "train_error": points_error(trained, faces.of(np.arange(min(WATCHED, len(faces)))), device),
+        "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
         "train_loss": json.dumps(log[-1]["train"]),
         "val_loss": json.dumps(log[-1].get("val", {})),

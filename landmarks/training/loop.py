@@ -31,6 +31,8 @@ from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.weighting import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
+WATCHED = 1000
+"""Training faces that are looked at after each epoch as the held-out ones are: the two errors tell over-fitting."""
 
 
 def train(
@@ -52,9 +54,11 @@ def train(
     network = Network(network_config)
     if start is not None:
         _begin_with(network, start)
+    rows = {"train": crops.part("train"), "val": crops.part("val")}
+    rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
     feeds = {
-        split: Loaded(samples_of(crops, crops.part(split), network_config, config.seed), config, split == "train")
-        for split in ("train", "val")
+        part: Loaded(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
+        for part, chosen in rows.items()
     }
     if not len(feeds["train"]):
         where = ", ".join(str(folder) for folder in crops.folders)
@@ -63,7 +67,10 @@ def train(
     if start is not None:
         settings["start"] = start.sha256
     objective = TaskObjective(network_config, config)
-    return cast(Network, fit(network, objective, feeds["train"], feeds["val"], config, out, settings, device, report))
+    trained = fit(
+        network, objective, feeds["train"], feeds["watched"], feeds["val"], config, out, settings, device, report
+    )
+    return cast(Network, trained)
 
 
 def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, seed: int) -> Samples:
@@ -75,6 +82,7 @@ def fit(
     network: nn.Module,
     objective: Objective,
     feed: Feed,
+    watched: Feed,
     held_out: Feed,
     config: TrainingConfig,
     out: str | Path,
@@ -83,6 +91,9 @@ def fit(
     report: Callable[[dict], None] = lambda row: None,
 ) -> nn.Module:
     """The loop itself: train any network by its objective; return the running average of its weights.
+
+    feed: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
+    averaged weights.
 
     Writes to `out`: `log.jsonl`, a row an epoch with losses, factors and stops, and `state.safetensors`, from which an
     interrupted call with the same settings (plain values) goes on. Raises WeightsError if `out` holds another training.
@@ -109,6 +120,7 @@ def fit(
         row["train"] = _train_epoch(parts, objective, optimizer, schedule, feed.batches(epoch), factors, config, device)
         row["lr"] = schedule.get_last_lr()[0]
         if len(held_out):
+            row["watched"] = validate(average.module, objective, watched, device)
             row["val"] = validate(average.module, objective, held_out, device)
         history.append(row)
         index = config.stopping.indices(history, objective.tasks, config.task_weights)

@@ -81,11 +81,10 @@ class CascadeObjective:
         assert isinstance(network, Cascade)
         true, count = batch[POINTS_5.name], _labelled(batch, POINTS_5.name)
         values = network.losses(batch["crop"], true)
-        levels = (
-            (network(batch["crop"]) - true[:, None]).norm(dim=-1).nanmean(dim=(0, 2)) * 100 / batch["crop"].shape[1]
-        )
+        away = (network(batch["crop"]) - true[:, None]).detach().norm(dim=-1)
+        levels = 100 * away.nanmean(dim=(0, 2)) / batch["crop"].shape[1]
         figures = {name: (float(value.detach()), count) for name, value in values.items()}
-        figures[POINTS_5.name] = (float(sum(values.values())), count)
+        figures[POINTS_5.name] = (sum(figure for figure, _ in figures.values()), count)
         figures |= {f"level_{level}_distance": (float(value), count) for level, value in enumerate(levels, start=1)}
         return figures | {f"{POINTS_5.name}_distance": (float(levels[-1]), count)}
 

@@ -125,11 +125,12 @@ class Stopping:
         return int(history[-1 if best is None else best]["epoch"])
 
     def _series(self, history: Sequence[dict], task: str, task_weights: dict[str, float]) -> np.ndarray:
-        """(E,) the task's index by epoch; a task of no weight is not trained and has none."""
+        """(E,) the task's index by epoch; a task of no weight is not trained and has none. Training and validation
+        error are of the same weights, the averaged ones: their gap is no lag behind the weights that learn."""
         weight = task_weights.get(task, 1.0)
         if not weight > 0:
             return np.full(len(history), np.nan)
-        return stopping_index(losses_of(history, "train", task), losses_of(history, "val", task), self.strip, weight)
+        return stopping_index(losses_of(history, "watched", task), losses_of(history, "val", task), self.strip, weight)
 
 
 def _best(history: Sequence[dict], tasks: tuple[str, ...]) -> int | None:
