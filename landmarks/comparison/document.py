@@ -15,7 +15,7 @@ from dataclasses import dataclass, field, fields
 from pathlib import Path
 
 from landmarks.comparison.gallery import DRAWINGS, draw_figures
-from landmarks.comparison.questions import QUESTIONS, all_tasks, reference_arm
+from landmarks.comparison.questions import EVERY, QUESTIONS, alone_by_epochs, main_arms, reference_arm, tasks_words
 from landmarks.comparison.results import Results, read_results
 from landmarks.comparison.sections import group_section, paper_table
 from landmarks.comparison.statistics import ROUNDS
@@ -135,20 +135,24 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
 
 
 def _headline(results: Results, described) -> list[str]:
+    """The landmarks alone and with all tasks, a line for each length of training."""
     lines = []
-    for arm in (reference_arm(results), all_tasks(results)):
-        if arm is not None:
+    for epochs, alone in alone_by_epochs(results).items():
+        arms = main_arms(results, alone)
+        told = []
+        for words, arm in (
+            (words, arms[words]) for words in (tasks_words(frozenset()), tasks_words(EVERY)) if words in arms
+        ):
             row = described.loc[arm.name]
-            lines.append(
-                f"- `{arm.name}` ({row['tasks']}, {row['seeds']} seeds): mean error {spread(row, 'mean_error')} %, "
-                f"failures {spread(row, 'failure_landmarks')} % of the landmarks."
-            )
+            errors, failures = (spread(row, key) for key in ("mean_error", "failure_landmarks"))
+            told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
+        lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
     return lines
 
 
 def _brief(sections: dict) -> list[str]:
     return [
-        f"- {QUESTIONS[group].title} {' '.join(sentence(line) for line in section.brief)}"
+        f"- **{QUESTIONS[group].title}** {' '.join(sentence(line) for line in section.brief)}"
         for group, section in sections.items()
         if section.brief
     ]

@@ -179,7 +179,7 @@ def _size(measured: Measured, described: pd.DataFrame, group: str) -> Section:
             f"{gaps[0]:.2f} points above training error, with the landmarks alone {gaps[1]:.2f}"
         )
     verbs = {found: (f"training faces they {verb}",) * 2 for found, (_, verb) in HELPING.items()}
-    told = sort_out(findings, verbs).split("; none certainly")[0]
+    told = sort_out(findings, verbs)
     brief = [f"the other tasks' effect on the landmarks: {told}"] if findings else []
     return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
 

@@ -77,8 +77,7 @@ def phrase(row: pd.Series, key: str = "mean_error") -> str:
 def sort_out(findings: Mapping[str, str], verbs: Mapping[str, tuple[str, str]], most: int = 100) -> str:
     """Who is better, who is worse and of whom nothing can be said: `pose and smile help; gender makes no difference`.
 
-    findings: by name, what `finding` gives; most: names of one finding that are listed, more are counted. Of several it
-    is also said that none is better or none is worse.
+    findings: by name, what `finding` gives; most: names of one finding that are listed, more are counted.
     """
     parts = []
     for found, (one, several) in verbs.items():
@@ -87,9 +86,6 @@ def sort_out(findings: Mapping[str, str], verbs: Mapping[str, tuple[str, str]], 
             count = f"all {len(names)}" if len(names) == len(findings) else f"{len(names)} of {len(findings)}"
             shown = listed(names) if len(names) <= most else f"{count} arms"
             parts.append(f"{shown} {one if len(names) == 1 else several}")
-    missing = [verbs[found][0] for found in (BETTER, WORSE) if found not in findings.values()]
-    if len(findings) > 1 and missing:
-        parts.append(f"none certainly {' or '.join(missing)}")
     return "; ".join(parts)
 
 
