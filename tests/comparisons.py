@@ -41,7 +41,7 @@ def make_run(folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: 
             vectors = size * (0.8 * direction + 0.6 * own) + [0.004, 0.012]
             results.write_row(folder, _row(generator, table, name, group, settings, seed, level, vectors))
             _write_log(generator, folder, name, settings, seed, epochs)
-    results.collect(folder, list(arms))
+    results.collect(folder, {name: 0.1 for name in arms})
     return folder
 
 
@@ -65,7 +65,6 @@ def _row(generator, table, name, group, settings, seed, level, vectors) -> dict:
         "parameters": parameters if settings["sharing"] == "hard" else 5 * parameters,
         "multiply_adds": multiply_adds if settings["sharing"] == "hard" else 5 * multiply_adds,
         "train_seconds": float(generator.normal(200, 5)),
-        "ms_face": multiply_adds / 2e6,
         "epochs_run": settings["epochs"],
     }
     for task, shares in PRIORS.items():

@@ -27,7 +27,7 @@ def a_row(arm="one", seed=0, faces=3, **others):
         **{"arm": arm, "group": "tasks", "seed": seed, "config": config((POINTS, "smile"))},
         **{"vectors": generator.normal(size=(faces, 5, 2)), "guess_smile": generator.integers(0, 2, faces)},
         **{"train_error": 0.05, "val_error": 0.06, "train_loss": {POINTS: 0.1}, "val_loss": {POINTS: 0.2}},
-        **{"parameters": 79_357, "multiply_adds": 3_400_000, "train_seconds": 12.5, "ms_face": 0.7, "epochs_run": 30},
+        **{"parameters": 79_357, "multiply_adds": 3_400_000, "train_seconds": 12.5, "epochs_run": 30},
     }
     return row | others
 
@@ -45,7 +45,7 @@ def test_what_is_written_is_read_back(tmp_path):
     for row in rows:
         write_row(tmp_path, row)
     write_row(tmp_path, a_row("alone", 7, vectors=(), config=config(("smile",))))
-    collect(tmp_path, ["one"])
+    collect(tmp_path, {"one": 0.25})
     read = read_results(tmp_path)
     assert list(read.arms) == ["one", "alone"]
     pd.testing.assert_frame_equal(read.faces, some_faces()[read.faces.columns], check_dtype=False)
@@ -56,16 +56,17 @@ def test_what_is_written_is_read_back(tmp_path):
         assert np.array_equal(one.vectors[place], row["vectors"].astype(np.float32))
         assert np.array_equal(one.second[place], row["vectors_2"])
         assert np.array_equal(one.guesses["smile"][place], row["guess_smile"])
-        assert one.numbers.loc[place].to_dict() == {name: row[name] for name in one.numbers}
+        assert one.numbers.loc[place].to_dict() == {name: (row | {"ms_face": 0.25})[name] for name in one.numbers}
     assert list(one.guesses) == ["smile"] and one.levels == () and one.locates and one.auxiliary == {"smile"}
     assert alone.vectors.shape == (1, 0, 5, 2) and not alone.locates and alone.seeds == (7,)
+    assert alone.numbers["ms_face"].isna().all()  # no time was given for it
 
 
 def test_a_cascade_has_levels(tmp_path):
     write_faces(tmp_path, some_faces())
     first, second, last = (np.full((3, 5, 2), level) for level in (3, 2, 1))
     write_row(tmp_path, a_row(vectors=last, vectors_level_1=first, vectors_level_2=second))
-    collect(tmp_path)
+    collect(tmp_path, {})
     assert [level.mean() for level in read_results(tmp_path).arms["one"].levels] == [3, 2, 1]
 
 
@@ -80,7 +81,7 @@ def test_a_row_is_whole_or_absent(tmp_path, monkeypatch):
     assert row_path(tmp_path, "one", 0).read_bytes() == before and not row_path(tmp_path, "one", 1).exists()
     monkeypatch.undo()
     write_faces(tmp_path, some_faces())
-    collect(tmp_path)  # what was half written is not taken for a row
+    collect(tmp_path, {})  # what was half written is not taken for a row
     assert read_results(tmp_path).arms["one"].seeds == (0,)
 
 
@@ -96,7 +97,7 @@ def test_a_row_that_is_none_is_refused(tmp_path, change):
 
 def test_an_empty_comparison_has_no_arms(tmp_path):
     write_faces(tmp_path, some_faces())
-    collect(tmp_path)
+    collect(tmp_path, {})
     assert read_results(tmp_path).arms == {}
 
 
@@ -115,7 +116,7 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     write_row(tmp_path, a_row())
     row_path(tmp_path, "one", 0).write_bytes(b"")
     with pytest.raises(LandmarksError, match=r"one-0.parquet: .*delete it"):
-        collect(tmp_path)
+        collect(tmp_path, {})
 
 
 @pytest.mark.parametrize(
@@ -131,7 +132,7 @@ def test_rows_that_do_not_fit_are_named(tmp_path, rows, message):
     write_faces(tmp_path, some_faces())
     for row in rows:
         write_row(tmp_path, row)
-    collect(tmp_path)
+    collect(tmp_path, {})
     with pytest.raises(LandmarksError, match=message):
         read_results(tmp_path)
 

@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import json
 import os
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -42,12 +42,14 @@ ROW_SCHEMA = pa.schema(
         ("parameters", pa.int64()),
         ("multiply_adds", pa.int64()),
         ("train_seconds", pa.float64()),
-        ("ms_face", pa.float64()),
         ("epochs_run", pa.int64()),
     ]
 )
 """A finished training. `vectors`: (predicted - true) / inter-ocular distance, (N, 5, 2) flattened, of the test faces in
 the order of `faces.parquet`, empty without landmarks; `config`, `train_loss`, `val_loss`: JSON objects."""
+
+RESULTS_SCHEMA = ROW_SCHEMA.append(pa.field("ms_face", pa.float64()))
+"""All finished trainings. `ms_face`: milliseconds of one pass of the arm's network, null where not taken."""
 
 FACES_SCHEMA = pa.schema(
     [
@@ -133,21 +135,24 @@ def write_row(folder: Path, row: Mapping) -> None:
     _write(row_path(folder, row["arm"], row["seed"]), pa.Table.from_pylist([plain], ROW_SCHEMA))
 
 
-def collect(folder: Path, order: Sequence[str] = ()) -> None:
-    """Make `results.parquet` of all finished trainings. order: names of arms as they are to be shown; others follow.
+def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
+    """Make `results.parquet` of all finished trainings. milliseconds: of a face, by the arms' names in the order in
+    which they are to be shown; other arms follow.
 
     Raises LandmarksError for a row that cannot be read.
     """
-    places = {name: place for place, name in enumerate(order)}
+    places = {name: place for place, name in enumerate(milliseconds)}
     tables = [_read(path, ROW_SCHEMA, "delete it and run again") for path in sorted((folder / ROWS).glob("*.parquet"))]
     tables.sort(key=lambda table: _place(table, places))
-    _write(folder / RESULTS, pa.concat_tables([ROW_SCHEMA.empty_table(), *tables]))
+    table = pa.concat_tables([ROW_SCHEMA.empty_table(), *tables])
+    times = pa.array([milliseconds.get(arm) for arm in table["arm"].to_pylist()], pa.float64())
+    _write(folder / RESULTS, table.append_column(RESULTS_SCHEMA.field("ms_face"), times))
 
 
 def read_results(folder: Path) -> Results:
     """Read a comparison. Raises LandmarksError if a file is missing or broken, or if they do not fit each other."""
     faces = _read(folder / FACES, FACES_SCHEMA, CURE)
-    table = _read(folder / RESULTS, ROW_SCHEMA, CURE)
+    table = _read(folder / RESULTS, RESULTS_SCHEMA, CURE)
     names = list(dict.fromkeys(table["arm"].to_pylist()))
     numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
     arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS) for name in names}

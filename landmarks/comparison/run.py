@@ -20,7 +20,7 @@ import torch
 from landmarks.comparison.bench import Bench, make_bench, open_bench
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.results import collect, row_path, write_faces, write_row
-from landmarks.comparison.train import kept_samples, make_network, multiply_adds_of, train_arm
+from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.views import Views, make_views, open_views
@@ -77,7 +77,7 @@ def compare(
                 samples = kept_samples(crops, crops.part(part), arm, DETECTED)
                 make_views(samples, VIEWS if part == "train" else 1, folder / part)
     failures = _run_all(missing, out, jobs, device, report)
-    collect(out, [arm.name for arm in grid.arms])
+    collect(out, milliseconds(grid.arms, device))
     return failures
 
 

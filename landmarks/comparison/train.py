@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 import time
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
 
@@ -83,7 +83,6 @@ def train_arm(
         "parameters": count_arm_parameters(trained),
         "multiply_adds": multiply_adds_of(trained),
         "train_seconds": sum(row["seconds"] for row in log),
-        "ms_face": milliseconds(trained, side_of(trained)),
         "epochs_run": len(log),
     }
 
@@ -159,10 +158,21 @@ def multiply_adds_of(network: nn.Module) -> int:
     return count_multiply_adds(network)
 
 
+def milliseconds(arms: Iterable[Arm], device: str = "cpu") -> dict[str, float]:
+    """Milliseconds a face of one pass of each arm's network, by the arm's name: on one thread, the best of a few
+    batches of TIMED faces. One arm after the other, so that they can be compared if the machine does nothing else."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    try:
+        return {arm.name: _milliseconds(make_network(arm, arm.training(0))[0].eval().to(device)) for arm in arms}
+    finally:
+        torch.set_num_threads(threads)
+
+
 @torch.inference_mode()
-def milliseconds(network: nn.Module, size: int) -> float:
-    """Milliseconds a face of one pass on this process's threads, the best of a few batches."""
-    crops = torch.randint(0, 256, (TIMED, size, size, 3), dtype=torch.uint8, device=next(network.parameters()).device)
+def _milliseconds(network: nn.Module) -> float:
+    side = side_of(network)
+    crops = torch.randint(0, 256, (TIMED, side, side, 3), dtype=torch.uint8, device=next(network.parameters()).device)
     best = float("inf")
     for _ in range(8):
         started = time.perf_counter()
