@@ -18,7 +18,8 @@ def train(
     ],
     out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
     encoder: Annotated[
-        Optional[str], typer.Option(help="Instead of the config's: compact, accurate, torchvision:NAME.")
+        Optional[str],
+        typer.Option(help="Instead of the config's: compact, accurate, tcdcn, tcdcn-journal, torchvision:NAME."),
     ] = None,
     device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
     seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
