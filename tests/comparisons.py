@@ -21,7 +21,7 @@ PRIORS = {"pose": (0.06, 0.15, 0.61, 0.13, 0.05), "smile": (0.46, 0.54), "glasse
 def config(tasks=ALL, stopping="none", **settings) -> dict:
     """An arm's settings as they are kept with its results."""
     when = Stopping(stopping, threshold=0.5)
-    return Arm("any", tasks=tuple(tasks), stopping=when, **{"epochs": 6} | settings).as_dict()
+    return Arm("any", tasks=tuple(tasks), stopping=when, **{"epochs": 6} | settings).what_is_run()
 
 
 def make_run(folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: int = 6) -> Path:

@@ -19,6 +19,7 @@ from conftest import write_png
 from landmarks.comparison.bench import make_bench, open_bench
 from landmarks.comparison.example import EXAMPLE, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid, read_grid
+from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
 from landmarks.comparison.see import see
 from landmarks.comparison.side_by_side import write_side_by_side
@@ -234,6 +235,7 @@ KILLED = """
 import sys
 from pathlib import Path
 from landmarks.comparison.grid import read_grid
+from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.inference.detect import WholeImage
@@ -258,6 +260,9 @@ def test_a_killed_grid_goes_on(prepared, tmp_path):
     subprocess.run(command, check=True)
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert sorted(pd.read_parquet(out / "results.parquet")["seed"]) == [0, 1, 2]
+    grid.write_text(grid.read_text().replace("seeds = 3", "seeds = 4"))  # more of the same arm
+    subprocess.run(command, check=True)
+    assert read_results(out).arms["one"].seeds == (0, 1, 2, 3)
 
 
 def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):

@@ -71,7 +71,7 @@ def train_arm(
         "arm": arm.name,
         "group": arm.group,
         "seed": seed,
-        "config": json.dumps(arm.as_dict()),
+        "config": json.dumps(arm.what_is_run()),
         "vectors": error_vectors(once.points, bench),
         "vectors_2": error_vectors(twice.points, bench),
         **{f"vectors_level_{level}": error_vectors(once.levels.get(level), bench) for level in (1, 2)},
