@@ -235,7 +235,6 @@ KILLED = """
 import sys
 from pathlib import Path
 from landmarks.comparison.grid import read_grid
-from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.inference.detect import WholeImage
