@@ -55,6 +55,8 @@ def stopping_index(measured: Measured) -> Figure:
         tidy(axes)
         for log in logs:
             _index_line(axes, log, task)
+        if not any((row["stopping_index"].get(task) or 0) > 0 for log in logs for row in log):
+            axes.text(0.5, 0.3, "never above 0", transform=axes.transAxes, ha="center", fontsize=9, color=INK)
         axes.axhline(arm.config["stopping"]["threshold"], color=COLOURS[1], ls="--", lw=1.2)
         axes.set_title(task, fontsize=10)
         axes.set_yscale("log")
