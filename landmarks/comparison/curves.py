@@ -10,7 +10,7 @@ from matplotlib.figure import Figure
 from landmarks.comparison.questions import all_tasks, nearest, reference_arm, tasks_text
 from landmarks.comparison.results import ArmResults, Results, read_log
 from landmarks.comparison.summary import Measured
-from landmarks.evaluation.plots import COLOURS, INK, empty_panels, plain_numbers, tidy
+from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 
@@ -35,7 +35,7 @@ def learning_curves(measured: Measured) -> Figure:
         axes.plot([], [], color="grey", ls="--", label="training")
         axes.plot([], [], color="grey", label="validation")
         axes.set_xlabel("epoch")
-        axes.legend(frameon=False, fontsize=8)
+        legend_above(axes, 3)
     return figure
 
 
