@@ -6,9 +6,13 @@ from pathlib import Path
 from typing import Annotated, Optional
 
 import typer
+from rich.console import Console
 
 from landmarks.cli.shared import DETECTOR_HELP, errors, output
 from landmarks.errors import LandmarksError
+
+WIDTH = 170
+"""Of the table in characters, however narrow the terminal: whole figures on two lines rather than parts of them."""
 
 
 def compare(
@@ -63,7 +67,7 @@ def compare(
         str(choose_device(device)),
         lambda line: output.print(line),
     )
-    output.print(write_report(out, arms.reference))
+    Console(width=max(output.width, WIDTH)).print(write_report(out, arms.reference))
     if faces is not None:
         photographs = sorted(path for path in faces.iterdir() if is_image(path.name))
         write_side_by_side(out, arms.arms, photographs, create_detector(detector), out / "faces.png")

@@ -147,7 +147,8 @@ def alone_by_epochs(results: Results) -> dict[int, ArmResults]:
     """The single-task CNN by the epochs of its training: the reference, then those that were trained for longer."""
     reference = reference_arm(results)
     longer = _like(results, reference, lambda other: other.group == "budget" and not other.auxiliary and _hard(other))
-    return {arm.config["epochs"]: arm for arm in (*longer, reference)[::-1]}
+    longer.sort(key=lambda arm: arm.config["epochs"])
+    return {arm.config["epochs"]: arm for arm in (reference, *longer)}
 
 
 def main_arms(results: Results, alone: ArmResults | None = None) -> dict[str, ArmResults]:
