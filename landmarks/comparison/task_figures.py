@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Callable, Sequence
+from itertools import cycle
 
 import numpy as np
 from matplotlib.figure import Figure
@@ -36,7 +37,9 @@ def failures_by_tasks(measured: Measured) -> Figure:
         return Figure()
     figure, (axes,) = empty_panels(1, FAILURE_LABEL, width=6.8, height=3.4)
     width, highest = 0.62 / len(budgets), 0.0
-    for number, ((epochs, arms), colour) in enumerate(zip(budgets.items(), (COLOURS[5], COLOURS[0], COLOURS[2]))):
+    for number, ((epochs, arms), colour) in enumerate(
+        zip(budgets.items(), cycle((COLOURS[5], COLOURS[0], COLOURS[2])))
+    ):
         for place, text in enumerate(words):
             if text not in arms:
                 continue
