@@ -13,11 +13,11 @@ except PackageNotFoundError:  # run from a source tree that is not installed
 _PUBLIC = {
     "Annotator": "landmarks.inference.annotator",
     "Faces": "landmarks.faces",
-    "draw": "landmarks.inference.draw",
-    "evaluate": "landmarks.evaluation.evaluate",
+    "draw": "landmarks.drawing.draw",
+    "evaluate": "landmarks.evaluation.measures",
     "load_model": "landmarks.models.store",
     "read_dataset": "landmarks.datasets.dataset",
-    "read_results": "landmarks.inference.sinks",
+    "read_results": "landmarks.formats",
 }
 __all__ = [*_PUBLIC, "__version__"]
 

@@ -1,4 +1,4 @@
-"""A few damaged files of each kind; `python tests/fuzz.py` tries as many as there is time for."""
+"""A few damaged files of each kind; `python -m tests.helpers.fuzz` tries as many as there is time for."""
 
 from __future__ import annotations
 
@@ -6,9 +6,10 @@ import os
 import random
 
 import pytest
-from fuzz import MEMORY, TARGETS, Bench, peak
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
+
+from tests.helpers.fuzz import MEMORY, TARGETS, Bench, peak
 
 CASES = int(os.environ.get("LANDMARKS_FUZZ", "10"))
 # Of what an odd file makes Pillow, OpenCV and pandas say, nothing matters here.

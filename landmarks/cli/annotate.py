@@ -85,15 +85,15 @@ def annotate(
 
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
-    from landmarks.inference import processes
+    from landmarks.batch import processes
 
     if engine == "local" and workers != 0:
         processes.prepare()
-    from landmarks.inference.batch import Recipe, Shard
-    from landmarks.inference.batch import annotate as run
-    from landmarks.inference.chips import Chips
-    from landmarks.inference.sinks import FORMATS
-    from landmarks.sources import find
+    from landmarks.batch.run import Recipe, Shard
+    from landmarks.batch.run import annotate as run
+    from landmarks.batch.writers.chips import Chips
+    from landmarks.formats import FORMATS
+    from landmarks.sources.find import find
 
     formats = names(format, FORMATS, "format")
     found = find(sources, recursive, every)

@@ -14,7 +14,7 @@ from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, erro
 from landmarks.errors import LandmarksError
 
 if TYPE_CHECKING:
-    from landmarks.inference.benchmark import Speed
+    from landmarks.benchmark.speed import Speed
 
 
 def benchmark(
@@ -47,11 +47,11 @@ def benchmark(
     Single stages: one process, batches of 64 faces. Whole runs: without drawings, results as CSV, workers of one
     thread each.
     """
+    from landmarks.batch.worker import Recipe
+    from landmarks.benchmark.peers import installed, recipe
+    from landmarks.benchmark.speed import UNITS, run_speed, stage_times, use_threads
     from landmarks.inference.annotator import Annotator
-    from landmarks.inference.benchmark import UNITS, run_speed, stage_times, use_threads
-    from landmarks.inference.peers import installed, recipe
-    from landmarks.inference.worker import Recipe
-    from landmarks.sources import find
+    from landmarks.sources.find import find
 
     try:
         counts = [int(number) for number in names(workers, None, "number")] or [1]

@@ -41,9 +41,9 @@ def compare(
     from landmarks.comparison.run import compare as run
     from landmarks.comparison.side_by_side import write_side_by_side
     from landmarks.datasets.dataset import load_crops, prepare, read_dataset
+    from landmarks.detection.create import create_detector
     from landmarks.inference.backend import choose_device
-    from landmarks.inference.detect import create_detector
-    from landmarks.sources import is_image
+    from landmarks.sources.names import is_image
 
     if example:
         data, detector, arms = out / "prepared", "whole-image", EXAMPLE

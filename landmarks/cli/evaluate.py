@@ -25,8 +25,8 @@ def evaluate(
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
-    from landmarks.evaluation.report import tables, write_report
-    from landmarks.evaluation.run import evaluate_weights
+    from landmarks.evaluation.evaluate import evaluate_weights
+    from landmarks.evaluation.tables import tables, write_report
 
     with progress("evaluating", quiet) as step:
         figures = evaluate_weights(weights, data, split, detector, passes, device, backend, step)

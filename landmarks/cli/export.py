@@ -27,7 +27,7 @@ def export(
     Its points are compared with torch's first; a file is written only if they agree. A network with a locator for the
     first pass gives a second file, NAME.locator.onnx. Needs the extra: pip install 'landmarks[onnx]'.
     """
-    from landmarks.inference.portable import export_weights
+    from landmarks.export.write import export_weights
 
     names(format, ("onnx",), "format")
     written = export_weights(weights, out, int8, data or ())

@@ -29,7 +29,7 @@ def train(
     threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
 ) -> None:
     """Train a network; an interrupted call with the same settings goes on where it stopped."""
-    from landmarks.training.run import train_from_config
+    from landmarks.training.from_config import train_from_config
 
     def report(row: dict) -> None:
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())

@@ -33,7 +33,7 @@ def weights_info(
     name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
 ) -> None:
     """Show what a weights file or an exported file says about itself, as JSON."""
-    from landmarks.models.onnxfile import SUFFIX, read_onnx
+    from landmarks.export.file import SUFFIX, read_onnx
     from landmarks.models.store import load_model, resolve
 
     path = resolve(name)

@@ -10,7 +10,7 @@ import cv2
 import numpy as np
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
-from landmarks.datasets.custom import NAME
+from landmarks.datasets.readers.custom import NAME
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 SIZE = 112

@@ -6,9 +6,9 @@ from pathlib import Path
 
 from rich.table import Table
 
-from landmarks.comparison.gallery import draw_figures
+from landmarks.comparison.analysis.summary import measure, summarise, summary_table, write_summary
+from landmarks.comparison.figures.gallery import draw_figures
 from landmarks.comparison.results import read_results
-from landmarks.comparison.summary import measure, summarise, summary_table, write_summary
 
 
 def write_report(folder: Path, reference: str) -> Table:

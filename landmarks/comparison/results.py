@@ -18,7 +18,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landmarks.errors import LandmarksError
-from landmarks.inference.sinks.files import sync_folder
+from landmarks.formats.text import sync_folder
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 FACES, RESULTS, ROWS, RUNS = "faces.parquet", "results.parquet", "rows", "runs"

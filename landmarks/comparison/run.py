@@ -17,15 +17,15 @@ import numpy as np
 import pandas as pd
 import torch
 
-from landmarks.comparison.bench import Bench, make_bench, open_bench
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.results import collect, row_path, write_faces, write_row
+from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.views import Views, make_views, open_views
+from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
-from landmarks.inference.detect import Detector
 from landmarks.schemes import ATTRIBUTES
 
 VIEWS = 12

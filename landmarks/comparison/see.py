@@ -8,8 +8,8 @@ import numpy as np
 import torch
 from torch import nn
 
-from landmarks.comparison.bench import Bench
 from landmarks.comparison.grid import MAIN
+from landmarks.comparison.test_faces import Bench
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
 from landmarks.models.cascade import Cascade
 from landmarks.models.network import Network, predict

@@ -8,15 +8,15 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import images
-from landmarks.comparison.bench import Cut, cut_face, scaled
-from landmarks.comparison.faces_page import faces_page, write_page
+from landmarks.comparison.figures.faces_page import faces_page, write_page
 from landmarks.comparison.grid import MAIN, Arm
 from landmarks.comparison.run import run_folder
 from landmarks.comparison.see import see
+from landmarks.comparison.test_faces import Cut, cut_face, scaled
 from landmarks.comparison.train import trained_network
+from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
 from landmarks.geometry import crop_matrices, extract_crop, invert, transform
-from landmarks.inference.detect import Detector
 
 MOST = 12
 """Faces on a page."""

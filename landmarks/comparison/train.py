@@ -14,9 +14,9 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from landmarks.comparison.bench import Bench
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
 from landmarks.comparison.see import error_vectors, guesses, see, side_of
+from landmarks.comparison.test_faces import Bench
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
@@ -25,8 +25,8 @@ from landmarks.models.cascade import Cascade
 from landmarks.models.network import Network, count_multiply_adds, count_parameters
 from landmarks.models.store import save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.training.batches import CachedBatches
 from landmarks.training.config import TrainingConfig
-from landmarks.training.feeds import Kept
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
 from landmarks.training.objective import CascadeObjective, Objective, TaskObjective
 
@@ -58,8 +58,8 @@ def train_arm(
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
-    feed = Kept(faces, arm.batch_size, seed, shuffle=True)
-    own, held_out = (Kept(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
+    feed = CachedBatches(faces, arm.batch_size, seed, shuffle=True)
+    own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
     trained = fit(network, objective, feed, own, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
@@ -127,7 +127,7 @@ def kept_samples(crops, rows: np.ndarray, arm: Arm, jitter) -> Samples:
 def points_error(network: nn.Module, views: Views, device: str = "cpu") -> float:
     """Mean error over the inter-ocular distance on the first views of faces; NaN without landmarks."""
     errors = []
-    for batch in Kept(views, 256, 0, shuffle=False).batches(0):
+    for batch in CachedBatches(views, 256, 0, shuffle=False).batches(0):
         points = _points(network, batch["crop"].to(device))
         if points is None:
             return float("nan")

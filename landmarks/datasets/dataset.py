@@ -19,8 +19,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks import images
-from landmarks.datasets import celeba, coco, cofw, custom, ibug, mtfl, wflw
-from landmarks.datasets.files import Files
+from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
+from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
 from landmarks.errors import DataError, ImageError
 from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform

@@ -14,12 +14,12 @@ import numpy as np
 
 from landmarks import images
 from landmarks.datasets.dataset import read_dataset
+from landmarks.detection.create import create_detector
 from landmarks.errors import WeightsError
-from landmarks.evaluation.evaluate import predict_dataset
+from landmarks.evaluation.measures import predict_dataset
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.detect import create_detector
 from landmarks.models.store import load_model
-from landmarks.sources import find
+from landmarks.sources.find import find
 
 SIDES = (40, 300)
 """Shortest and longest side of a box in pixels, drawn log-uniformly."""

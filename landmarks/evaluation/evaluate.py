@@ -1,268 +1,43 @@
-"""How good a network is on a dataset: its predictions, and figures of them with their uncertainty."""
+"""From names to figures: load weights and data, predict, measure."""
 
 from __future__ import annotations
 
-import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
 from pathlib import Path
 
-import numpy as np
-import pandas as pd
-
-from landmarks import metrics
-from landmarks.datasets.dataset import Dataset
-from landmarks.datasets.table import labels_of, points_of
-from landmarks.errors import DataError, ImageError
-from landmarks.geometry import face_squares
-from landmarks.inference.backend import Backend, load_backend
-from landmarks.inference.detect import Detector, WholeImage
-from landmarks.inference.locate import PASSES, locate
-from landmarks.models.store import Model
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
-
-THRESHOLD = 0.1
-SLICES = ("pose", "glasses", "gender", "source")
-"""Columns by whose groups figures are given."""
-CHUNK = 256
-"""Images in memory at once."""
+from landmarks import __version__
+from landmarks.datasets.dataset import read_dataset
+from landmarks.detection.create import create_detector
+from landmarks.evaluation.measures import evaluate, predict_dataset
+from landmarks.inference.backend import load_backend
+from landmarks.inference.locate import PASSES
 
 
-@dataclass(frozen=True)
-class Predictions:
-    """What a network predicts for N annotated faces, beside the truth."""
-
-    table: pd.DataFrame
-    """The N rows."""
-    points: dict[str, np.ndarray]
-    """(N, K, 2) image pixels by scheme; NaN where the image could not be read."""
-    probabilities: dict[str, np.ndarray]
-    """(N, C) by attribute."""
-    errors: dict[str, np.ndarray]
-    """(N, K) by scheme that is calibrated: expected errors as shares of the face size."""
-    quality: np.ndarray | None
-    """(N,); None if the network is not calibrated."""
-    boxes: np.ndarray
-    """(N, 4): the box used."""
-    fallback: np.ndarray
-    """(N,) bool: the detector found nothing and the whole image was taken."""
-
-
-def predict_dataset(
-    weights: str | Path | Model | Backend,
-    dataset: Dataset,
+def evaluate_weights(
+    weights: str | Path,
+    data: str | Path,
     split: str = "test",
-    detector: Detector | None = None,
+    detector: str = "whole-image",
     passes: int = PASSES,
+    device: str = "auto",
+    backend: str | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> Predictions:
-    """Predict every face of a split with a network. The box is never made from its points.
-
-    detector: whose face in the middle is taken, for annotated faces are in the middle of their images, and where it
-    finds none the whole image; None: the whole image always.
-    Raises DataError if the split is empty.
-    """
-    rows = np.flatnonzero((dataset.table["split"] == split).to_numpy())
-    if not len(rows):
-        raise DataError(f"{dataset.files.root}: no faces in the split {split!r}")
-    whole = WholeImage()
-    backend = load_backend(weights)
-    config, calibration = backend.config, backend.calibration
-    points = {name: np.full((len(rows), len(SCHEMES[name]), 2), np.nan) for name in config.schemes}
-    probabilities = {
-        name: np.full((len(rows), len(ATTRIBUTES[name])), np.nan, np.float32) for name in config.attributes
-    }
-    errors = {name: np.full(points[name].shape[:2], np.nan, np.float32) for name in calibration.errors}
-    quality = None if calibration.quality is None else np.full(len(rows), np.nan, np.float32)
-    boxes, fallback = np.full((len(rows), 4), np.nan), np.zeros(len(rows), bool)
-    for low in range(0, len(rows), CHUNK):
-        report(low, len(rows))
-        pictures, squares, places = [], [], []
-        for place in range(low, min(low + CHUNK, len(rows))):
-            try:
-                picture = dataset.image(rows[place])
-            except ImageError as error:
-                warnings.warn(f"counted as a failure: {error}", stacklevel=2)
-                continue
-            found = detector(picture, dataset.table["image"].iloc[rows[place]]) if detector else whole(picture)
-            fallback[place] = len(found) == 0
-            rule = whole.rule if fallback[place] or detector is None else detector.rule
-            found = whole(picture) if fallback[place] else found
-            boxes[place] = middle_box(found.boxes, picture)
-            squares.append(rule.squares(boxes[place], config.crop_scale)[0])
-            pictures.append(picture)
-            places.append(place)
-        if not places:
-            continue
-        seen = locate(backend, pictures, np.arange(len(pictures)), np.stack(squares), passes)
-        for name in points:
-            points[name][places] = seen.points[name]
-        for name in probabilities:
-            probabilities[name][places] = calibration.probabilities(name, seen.logits[name])
-        for name, curve in calibration.errors.items():
-            errors[name][places] = curve(seen.signs[name])
-        if calibration.quality is not None and quality is not None:
-            quality[places] = calibration.quality(errors[config.schemes[0]][places])
-    report(len(rows), len(rows))
-    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
-
-
-def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
-
-    Neighbours may be larger than the face that an image was cut out for.
-    """
-    height, width = picture.shape[:2]
-    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
-    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
-    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
-
-
-def evaluate(predictions: Predictions, rounds: int = 1000) -> dict:
-    """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces."""
-    figures: dict = {
-        "faces": len(predictions.table),
-        "fallback": int(predictions.fallback.sum()),
-        "landmarks": {},
-        "attributes": {},
-    }
-    for name, predicted in predictions.points.items():
-        true = points_of(predictions.table, SCHEMES[name])
-        given = ~np.isnan(true).any(axis=(1, 2))
-        if given.any():
-            part = predictions.table[given]
-            figures["landmarks"][name] = _points_figures(predicted[given], true[given], SCHEMES[name], part, rounds)
-            if name in predictions.errors:
-                quality = None if predictions.quality is None else predictions.quality[given]
-                figures["landmarks"][name]["expected_errors"] = _expected_errors(
-                    predicted[given], true[given], SCHEMES[name], predictions.errors[name][given], quality
-                )
-    for name, probabilities in predictions.probabilities.items():
-        true = labels_of(predictions.table, ATTRIBUTES[name])
-        given = (true != ABSENT) & ~np.isnan(probabilities).any(axis=1)
-        if given.any():
-            figures["attributes"][name] = _attribute_figures(
-                probabilities[given], true[given], ATTRIBUTES[name].labels, predictions.table[given], rounds
-            )
-    return figures
-
-
-def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds: int) -> dict:
-    normaliser = metrics.interocular(true, scheme)
-    plain = metrics.point_errors(predicted, true, normaliser)
-    centred = metrics.point_errors(metrics.without_shift(predicted, true, normaliser), true, normaliser)
-    box = metrics.point_errors(predicted, true, metrics.extent_size(true))
-    shift = metrics.mean_shift(predicted, true, normaliser)
-    curve = np.linspace(0, THRESHOLD, 51)
-    figures: dict = {
-        "normaliser": f"inter-ocular: {' to '.join(scheme.points[i] for i in scheme.interocular)}",
-        "interocular": _error_figures(plain, rounds),
-        "shift_free": {"shift": [float(v) for v in shift], **_error_figures(centred, rounds)},
-        "box": {"nme": float(metrics.nme(box).mean())},
-        "by_landmark": dict(zip(scheme.points, (float(v) for v in plain.mean(axis=0)))),
-        "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
-        "slices": {},
-    }
-    for name in SLICES:
-        figures["slices"][name] = _slices(table, name, plain, centred, box)
-    return figures
-
-
-def _error_figures(errors: np.ndarray, rounds: int) -> dict:
-    """errors: (N, K) shares -> mean, failure rates, AUC, each with its interval."""
-    face = metrics.nme(errors)
-    measures = {
-        "nme": lambda i: float(face[i].mean()),
-        "failure_rate_faces": lambda i: metrics.failure_rate(face[i], THRESHOLD),
-        "failure_rate_landmarks": lambda i: metrics.failure_rate(errors[i], THRESHOLD),
-        "auc": lambda i: metrics.auc(face[i], THRESHOLD),
-    }
-    return _with_intervals(measures, len(face), rounds)
-
-
-def _expected_errors(predicted, true, scheme: Scheme, expected: np.ndarray, quality: np.ndarray | None) -> dict:
-    """How well the network knows its errors, as shares of the face size: rank correlations and what came true of what
-    was expected, by tenths. Faces that could not be read are left out."""
-    size = face_squares(true, scheme, 1.0)[:, 2]
-    errors = np.linalg.norm(predicted - true, axis=-1) / size[:, None]
-    read = ~np.isnan(errors).any(axis=1)
-    errors, expected = errors[read], expected[read]
-    face, face_expected = errors.mean(axis=1), expected.mean(axis=1)
-    figures = {
-        "mean": float(errors.mean()),
-        "mean_expected": float(expected.mean()),
-        "rank_correlation_points": metrics.rank_correlation(expected, errors),
-        "rank_correlation_faces": metrics.rank_correlation(face_expected, face),
-        "reliability_points": metrics.reliability(
-            expected.ravel(), errors.ravel(), np.quantile(expected, np.linspace(0, 1, 11))
-        ),
-    }
-    if quality is not None:
-        figures["rank_correlation_quality"] = metrics.rank_correlation(quality[read], -face)
-        figures["quality_percentiles"] = {p: float(np.percentile(quality[read], p)) for p in (1, 5, 25, 50)}
-    return figures
-
-
-def _attribute_figures(
-    probabilities: np.ndarray, true: np.ndarray, labels: tuple[str, ...], table: pd.DataFrame, rounds: int
 ) -> dict:
-    guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
-    measures = {
-        "accuracy": lambda i: metrics.accuracy(guess[i], true[i]),
-        "balanced_accuracy": lambda i: metrics.balanced_accuracy(guess[i], true[i]),
-    }
-    confusion = np.zeros((len(labels), len(labels)), int)
-    np.add.at(confusion, (true, guess), 1)
-    recall = {label: float(np.mean(guess[true == c] == c)) for c, label in enumerate(labels) if (true == c).any()}
+    """The figures of `evaluate` with the protocol they were measured by. Raises the errors of its parts."""
+    network = load_backend(weights, device, backend)
+    dataset = read_dataset(data)
+    source = None if detector == "whole-image" else create_detector(detector)
+    predictions = predict_dataset(network, dataset, split, source, passes, report)
     return {
-        **_with_intervals(measures, len(true), rounds),
-        "faces": len(true),
-        "recall": recall,
-        "confusion": confusion.tolist(),
-        "calibration_error": metrics.calibration_error(confidence, guess == true),
-        "reliability": metrics.reliability(confidence, guess == true, np.linspace(0, 1, 16)),
-        "slices": {
-            column: {
-                label: {
-                    "faces": int(mask.sum()),
-                    "accuracy": metrics.accuracy(guess[mask], true[mask]),
-                    "balanced_accuracy": metrics.balanced_accuracy(guess[mask], true[mask]),
-                }
-                for label, mask in _groups(table, column).items()
-            }
-            for column in SLICES
+        "protocol": {
+            "weights": Path(str(weights)).stem,
+            "weights_sha256": network.sha256,
+            "backend": network.name,
+            "dataset": dataset.name,
+            "split": split,
+            "input": detector,
+            "passes": passes,
+            "version": __version__,
         },
+        **evaluate(predictions),
     }
-
-
-def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: int, rounds: int) -> dict:
-    everything = np.arange(count)
-    return {
-        name: {"value": measure(everything), "interval": list(metrics.bootstrap(measure, count, rounds))}
-        for name, measure in measures.items()
-    }
-
-
-def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict:
-    """Landmarks' figures of each group of faces that a column makes."""
-    return {
-        label: {
-            "faces": int(mask.sum()),
-            "nme": float(metrics.nme(plain[mask]).mean()),
-            "failure_rate_faces": metrics.failure_rate(metrics.nme(plain[mask]), THRESHOLD),
-            "shift_free_nme": float(metrics.nme(centred[mask]).mean()),
-            "shift_free_failure_rate_faces": metrics.failure_rate(metrics.nme(centred[mask]), THRESHOLD),
-            "box_nme": float(metrics.nme(box[mask]).mean()),
-        }
-        for label, mask in _groups(table, name).items()
-    }
-
-
-def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
-    """The groups of faces that a column makes: label -> (N,) bool; none is empty."""
-    if name in ATTRIBUTES:
-        codes = labels_of(table, ATTRIBUTES[name])
-        groups = {label: codes == code for code, label in enumerate(ATTRIBUTES[name].labels)}
-    else:
-        groups = {str(value): (table[name] == value).to_numpy() for value in sorted(table[name].unique())}
-    return {label: mask for label, mask in groups.items() if mask.any()}

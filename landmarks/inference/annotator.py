@@ -9,16 +9,18 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import __version__, images
+from landmarks.clock import Clock
+from landmarks.detection.base import Detector
+from landmarks.detection.create import create_detector
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.backend import load_backend
-from landmarks.inference.clock import Clock
-from landmarks.inference.detect import Detector, create_detector
 from landmarks.inference.locate import PASSES, Located, locate
-from landmarks.inference.record import ERROR, FAILED, NO_FACE, OK, Record
 from landmarks.models.store import Model
+from landmarks.record import ERROR, FAILED, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
-from landmarks.sources import Source, expand
+from landmarks.sources.find import expand
+from landmarks.sources.source import Source
 
 __all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record"]
 

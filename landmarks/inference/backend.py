@@ -9,23 +9,13 @@ import numpy as np
 import torch
 
 from landmarks.errors import WeightsError
+from landmarks.export.file import LOCATOR, LOGITS, NETWORK, SIGNS, SUFFIX, OnnxFile, locator_path, parse_onnx, read_onnx
+from landmarks.export.graph import export_model
 from landmarks.models.calibration import Calibration
-from landmarks.models.export import export_model
 from landmarks.models.network import NetworkConfig, predict
-from landmarks.models.onnxfile import (
-    LOCATOR,
-    LOGITS,
-    NETWORK,
-    SIGNS,
-    SUFFIX,
-    OnnxFile,
-    locator_path,
-    open_session,
-    parse_onnx,
-    read_onnx,
-)
 from landmarks.models.store import Model, load_model, resolve
 from landmarks.schemes import POINTS_5
+from landmarks.sessions import open_session
 
 TORCH, ONNX = "torch", "onnx"
 BACKENDS = (TORCH, ONNX)

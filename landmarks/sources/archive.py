@@ -17,7 +17,7 @@ from typing import IO
 from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.sources.names import harmless, is_image, natural
-from landmarks.sources.source import Content, Part, Sequence, Source, failure
+from landmarks.sources.source import Container, Content, Part, Source, failure
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
 
@@ -53,7 +53,7 @@ class Member(Part):
 
 
 @dataclass(frozen=True)
-class Archive(Sequence):
+class Archive(Container):
     """A zip or tar file. Zip members come in natural order of their names, tar members as they are stored."""
 
     def open(self) -> IO[bytes]:

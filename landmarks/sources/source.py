@@ -48,7 +48,7 @@ class Source:
         return self
 
 
-class Sequence(Source, ABC):
+class Container(Source, ABC):
     """A file that holds many images and is read from its start to its end: an archive or a video."""
 
     @abstractmethod

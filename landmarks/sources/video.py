@@ -12,7 +12,7 @@ import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
-from landmarks.sources.source import Content, Part, Sequence, Source, failure
+from landmarks.sources.source import Container, Content, Part, Source, failure
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp", ".ogv")
 
@@ -36,7 +36,7 @@ class Frame(Part):
 
 
 @dataclass(frozen=True)
-class Video(Sequence):
+class Video(Container):
     """A video file; its frame n is named after it: clip.mp4/000012."""
 
     every: int = 1

@@ -24,9 +24,9 @@ from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.models.store import Model
+from landmarks.training.batches import Feed, SampleBatches
 from landmarks.training.checkpoint import load_state, save_state
 from landmarks.training.config import TrainingConfig
-from landmarks.training.feeds import Feed, Loaded
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.weighting import Weighting, create_weighting
 
@@ -57,7 +57,7 @@ def train(
     rows = {"train": crops.part("train"), "val": crops.part("val")}
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
     feeds = {
-        part: Loaded(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
+        part: SampleBatches(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
         for part, chosen in rows.items()
     }
     if not len(feeds["train"]):

@@ -1,0 +1,188 @@
+"""Workers, and what happens when one dies."""
+
+from __future__ import annotations
+
+import os
+import signal
+from collections import deque
+from collections.abc import Iterator, Sequence
+from contextlib import suppress
+from dataclasses import dataclass, field
+from multiprocessing.connection import Connection, wait
+from typing import Any
+
+from landmarks.batch.plan import Order, Plan
+from landmarks.batch.processes import prepare
+from landmarks.batch.worker import Done, Facts, Images, ImageWriter, Recipe, Stop, Worker, run
+from landmarks.errors import LandmarksError
+from landmarks.record import ERROR, TIMEOUT, Record
+from landmarks.sources.source import Source
+
+AHEAD = 2
+"""Groups that a worker has been sent and has not answered: it need not wait for the next one."""
+MAX_STILLBORN = 3
+"""So many workers may die before they are ready; then something is wrong with all of them."""
+
+
+class InProcessEngine:
+    """The one worker in this very process. An Engine."""
+
+    def __init__(self, worker: Worker) -> None:
+        self.worker, self.facts, self.size = worker, worker.facts, 0
+
+    def __enter__(self) -> InProcessEngine:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        pass
+
+    def map(self, groups: Iterator[Images]) -> Iterator[Done]:
+        """What becomes of each group, in order."""
+        return map(self.worker, groups)
+
+    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+        return self.map(plan.groups(sources, order))
+
+
+@dataclass
+class _Assignment:
+    group: Images
+    deaths: list[int] = field(default_factory=list)
+    """Exit codes of the workers that died of it."""
+
+
+@dataclass(eq=False)
+class _Process:
+    """A worker's process as the main one sees it."""
+
+    process: Any
+    connection: Connection
+    assignments: deque[_Assignment] = field(default_factory=deque)
+    """Sent and not answered, in order; it works on the first."""
+    ready: bool = False
+
+    def give(self, assignment: _Assignment) -> None:
+        self.assignments.append(assignment)
+        with suppress(OSError):  # If it has died, it will be noticed when it is listened to.
+            self.connection.send(assignment.group)
+
+
+class LocalEngine:
+    """Worker processes, started at once; they end with the `with` block, or when this process dies. An Engine.
+
+    One that dies is replaced. What it worked on is tried again, then image by image; an image of which a worker dies
+    again gets a row that says so.
+    """
+
+    def __init__(self, recipe: Recipe, beside: Sequence[ImageWriter], size: int, timeout: float | None = None) -> None:
+        """timeout: seconds that an image may take before its worker is ended."""
+        self.recipe, self.beside, self.size, self.timeout = recipe, beside, size, timeout
+        self._context = prepare(recipe.module)
+        self._stillborn = 0
+        self._started = 0
+        self._processes: list[_Process] = []
+        self._facts: Facts | None = None
+
+    def __enter__(self) -> LocalEngine:
+        self._processes = [self._start() for _ in range(self.size)]
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        for one in self._processes:
+            one.connection.close()
+            if one.assignments or not one.ready:
+                one.process.terminate()
+        for one in self._processes:
+            one.process.join(5)
+            if one.process.is_alive():
+                one.process.kill()
+                one.process.join()
+
+    @property
+    def facts(self) -> Facts:
+        """What the workers say of themselves; waits for the first of them. Raises LandmarksError if they refuse."""
+        while self._facts is None:
+            self._listen()
+        return self._facts
+
+    def map(self, groups: Iterator[Images]) -> Iterator[Done]:
+        """What becomes of each group, as it is done. Raises LandmarksError if the workers cannot work at all."""
+        again: deque[_Assignment] = deque()
+        while True:
+            self._feed(again, groups)
+            if not any(one.assignments for one in self._processes):
+                return
+            done, lost = self._listen()
+            yield from done
+            for assignment in lost:
+                if len(assignment.deaths) < 2:
+                    again.append(assignment)
+                elif len(assignment.group) > 1:
+                    again.extend(_Assignment([source], assignment.deaths[-1:]) for source in assignment.group)
+                else:
+                    yield self._lost(assignment)
+
+    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+        return self.map(plan.groups(sources, order))
+
+    def _feed(self, again: deque[_Assignment], groups: Iterator[Images]) -> None:
+        """Give every worker something to do, evenly."""
+        for depth in range(1, AHEAD + 1):
+            for one in self._processes:
+                if len(one.assignments) < depth:
+                    group = None if again else next(groups, None)
+                    if group is None and not again:
+                        return
+                    one.give(_Assignment(group) if group is not None else again.popleft())
+
+    def _listen(self) -> tuple[list[Done], list[_Assignment]]:
+        """Wait for the workers: what they have done, and what they have left undone by dying."""
+        done, lost = [], []
+        heard = set(wait([one.connection for one in self._processes]))
+        for one in [one for one in self._processes if one.connection in heard]:
+            try:
+                answer = one.connection.recv()
+            except (EOFError, OSError):
+                lost += self._replace(one)
+                continue
+            if isinstance(answer, Stop):
+                raise LandmarksError(answer.reason)
+            if isinstance(answer, Facts):
+                one.ready, self._facts = True, answer
+            else:
+                one.assignments.popleft()
+                done.append(answer)
+        return done, lost
+
+    def _replace(self, dead: _Process) -> list[_Assignment]:
+        """Start another process for one that has died; gives back its assignments."""
+        dead.process.join()
+        code = dead.process.exitcode
+        if not dead.ready:
+            self._stillborn += 1
+            if self._stillborn >= MAX_STILLBORN:
+                raise LandmarksError(f"the worker processes end as they start (exit code {code}); try --workers 0")
+        elif dead.assignments:
+            dead.assignments[0].deaths.append(code)
+        self._processes[self._processes.index(dead)] = self._start()
+        return list(dead.assignments)
+
+    def _lost(self, assignment: _Assignment) -> Done:
+        """The row of an image of which two workers have died."""
+        (source,), code = assignment.group, assignment.deaths[-1]
+        status, reason = ERROR, f"the process that worked on it died (exit code {code})"
+        if code == 1 and self.timeout:
+            status, reason = TIMEOUT, f"it took more than {self.timeout:g} s"
+        elif -code in list(signal.Signals):
+            reason = f"the process that worked on it died ({signal.Signals(-code).name})"
+        record = Record(source.name, status, self.facts.nothing, reason, frame=source.frame, time=source.time)
+        return Done([record], [source.stamp()])
+
+    def _start(self) -> _Process:
+        ours, theirs = self._context.Pipe()
+        arguments = (theirs, dict(os.environ), self.recipe, self._started, self.beside, self.timeout)
+        process = self._context.Process(target=run, args=arguments, daemon=True)
+        process.start()
+        theirs.close()  # So that it alone holds it, and its death is heard.
+        self._started += 1
+        return _Process(process, ours)

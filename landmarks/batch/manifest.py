@@ -1,0 +1,108 @@
+"""`run.json`: what a run was asked to do, by what, and what came of it."""
+
+from __future__ import annotations
+
+import json
+import os
+import platform
+import sys
+from dataclasses import dataclass, field
+from datetime import datetime, timezone
+from importlib.metadata import PackageNotFoundError, version
+from pathlib import Path
+from typing import Any
+
+from landmarks.errors import LandmarksError
+from landmarks.formats.text import sync_folder
+
+PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
+CURE = "use the same settings, choose another --out, or begin anew with --fresh"
+
+
+@dataclass
+class Manifest:
+    """The file as it is kept while a run goes on; a run that is continued adds to it."""
+
+    path: Path
+    settings: dict[str, Any]
+    """All that the results depend on, beside the images."""
+    starts: list[dict[str, Any]] = field(default_factory=list)
+    """One for each time the run was started: command, versions, times, counts."""
+    results: dict[str, Any] = field(default_factory=dict)
+    """Counts of the whole run, once it has ended."""
+
+    @classmethod
+    def begin(cls, path: Path, settings: dict[str, Any], continued: bool) -> Manifest:
+        """Note that a run starts, in a folder where one was `continued` or not.
+
+        Raises LandmarksError if the earlier one had other settings, OSError if the file cannot be written.
+        """
+        settings = json.loads(json.dumps(settings))
+        run = cls(path, settings)
+        if continued:
+            earlier = _read(path)
+            if changes := list(_changes(earlier["settings"], settings)):
+                raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
+            run.starts = earlier["starts"]
+        run.starts.append({"command": sys.argv, "started": _now(), "versions": _versions()})
+        run.write()
+        return run
+
+    def end(self, this_time: dict[str, Any], results: dict[str, Any]) -> None:
+        """Note what this start and the whole run have come to. Raises OSError."""
+        self.starts[-1] |= {"ended": _now(), **this_time}
+        self.results = results
+        self.write()
+
+    def write(self) -> None:
+        """Write the file, whole or not at all. Raises OSError."""
+        temporary = self.path.with_name(self.path.name + ".partial")
+        content = {"settings": self.settings, "results": self.results, "starts": self.starts}
+        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
+            json.dump(content, file, indent=1, ensure_ascii=False)
+            file.flush()
+            os.fsync(file.fileno())
+        os.replace(temporary, self.path)
+        sync_folder(self.path.parent)
+
+
+def _read(path: Path) -> dict[str, Any]:
+    try:
+        with open(path, encoding="utf-8") as file:
+            content = json.load(file)
+        if not (isinstance(content["settings"], dict) and isinstance(content["starts"], list)):
+            raise TypeError("it lacks settings or starts")
+    except (OSError, ValueError, KeyError, TypeError) as error:
+        raise LandmarksError(f"{path}: does not tell how the run here was begun ({error}); {CURE}") from error
+    return content
+
+
+def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
+    """What differs, in words."""
+    changes = []
+    for name in dict.fromkeys([*before, *after]):
+        old, new = before.get(name), after.get(name)
+        if isinstance(old, dict) and isinstance(new, dict):
+            changes += _changes(old, new, f"{prefix}{name} ")
+        elif old != new:
+            changes.append(f"{prefix}{name} was {_short(old)} and is now {_short(new)}")
+    return changes
+
+
+def _short(value: Any) -> str:
+    text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
+    return text if len(text) <= 40 else f"{text[:12]}..."
+
+
+def _now() -> str:
+    return datetime.now(timezone.utc).isoformat(timespec="seconds")
+
+
+def _versions() -> dict[str, str]:
+    versions = {"python": platform.python_version()}
+    for package in PACKAGES:
+        try:
+            versions[package] = version(package)
+        except PackageNotFoundError:
+            continue
+    return versions

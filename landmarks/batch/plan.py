@@ -1,0 +1,152 @@
+"""What is to be done, in which portions, and in what order the rows will be: the same for every engine."""
+
+from __future__ import annotations
+
+from array import array
+from collections.abc import Iterable, Iterator
+from dataclasses import dataclass
+
+import numpy as np
+
+from landmarks.batch.journal import Index, digest
+from landmarks.batch.worker import Images
+from landmarks.sources.find import expand
+from landmarks.sources.source import Container, Source
+
+TASK_IMAGES = 8
+"""Images that are given to a worker at once."""
+TASK_BYTES = 32 << 20
+"""A group ends earlier when what must be sent along (frames, members of archives) is larger than this."""
+
+
+@dataclass(frozen=True)
+class Shard:
+    """A part of the images, by the hash of their names: any machine can tell alone which ones are its own."""
+
+    number: int = 1
+    """From 1 to `count`."""
+    count: int = 1
+
+    def __post_init__(self) -> None:
+        if not 1 <= self.number <= self.count:
+            raise ValueError(f"a shard is I/N with 1 <= I <= N, not {self.number}/{self.count}")
+
+    @classmethod
+    def parse(cls, text: str) -> Shard:
+        """`2/8` is the second of eight. Raises ValueError."""
+        number, _, count = text.partition("/")
+        if not (number.isascii() and number.isdigit() and count.isascii() and count.isdigit()):
+            raise ValueError(f"a shard is I/N, such as 1/8, not {text!r}")
+        return cls(int(number), int(count))
+
+    def holds(self, name: int) -> bool:
+        """Whether the image with this digest of its name belongs to it."""
+        return name % self.count == self.number - 1
+
+
+Chunk = tuple[int, list[Source]]
+"""A number, ascending in the order of the sources, and neighbours among them: a few images, or one archive or video."""
+
+
+@dataclass(frozen=True)
+class Task:
+    """Neighbours among the images whose faces go through the network together."""
+
+    place: int
+    """Ascending in the order of the images."""
+    names: tuple[int, ...]
+    """Digest of the name of each image, in order."""
+    group: Images
+    """Those of them that are not done yet."""
+    skipped: int = 0
+    """How many are done."""
+    changed: int = 0
+    """How many of the group were done before, but their files have changed since."""
+
+
+@dataclass(frozen=True)
+class Plan:
+    """Which images are to be done. It can be sent to another process."""
+
+    index: Index
+    """What is done."""
+    shard: Shard
+    retry_failed: bool
+    limit: int
+    """Bytes that an image file may have."""
+
+    def chunks(self, sources: Iterable[Source]) -> Iterator[Chunk]:
+        """The sources in pieces that can be looked at apart from each other; where they end depends on names alone."""
+        number = 0
+        few: list[Source] = []
+        for source in sources:
+            if isinstance(source, Container):
+                for piece in ([few] if few else []) + [[source]]:
+                    yield number, piece
+                    number += 1
+                few = []
+            elif self.shard.holds(digest(source.name)):
+                few.append(source)
+            if len(few) == TASK_IMAGES:
+                yield number, few
+                number, few = number + 1, []
+        if few:
+            yield number, few
+
+    def groups(self, sources: Iterable[Source], order: Order) -> Iterator[Images]:
+        """What is to be done, group by group; the order sees each task as it comes up."""
+        for chunk in self.chunks(sources):
+            for task in self.tasks(chunk):
+                order.see(task)
+                if task.group:
+                    yield task.group
+
+    def tasks(self, chunk: Chunk) -> Iterator[Task]:
+        """The images of a chunk in groups. Where they end does not depend on what is done."""
+        number, sources = chunk
+        place = number << 32
+        names: list[int] = []
+        group: Images = []
+        weight = changed = 0
+        for source in expand(sources):
+            name = digest(source.name)
+            if not self.shard.holds(name):
+                continue
+            names.append(name)
+            weight += source.weight
+            at = self.index.find(name)
+            is_new = at is None or (self.retry_failed and bool(self.index.failed[at]))
+            is_changed = not is_new and int(self.index.stamps[at]) != digest(source.stamp())
+            if is_new or is_changed:
+                group.append(source.hold(self.limit))
+                changed += is_changed
+            if len(names) == TASK_IMAGES or weight >= TASK_BYTES:
+                yield Task(place, tuple(names), group, len(names) - len(group), changed)
+                place, names, group, weight, changed = place + 1, [], [], 0, 0
+        if names:
+            yield Task(place, tuple(names), group, len(names) - len(group), changed)
+
+
+class Order:
+    """The images of the tasks that were seen, whatever their order; some 10 bytes for each."""
+
+    def __init__(self) -> None:
+        self._places, self._counts, self._names = array("Q"), array("B"), array("Q")
+        self.skipped = 0
+        """Images that were done before."""
+        self.changed = 0
+        """Images that were done before, but whose files have changed since."""
+
+    def see(self, task: Task) -> None:
+        self._places.append(task.place)
+        self._counts.append(len(task.names))
+        self._names.extend(task.names)
+        self.skipped += task.skipped
+        self.changed += task.changed
+
+    def names(self) -> Iterator[int]:
+        """The digests of the names of all images, in order of the sources."""
+        counts = np.array(self._counts, np.int64)
+        starts = np.cumsum(counts) - counts
+        for at in np.argsort(np.array(self._places), kind="stable"):
+            yield from self._names[starts[at] : starts[at] + counts[at]]

@@ -1,0 +1,58 @@
+"""Drawings of a run: each image with its faces, a JPEG file each."""
+
+from __future__ import annotations
+
+import errno
+import os
+import warnings
+from dataclasses import dataclass, field
+from pathlib import Path, PurePosixPath
+
+import cv2
+
+from landmarks.drawing.draw import Style, draw
+from landmarks.record import Record
+
+FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
+"""Errors after which no other drawing can be written either."""
+
+UNFINISHED = ".*.partial"
+"""What a process that was killed may leave in the folder of drawings."""
+
+
+def drawing_path(image: str) -> PurePosixPath:
+    """Where an image's drawing lies under `drawings`: its own name, with `.jpg` after any other suffix."""
+    path = PurePosixPath(image)
+    parts = [part for part in path.parts if part not in ("..", "/")]
+    name = parts[-1] if path.suffix.lower() == ".jpg" else f"{parts[-1]}.jpg"
+    return PurePosixPath(*parts[:-1], name)
+
+
+@dataclass(frozen=True)
+class Drawings:
+    """Draws into a folder; each drawing appears whole or not at all."""
+
+    folder: Path
+    style: Style = field(default_factory=Style)
+
+    def write(self, record: Record) -> None:
+        """Draw a record that has pixels. A drawing that cannot be written costs a warning, not the run: a name may be
+        too long with its new suffix, a side too long for JPEG. Raises OSError if the disk is full."""
+        if record.pixels is None:
+            return
+        path = self.folder / drawing_path(record.image)
+        temporary = self.folder / f".{os.getpid()}.partial"
+        try:
+            path.parent.mkdir(parents=True, exist_ok=True)
+            picture = draw(record.pixels, record.faces, self.style)
+            written, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
+            if not written:
+                raise OSError("too large for JPEG")
+            temporary.write_bytes(data.tobytes())
+            os.replace(temporary, path)
+        except (OSError, cv2.error) as error:
+            temporary.unlink(missing_ok=True)
+            if isinstance(error, OSError) and error.errno in FULL:
+                raise
+            reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]
+            warnings.warn(f"{record.image}: no drawing ({reason})", stacklevel=2)

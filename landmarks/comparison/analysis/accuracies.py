@@ -1,0 +1,57 @@
+"""Whether the landmarks help the other tasks: balanced accuracies of attributes learnt alone and with the landmarks."""
+
+from __future__ import annotations
+
+import numpy as np
+import pandas as pd
+
+from landmarks.comparison.analysis.questions import EVERY, all_tasks, nearest, reference_arm
+from landmarks.comparison.analysis.statistics import balanced_values, differences, holm, seed_spreads
+from landmarks.comparison.results import ArmResults, Results
+from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
+
+
+def accuracy_contrast(results: Results) -> pd.DataFrame:
+    """How much better an attribute is told by the reference's network when it is not learnt alone.
+
+    A row an attribute and arm: `task`, `arm`, `reference` (the attribute alone), `accuracy` and `alone` (balanced, in
+    per cent, means over seeds) with `accuracy_sd`, `alone_sd`, and the `accuracy_difference`, `_low`, `_high`, `_p`,
+    `_p_holm` in points, corrected for the number of rows. No rows where no attribute is learnt alone.
+    """
+    rows = []
+    for task in ATTRIBUTES:
+        alone, others = _arms(results, task)
+        values = {arm.name: _values(results, arm, task) for arm in (*alone[:1], *others)}
+        if not alone or not values[alone[0].name].size:
+            continue
+        spreads = seed_spreads(values, dict.fromkeys(values, task))
+        reference = alone[0].name
+        found = differences(values, {arm.name: reference for arm in others}, spreads)
+        for arm in others:
+            row: dict = {"task": task, "arm": arm.name, "reference": reference}
+            for key, name in (("accuracy", arm.name), ("alone", reference)):
+                figures = 100 * values[name].mean(axis=1)
+                row |= {key: figures.mean(), f"{key}_sd": figures.std(ddof=1) if len(figures) > 1 else np.nan}
+            difference = found[arm.name]
+            parts = {"difference": difference.value, "low": difference.low, "high": difference.high}
+            row |= {f"accuracy_{part}": 100 * value for part, value in parts.items()} | {"accuracy_p": difference.p}
+            rows.append(row)
+    frame = pd.DataFrame(rows)
+    return frame.assign(accuracy_p_holm=holm(frame["accuracy_p"].to_numpy())) if rows else frame
+
+
+def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResults]]:
+    """The arm of an attribute alone, if there is one; the arms of it with the landmarks and with all tasks."""
+    reference = reference_arm(results)
+    same = [arm for arm in results.arms.values() if arm.config["network"] == reference.config["network"]]
+    alone = [arm for arm in same if arm.config["tasks"] == [task]]
+    pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.group == "tasks"]
+    found = [nearest(reference, pairs), all_tasks(results) if task in EVERY else None]
+    return alone, [arm for arm in found if arm is not None]
+
+
+def _values(results: Results, arm: ArmResults, task: str) -> np.ndarray:
+    """(S, n) values of the faces that have the label."""
+    labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
+    given = labels != ABSENT
+    return balanced_values(arm.guesses[task][:, given], labels[given])

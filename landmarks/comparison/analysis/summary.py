@@ -1,0 +1,195 @@
+"""What came of each arm and how it differs from its reference, as tables: a row an arm, shares in per cent."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Mapping
+from dataclasses import dataclass
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+from rich.table import Table
+
+from landmarks import metrics
+from landmarks.comparison.analysis.questions import tasks_text
+from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
+from landmarks.comparison.grid import Arm
+from landmarks.comparison.results import NUMBERS, ArmResults, Results
+from landmarks.evaluation.card import markdown_table
+from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
+from landmarks.schemes import ABSENT
+
+SHIFT_FREE = "_shift_free"
+SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width", "epochs")
+CONTRASTED = ("mean_error", "failure_landmarks", f"mean_error{SHIFT_FREE}")
+"""The measures whose differences are tested."""
+
+
+@dataclass(frozen=True)
+class Measured:
+    """A comparison with the value of each measure of every face in every run."""
+
+    results: Results
+    values: dict[str, dict[str, np.ndarray]]
+    """By measure and arm: (S, N). Arms without landmarks are absent."""
+    spreads: dict[str, dict[str, float]]
+    """By measure and arm: standard deviation over seeds, as `seed_spreads` gives it."""
+
+
+def measure(results: Results) -> Measured:
+    """All measures, as they come and without the shift that a run's faces share (`NAME_shift_free`)."""
+    located = {name: arm for name, arm in results.arms.items() if arm.locates}
+    kinds = {name: (arm.config["network"], arm.config["faces"]) for name, arm in located.items()}
+    values = {
+        key + suffix: {name: face_values(arm.vectors, key, bool(suffix)) for name, arm in located.items()}
+        for suffix in ("", SHIFT_FREE)
+        for key in MEASURES
+    }
+    return Measured(results, values, {key: seed_spreads(runs, kinds) for key, runs in values.items()})
+
+
+def describe(measured: Measured) -> pd.DataFrame:
+    """What came of each arm, by its name. Errors, failures, AUC and accuracies in per cent, means over the seeds with
+    the standard deviation over them (`NAME_sd`); costs as counted. NaN for what an arm does not have."""
+    rows = {}
+    for name, arm in measured.results.arms.items():
+        row: dict = {"group": arm.group, "tasks": tasks_text(arm), **{key: arm.config[key] for key in SETTINGS}}
+        row["stopping"] = arm.stopping
+        row["seeds"] = len(arm.seeds)
+        for key, runs in measured.values.items():
+            row |= _over_seeds(key, runs[name].mean(axis=1) if name in runs else np.full(1, np.nan))
+        others = {"second_pass_mean_error": arm.second}
+        others |= {f"level_{place}_mean_error": level for place, level in enumerate(arm.levels, 1)}
+        for key, vectors in others.items():
+            if vectors.size:
+                row |= _over_seeds(key, face_values(vectors, "mean_error").mean(axis=1))
+        for task, guesses in arm.guesses.items():
+            row |= _over_seeds(f"{task}_balanced_accuracy", _accuracies(measured.results, task, guesses))
+        numbers = arm.numbers.mean()
+        row |= {key: numbers[key] * (100 if key.endswith("_error") else 1) for key in NUMBERS}
+        rows[name] = row
+    return pd.DataFrame.from_dict(rows, orient="index").rename_axis("arm")
+
+
+def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
+    """How arms differ from their references, in points of per cent: by arm, `reference` and, for each of CONTRASTED,
+    `NAME_difference`, `_low`, `_high`, `_p` and `_p_holm`, which is corrected for the number of pairs."""
+    frame = pd.DataFrame({"reference": pd.Series(pairs, dtype=object)}).rename_axis("arm")
+    for key in CONTRASTED:
+        found = differences(measured.values[key], pairs, measured.spreads[key])
+        frame[f"{key}_difference"] = [100 * found[arm].value for arm in pairs]
+        frame[f"{key}_low"] = [100 * found[arm].low for arm in pairs]
+        frame[f"{key}_high"] = [100 * found[arm].high for arm in pairs]
+        p_values = np.array([found[arm].p for arm in pairs])
+        frame[f"{key}_p"], frame[f"{key}_p_holm"] = p_values, holm(p_values)
+    return frame
+
+
+def summarise(measured: Measured, reference: str) -> pd.DataFrame:
+    """Every arm, and its difference to the reference; no differences where the reference has no landmarks."""
+    located = measured.values["mean_error"]
+    pairs = {arm: reference for arm in located if arm != reference and reference in located}
+    return describe(measured).join(contrast(measured, pairs))
+
+
+def level_costs(arm: ArmResults) -> list[int]:
+    """Multiply-adds of a face up to each level of a cascade."""
+    cascade = Cascade(Arm(**arm.config).network_config().input_size)
+    return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
+
+
+COLUMNS = ("arm", "seeds", "mean error", "failures", "difference", "corrected p", "second pass")
+COSTS = ("parameters", "multiply-adds", "training, s", "ms a face")
+
+
+def cells(arm: str, row: pd.Series) -> list[str]:
+    """A row of `summarise` as text, in the order of COLUMNS and COSTS."""
+    return [
+        *(arm, str(row["seeds"]), spread(row, "mean_error"), spread(row, "failure_landmarks")),
+        *(interval(row, "mean_error"), corrected(row, "mean_error")),
+        number(row.get("second_pass_mean_error", np.nan)),
+        *costs(row),
+    ]
+
+
+def costs(row: pd.Series) -> list[str]:
+    """What an arm costs as text, in the order of COSTS."""
+    counts = [f"{row[key]:,.0f}" for key in ("parameters", "multiply_adds", "train_seconds")]
+    return [*counts, number(row["ms_face"])]
+
+
+def number(value: float) -> str:
+    """A number with two decimals; nothing where there is none."""
+    return "" if pd.isna(value) else f"{value:.2f}"
+
+
+def spread(row: pd.Series, key: str) -> str:
+    """A mean over seeds and the standard deviation over them."""
+    value, sd = row[key], row[f"{key}_sd"]
+    return number(value) if pd.isna(sd) else f"{value:.2f} ± {sd:.2f}"
+
+
+def interval(row: pd.Series, key: str) -> str:
+    """A difference and its interval."""
+    value, low, high = (row[f"{key}_{part}"] for part in ("difference", "low", "high"))
+    return "" if pd.isna(value) else f"{value:+.2f} ({low:+.2f} to {high:+.2f})"
+
+
+def corrected(row: pd.Series, key: str) -> str:
+    """A corrected p-value; `≤` where no round was beyond zero, so that more rounds might have made it smaller."""
+    value = row[f"{key}_p_holm"]
+    if pd.isna(value):
+        return ""
+    bound = "≤ " if row[f"{key}_p"] <= 2 / (1 + ROUNDS) and value < 1 else ""
+    return f"{bound}{value:.4f}" if value < 0.001 else f"{bound}{value:.3f}" if value < 0.1 else f"{bound}{value:.2f}"
+
+
+def caption(reference: str) -> str:
+    """What the numbers of the summary are."""
+    return (
+        "Mean error and failures (landmarks off by more than 10 %), in % of the inter-ocular distance and of the "
+        f"landmarks, mean and standard deviation over seeds; difference of the mean error to {reference}, in points, "
+        "with its 95 % interval and a p-value corrected for the number of arms; where one seed is all there is, the "
+        "interval is that of the test faces alone and there is no p-value."
+    )
+
+
+def summary_markdown(frame: pd.DataFrame, reference: str) -> str:
+    """A table of `summarise` for a page."""
+    rows = [cells(str(arm), row) for arm, row in frame.iterrows()]
+    return f"{caption(reference)}\n\n{markdown_table([*COLUMNS, *COSTS], rows)}\n"
+
+
+def summary_table(frame: pd.DataFrame, reference: str) -> Table:
+    """The same for a terminal."""
+    table = Table(*COLUMNS, *COSTS, caption=caption(reference))
+    for arm, row in frame.iterrows():
+        table.add_row(*cells(str(arm), row))
+    return table
+
+
+def write_summary(frame: pd.DataFrame, reference: str, folder: Path) -> None:
+    """Write `summary.csv`, all columns, and `summary.md` to a folder, whole or not at all."""
+    _write(folder / "summary.csv", frame.to_csv(float_format="%.6g"))
+    _write(folder / "summary.md", summary_markdown(frame, reference))
+
+
+def _over_seeds(key: str, figures: np.ndarray) -> dict[str, float]:
+    sd = float(figures.std(ddof=1)) if len(figures) > 1 and np.isfinite(figures).all() else np.nan
+    return {key: 100 * float(figures.mean()), f"{key}_sd": 100 * sd}
+
+
+def _accuracies(results: Results, task: str, guesses: np.ndarray) -> np.ndarray:
+    """Balanced accuracy of each run over the faces that have the label. guesses: (S, N) -> (S,)."""
+    labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
+    given = labels != ABSENT
+    return np.array(
+        [metrics.balanced_accuracy(run[given], labels[given]) if given.any() else np.nan for run in guesses]
+    )
+
+
+def _write(path: Path, text: str) -> None:
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)

@@ -1,0 +1,192 @@
+"""The page of a comparison, made from its folder; what is hand-written in it comes from a file of facts and notes.
+
+    python -m landmarks.comparison.page.document RUN docs/comparison.md --facts facts.toml
+
+makes the page anew with its figures beside it. Its sentences follow from the numbers, so they change with them.
+"""
+
+from __future__ import annotations
+
+import argparse
+import json
+import os
+import sys
+from dataclasses import dataclass, field, fields
+from pathlib import Path
+
+from landmarks.comparison.analysis.questions import (
+    EVERY,
+    QUESTIONS,
+    alone_by_epochs,
+    main_arms,
+    reference_arm,
+    tasks_words,
+)
+from landmarks.comparison.analysis.statistics import ROUNDS
+from landmarks.comparison.analysis.summary import Measured, describe, measure, spread, summarise, summary_markdown
+from landmarks.comparison.figures.gallery import DRAWINGS, draw_figures
+from landmarks.comparison.page.sections import group_section, paper_table
+from landmarks.comparison.page.wording import sentence
+from landmarks.comparison.results import Results, read_results
+from landmarks.errors import LandmarksError
+
+if sys.version_info >= (3, 11):
+    import tomllib
+else:
+    import tomli as tomllib
+
+STATISTICS = f"""\
+Errors are distances in % of the inter-ocular distance; a failure is a landmark that is off by more than 10 %; the
+failure rate is that of all landmarks of all faces. Shift-free figures are without the mean error vector of a run, two
+numbers for all faces. Figures are means over the seeds, ± their standard deviation. Δ, a difference in points of per
+cent, is what the arm has more than what it is held against, with its 95 % interval.
+
+Intervals and p-values are from a bootstrap of {ROUNDS:,} rounds. In each round the test faces are drawn anew, the same
+ones for both arms, and each arm's mean over seeds is moved by its standard error. The spread over seeds that goes into
+it is the arm's own or the usual one of arms with the same network and number of training faces, whichever is larger:
+two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. P-values are
+two-sided and corrected by Holm's method for the arms of their table; `≤` marks the smallest that so many rounds can
+tell. That something helps, hurts, errs less or more is said where the corrected p-value is below 0.05; that it *may*,
+where only the interval is clear of zero. Without a second seed of any like arm there is no p-value, and the interval is
+that of the test faces alone."""
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What the results do not know."""
+
+    date: str
+    """Of the measurement."""
+    machine: str
+    commands: tuple[str, ...]
+    """As they were given, in order."""
+    protocol: str
+    """Paragraphs: data, boxes, choice of settings, budgets."""
+    notes: dict[str, str] = field(default_factory=dict)
+    """Paragraphs by group of arms, `short` for the top of the page, `end` for its end."""
+
+    def __post_init__(self) -> None:
+        unknown = set(self.notes) - {*QUESTIONS, "short", "end"}
+        if unknown:
+            raise ValueError(
+                f"a note belongs to one of {', '.join(QUESTIONS)}, short, end, not to {sorted(unknown)[0]}"
+            )
+
+
+def read_facts(path: Path) -> Facts:
+    """Facts from TOML, whose keys are those of `Facts`. Raises LandmarksError naming what is wrong."""
+    try:
+        content = tomllib.loads(path.read_text(encoding="utf-8"))
+        unknown = set(content) - {entry.name for entry in fields(Facts)}
+        if unknown:
+            raise ValueError(f"unknown key {sorted(unknown)[0]!r}")
+        return Facts(**content | {"commands": tuple(content.get("commands", ()))})
+    except (OSError, ValueError, TypeError) as error:
+        raise LandmarksError(f"{path}: no facts about a comparison ({error})") from error
+
+
+def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
+    """The page in Markdown. figures: by name of a drawing, its path from the page.
+
+    Raises LandmarksError if no arm learns the landmarks alone.
+    """
+    results, described = measured.results, describe(measured)
+    sections = {group: group_section(measured, described, group) for group in QUESTIONS}
+    reference = reference_arm(results).name
+    brief = [*_headline(results, described), *_brief(sections)]
+    parts = [
+        "# Multi-task learning against its baselines",
+        "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
+        f"measured {facts.date} on {facts.machine}.",
+        "## In short",
+        "\n".join(brief),
+        facts.notes.get("short", ""),
+        "## How it was measured",
+        "```bash\n" + "\n".join(facts.commands) + "\n```",
+        _protocol(results),
+        facts.protocol.strip(),
+        STATISTICS,
+        "## ImageWriter the papers",
+        "Boxes, training and, where it says so, training faces of the papers' networks are their own.",
+        paper_table(measured, described),
+    ]
+    for group, question in QUESTIONS.items():
+        if sections[group].body:
+            drawn = [
+                f"![{DRAWINGS[name].caption}]({path})"
+                for name, path in figures.items()
+                if DRAWINGS[name].group == group
+            ]
+            parts += [f"## {question.title}", question.asked, *sections[group].body, *drawn, facts.notes.get(group, "")]
+    parts += [
+        "## All arms",
+        summary_markdown(summarise(measured, reference), f"`{reference}`"),
+        facts.notes.get("end", ""),
+    ]
+    return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
+
+
+def write_document(folder: Path, path: Path, facts: Facts) -> None:
+    """Write a comparison's page, whole or not at all, and its figures as PNG into `figures/NAME/` beside it.
+
+    Raises LandmarksError for results that cannot be read.
+    """
+    measured = measure(read_results(folder))
+    place = Path("figures") / path.stem
+    names = draw_figures(measured, path.parent / place, (".png",))
+    text = page(measured, facts, {name: (place / f"{name}.png").as_posix() for name in names})
+    path.parent.mkdir(parents=True, exist_ok=True)
+    temporary = path.with_name(f".{path.name}.tmp")
+    temporary.write_text(text, encoding="utf-8")
+    os.replace(temporary, path)
+
+
+def _headline(results: Results, described) -> list[str]:
+    """The landmarks alone and with all tasks, a line for each length of training."""
+    lines = []
+    for epochs, alone in alone_by_epochs(results).items():
+        arms = main_arms(results, alone)
+        told = []
+        for words, arm in (
+            (words, arms[words]) for words in (tasks_words(frozenset()), tasks_words(EVERY)) if words in arms
+        ):
+            row = described.loc[arm.name]
+            errors, failures = (spread(row, key) for key in ("mean_error", "failure_landmarks"))
+            told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
+        lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
+    return lines
+
+
+def _brief(sections: dict) -> list[str]:
+    return [
+        f"- **{QUESTIONS[group].title}** {' '.join(sentence(line) for line in section.brief)}"
+        for group, section in sections.items()
+        if section.brief
+    ]
+
+
+def _protocol(results: Results) -> str:
+    """What the folder itself tells of the protocol."""
+    faces, runs = results.faces, sum(len(arm.seeds) for arm in results.arms.values())
+    counts = sorted({len(arm.seeds) for arm in results.arms.values()})
+    seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
+    settings = results.folder / "compare.json"
+    kept = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{kept['detector']}`" if kept else ""
+    return (
+        f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings; {len(faces):,} faces{data}; in "
+        f"{int(faces['fallback'].sum()):,} of them the detector found no face and the whole crop was taken."
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Make the page of a comparison.")
+    parser.add_argument("run", type=Path, help="folder of `landmarks compare`")
+    parser.add_argument("page", type=Path, help="Markdown file to write")
+    parser.add_argument("--facts", type=Path, required=True, help="TOML file: date, machine, commands, protocol, notes")
+    arguments = parser.parse_args()
+    write_document(arguments.run, arguments.page, read_facts(arguments.facts))
+
+
+if __name__ == "__main__":
+    main()

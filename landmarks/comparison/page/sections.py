@@ -1,0 +1,290 @@
+"""What a comparison says to each of its questions: tables, and sentences that follow from the numbers alone."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+
+import pandas as pd
+
+from landmarks.comparison import paper
+from landmarks.comparison.analysis.accuracies import accuracy_contrast
+from landmarks.comparison.analysis.questions import (
+    EVERY,
+    QUESTIONS,
+    all_tasks,
+    alone_by_epochs,
+    main_arms,
+    pairs_with_others,
+    pairs_with_single_task,
+    reference_arm,
+    tasks_text,
+    tasks_words,
+)
+from landmarks.comparison.analysis.summary import Measured, contrast, corrected, interval, level_costs, spread
+from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
+from landmarks.comparison.results import ArmResults
+from landmarks.evaluation.card import markdown_table
+from landmarks.models.cascade import LEVELS
+
+MOST = 4
+"""Arms of one finding that the top of the page names; more are counted."""
+ERROR, FAILURES, SHIFT_FREE = "mean_error", "failure_landmarks", "mean_error_shift_free"
+
+
+@dataclass(frozen=True)
+class Section:
+    """The answer to a question."""
+
+    body: tuple[str, ...]
+    """Paragraphs and tables in Markdown; () where the comparison has none of its arms."""
+    brief: tuple[str, ...]
+    """The sentences that belong to the top of the page."""
+
+
+def group_section(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    """The arms of a group beside the landmarks alone and, where its question has one, another reference.
+
+    described: of `describe`.
+    """
+    special = {"tasks": _tasks, "budget": _budget, "networks": _networks, "size": _size, "cascade": _cascade}
+    if not any(arm.group == group for arm in measured.results.arms.values()):
+        return Section((), ())
+    return special.get(group, _plain)(measured, described, group)
+
+
+def paper_table(measured: Measured, described: pd.DataFrame) -> str:
+    """The papers' figures on the same test faces, and ours by the epochs of training."""
+    budgets = alone_by_epochs(measured.results)
+    ours = {epochs: _paper_cells(measured, described, alone) for epochs, alone in budgets.items()}
+    charted = [epochs for epochs in budgets if len(ours[epochs]) > 2] or list(budgets)[:1]
+    alone, rows = paper.FAILURES[frozenset()], []
+    for tasks, reported in paper.FAILURES.items():
+        if any(tasks in ours[epochs] for epochs in charted):
+            cells = [cell for epochs in charted for cell in ours[epochs].get(tasks, [""] * 3)]
+            rows.append([tasks_words(tasks), f"{reported:.2f}", f"{reported - alone:+.2f}" if tasks else "", *cells])
+    head = ["", "paper, failures", "change"]
+    head += [cell for epochs in charted for cell in (f"ours, {epochs} epochs, failures", "change", "mean error")]
+    cascades = [arm for arm in measured.results.arms.values() if arm.config["network"] == "cascade"]
+    means = [[name, f"{value:.2f}"] for name, value in paper.MEAN_ERRORS.items()]
+    for epochs, own in ours.items():
+        cascade = [spread(described.loc[arm.name], ERROR) for arm in cascades if arm.config["epochs"] == epochs]
+        whole, single = (own[tasks][-1] if tasks in own else "" for tasks in (EVERY, frozenset()))
+        for row, cell in zip(means, (whole, cascade[0] if cascade else "", single), strict=True):
+            row.append(cell or "not run")
+    second = ["mean error, %", "reported", *(f"ours, {epochs} epochs" for epochs in budgets)]
+    return f"{markdown_table(head, rows)}\n\n{markdown_table(second, means)}"
+
+
+def _paper_cells(measured: Measured, described: pd.DataFrame, alone: ArmResults) -> dict[frozenset[str], list[str]]:
+    """Failures, their change, mean error of the paper's arms by their auxiliary tasks. alone: as for `main_arms`."""
+    changes, cells = _main_contrast(measured, alone), {}
+    for arm in _paper_arms(measured, alone):
+        change = interval(changes.loc[arm.name], FAILURES) if arm.name in changes.index else ""
+        failures, error = (spread(described.loc[arm.name], key) for key in (FAILURES, ERROR))
+        cells[arm.auxiliary] = [failures, change, error]
+    return cells
+
+
+def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    results, other = measured.results, QUESTIONS[group].other
+    alone = contrast(measured, pairs_with_single_task(results, group))
+    body, told = [_table(measured, described, group, alone)], {"the landmarks alone": alone}
+    others = pairs_with_others(results, group)
+    if others:
+        told[other] = contrast(measured, others)
+        body.append(_against(told[other], other))
+    told = {reference: frame for reference, frame in told.items() if len(frame)}
+    lines = [f"against {reference}, {_sorted(frame)}" for reference, frame in told.items()]
+    brief = [f"against {reference}, {_told(frame)}" for reference, frame in told.items()]
+    return Section((*body, *_bullets(lines)), tuple(brief))
+
+
+def _tasks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    changes = _main_contrast(measured)
+    labels = {arm.name: text for text, arm in main_arms(measured.results).items()}
+    body = [_rows(described, [reference_arm(measured.results).name, *changes.index], changes, labels)]
+    brief, lines = [], []
+    for name, row in changes.iterrows():
+        lines.append(f"**{labels[str(name)]}**: mean error {phrase(row)}; failures {phrase(row, FAILURES)}")
+    if len(changes):
+        sized = {
+            str(name): f"{labels[str(name)]} ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()
+        }
+        brief.append(f"in points of mean error, {_helping(changes, sized, ERROR)}")
+        lines.append(f"without the shift that all faces share, {_helping(changes, labels, SHIFT_FREE)}")
+    whole = all_tasks(measured.results)
+    if whole is not None and whole.name in changes.index:
+        theirs = paper.FAILURES[frozenset()] - paper.FAILURES[whole.auxiliary]
+        told = phrase(changes.loc[whole.name], FAILURES)
+        brief.append(
+            f"failures with all four tasks, against the landmarks alone: {told}; the paper's are lower by {theirs:.2f}"
+        )
+    body += _bullets(lines)
+    pairs = pairs_with_single_task(measured.results, group)
+    rest = contrast(measured, {name: reference for name, reference in pairs.items() if name not in changes.index})
+    if len(rest):
+        good = sum(finding(row) == BETTER for _, row in rest.iterrows())
+        told = f"of these {len(rest)} arms {good} certainly err less than the landmarks alone"
+        body += [_rows(described, list(rest.index), rest, labels), *_bullets([told, _helping(rest, labels, ERROR)])]
+    accuracy = _accuracy(measured)
+    return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
+
+
+def _budget(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    """The landmarks alone trained for longer, then what the other tasks do for them there."""
+    results, pairs = measured.results, pairs_with_single_task(measured.results, group)
+    first, *longer = alone_by_epochs(results).values()
+    own = {arm.name: first.name for arm in longer}
+    lengthened = contrast(measured, {name: alone for name, alone in pairs.items() if name in own})
+    others = contrast(measured, {name: alone for name, alone in pairs.items() if name not in own})
+    lines = [f"`{name}` against `{row['reference']}`: mean error {phrase(row)}" for name, row in lengthened.iterrows()]
+    brief = list(lines)
+    for alone, changes in others.groupby("reference", sort=False) if len(others) else ():
+        labels = {name: f"`{name}` ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()}
+        brief.append(f"against `{alone}`, {_helping(changes, labels, ERROR)}")
+        lines += [
+            f"`{name}`: mean error {phrase(row)}; failures {phrase(row, FAILURES)}" for name, row in changes.iterrows()
+        ]
+    table = _table(measured, described, group, pd.concat([lengthened, others]))
+    return Section((table, *_bullets(lines)), tuple(brief))
+
+
+def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    alone = contrast(measured, pairs_with_single_task(measured.results, group))
+    changes, whole = _main_contrast(measured), all_tasks(measured.results)
+    if whole is not None and whole.name in changes.index:
+        usual = changes.loc[[whole.name]]
+        compared = pd.concat([alone, usual])
+    else:
+        compared = alone
+    lines, brief = [], []
+    for name, row in compared.iterrows():
+        share = 100 * row[f"{ERROR}_difference"] / described.loc[row["reference"], ERROR]
+        lines.append(f"`{name}` against `{row['reference']}`: mean error {phrase(row)}, a change of {share:+.1f} %")
+        if measured.results.arms[str(name)].auxiliary:
+            brief.append(lines[-1])
+    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+
+
+def _size(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    alone = contrast(measured, pairs_with_single_task(measured.results, group))
+    lines, findings = [], {}
+    for name, row in alone.iterrows():
+        faces = f"with {described.loc[name, 'faces']:,}"
+        gaps = [described.loc[arm, ERROR] - described.loc[arm, "train_error"] for arm in (name, row["reference"])]
+        findings[faces] = finding(row)
+        lines.append(
+            f"{faces} training faces, {described.loc[name, 'tasks']}: mean error {phrase(row)}; test error "
+            f"{gaps[0]:.2f} points above training error, with the landmarks alone {gaps[1]:.2f}"
+        )
+    verbs = {found: (f"training faces they {verb}",) * 2 for found, (_, verb) in HELPING.items()}
+    told = sort_out(findings, verbs)
+    brief = [f"the other tasks' effect on the landmarks: {told}"] if findings else []
+    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+
+
+def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+    plain = _plain(measured, described, group)
+    body, brief = list(plain.body), list(plain.brief)
+    names = [name for name, arm in measured.results.arms.items() if arm.group == group and arm.levels]
+    rows = []
+    for name in names:
+        errors = [spread(described.loc[name], f"level_{level}_mean_error") for level in range(1, LEVELS + 1)]
+        costs = [f"{cost:,}" for cost in level_costs(measured.results.arms[name])]
+        rows += [[f"`{name}`, mean error, %", *errors], ["multiply-adds up to there", *costs]]
+    if rows:
+        body.append(markdown_table(["after level", *(str(level) for level in range(1, LEVELS + 1))], rows))
+    whole = all_tasks(measured.results)
+    if whole is not None:
+        frame = contrast(measured, {name: whole.name for name in names})
+        for name, row in frame.iterrows():
+            cost = described.loc[name, "multiply_adds"] / described.loc[whole.name, "multiply_adds"]
+            line = f"`{name}` against `{whole.name}`: mean error {phrase(row)}, for {cost:.1f} times the multiply-adds"
+            body += _bullets([line])
+            brief.append(line)
+    return Section(tuple(body), tuple(brief))
+
+
+def _accuracy(measured: Measured) -> Section:
+    """Whether the landmarks help the other tasks."""
+    frame = accuracy_contrast(measured.results)
+    if frame.empty:
+        return Section((), ())
+    words = {name: tasks_text(arm) for name, arm in measured.results.arms.items()}
+    head = ["balanced accuracy, %", "alone", "with the landmarks", "difference, points", "corrected p"]
+    rows = [
+        [
+            f"{row['task']}, {words[row['arm']]}",
+            *(spread(row, key) for key in ("alone", "accuracy")),
+            *(interval(row, "accuracy"), corrected(row, "accuracy")),
+        ]
+        for _, row in frame.iterrows()
+    ]
+    pairs = frame[[len(measured.results.arms[arm].auxiliary) == 1 for arm in frame["arm"]]]
+    findings = {row["task"]: finding(row, "accuracy", lower_is_better=False) for _, row in pairs.iterrows()}
+    brief = [f"learnt with the landmarks instead of alone, {sort_out(findings, TOLD)}"] if findings else []
+    return Section((markdown_table(head, rows), *_bullets(brief)), tuple(brief))
+
+
+def _main_contrast(measured: Measured, alone: ArmResults | None = None) -> pd.DataFrame:
+    """The paper's arms, each against the landmarks alone, corrected among themselves. alone: as for `main_arms`."""
+    alone = alone or reference_arm(measured.results)
+    return contrast(measured, {arm.name: alone.name for arm in _paper_arms(measured, alone) if arm.name != alone.name})
+
+
+def _paper_arms(measured: Measured, alone: ArmResults) -> list[ArmResults]:
+    return [arm for arm in main_arms(measured.results, alone).values() if arm.auxiliary in paper.FAILURES]
+
+
+def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.DataFrame) -> str:
+    """A group's arms, after the arms that they are held against."""
+    own = [name for name, arm in measured.results.arms.items() if arm.group == group and arm.locates]
+    others = pairs_with_others(measured.results, group)
+    references = dict.fromkeys([*changes["reference"], *others.values()])
+    return _rows(described, [*(name for name in references if name not in own), *own], changes, {})
+
+
+def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: Mapping[str, str]) -> str:
+    head = ["", "seeds", "mean error", "shift-free", "failures", "against", "Δ mean error", "p", "Δ failures", "p"]
+    rows = []
+    for name in names:
+        row = described.loc[name]
+        label = f"`{name}`" if labels.get(name, name) == name else f"{labels[name]}, `{name}`"
+        cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, SHIFT_FREE, FAILURES))]
+        if name in changes.index:
+            change = changes.loc[name]
+            cells += [f"`{change['reference']}`", *_tested(change)]
+        rows.append([*cells, *[""] * (len(head) - len(cells))])
+    return markdown_table(head, rows)
+
+
+def _against(changes: pd.DataFrame, reference: str) -> str:
+    head = [f"against {reference}", "", "Δ mean error", "p", "Δ failures", "p"]
+    return markdown_table(
+        head, [[f"`{name}`", f"`{row['reference']}`", *_tested(row)] for name, row in changes.iterrows()]
+    )
+
+
+def _tested(row: pd.Series) -> list[str]:
+    return [text(row, key) for key in (ERROR, FAILURES) for text in (interval, corrected)]
+
+
+def _sorted(changes: pd.DataFrame, most: int = 100) -> str:
+    return sort_out({f"`{name}`": finding(row) for name, row in changes.iterrows()}, ERRING, most)
+
+
+def _told(changes: pd.DataFrame) -> str:
+    """A few arms each with its difference; many sorted out."""
+    if len(changes) < MOST:
+        return "; ".join(f"`{name}`: mean error {phrase(row)}" for name, row in changes.iterrows())
+    return _sorted(changes, MOST)
+
+
+def _helping(changes: pd.DataFrame, labels: Mapping[str, str], key: str) -> str:
+    names = {name: labels.get(str(name), f"`{name}`") for name in changes.index}
+    return sort_out({names[name]: finding(row, key) for name, row in changes.iterrows()}, HELPING)
+
+
+def _bullets(lines: list[str]) -> list[str]:
+    return ["\n".join(f"- {sentence(line)}" for line in lines)] if lines else []

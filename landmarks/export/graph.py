@@ -1,0 +1,197 @@
+"""A network as ONNX graphs that need nothing but pixels: resizing, normalisation, decoding and calibration inside.
+
+The graph `network` takes `crops`, (N, H, W, 3) uint8 RGB of any size, one face each. It resizes them bilinearly, with
+antialiasing where they shrink, pixel centres at integers: x_out = (x_in + 0.5) * S / W - 0.5; a crop of the network's
+own size passes unchanged. `OUTPUTS` says what comes out. A second graph, `locator`, finds five points in rough crops.
+"""
+
+from __future__ import annotations
+
+import copy
+import inspect
+import json
+import logging
+import warnings
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor, nn
+from torch.nn import functional
+
+from landmarks import __version__
+from landmarks.errors import LandmarksError
+from landmarks.export.file import FORMAT, LOCATOR, LOGITS, NETWORK, SIGNS
+from landmarks.models.calibration import Calibration, Softmax
+from landmarks.models.network import Locator, Network, predict
+from landmarks.models.store import KEY, Model
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.sessions import open_session, require
+
+OPSET = 18
+"""The first whose Resize can antialias."""
+TOLERANCE = 0.01
+"""How far an output of the graph may be from torch's: points in pixels of the crop, all else in their own units."""
+ERRORS, QUALITY = "_errors", "quality"
+OUTPUTS = {
+    "": "x and y of each point in pixels of the crop given, pixel centres at integers, or probability of each class",
+    SIGNS: "signs of each point's error before calibration: log expected error and log spread, as shares of the side",
+    ERRORS: "expected error of each point as a share of the face size",
+    LOGITS: "logits of the classes before calibration",
+    QUALITY: "probability that the points' mean error is below a tenth of the face size",
+}
+"""Outputs by what their names end in; before it stands a task, such as `points_5` or `smile`. Expected errors and
+quality only where the network is calibrated."""
+
+
+class WholeNetwork(nn.Module):
+    """Network and calibration: what `network` computes."""
+
+    def __init__(self, network: Network, calibration: Calibration) -> None:
+        super().__init__()
+        self.network, self.calibration = network, calibration
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """crops: (N, H, W, 3) uint8 RGB -> by the names in `OUTPUTS`."""
+        config, calibration = self.network.config, self.calibration
+        seen = predict(self.network, resize(crops, config.input_size))
+        outputs = {}
+        for name in config.schemes:
+            outputs[name] = to_crop(seen.points[name], crops, config.input_size)
+            outputs[name + SIGNS] = seen.signs[name]
+            if name in calibration.errors:
+                curve = calibration.errors[name]
+                log = curve.constant + (seen.signs[name] * torch.tensor([curve.expected, curve.spread])).sum(dim=-1)
+                outputs[name + ERRORS] = log.clamp(-12, 3).exp()
+        for name in config.attributes:
+            outputs[name + LOGITS] = seen.logits[name]
+            softmax = calibration.attributes.get(name, Softmax())
+            bias = torch.tensor(softmax.bias) if softmax.bias else 0.0
+            outputs[name] = torch.softmax((seen.logits[name] + bias) / softmax.temperature, dim=1)
+        if calibration.quality is not None and config.schemes[0] + ERRORS in outputs:
+            mean_log = outputs[config.schemes[0] + ERRORS].clamp_min(1e-6).log().mean(dim=1)
+            outputs[QUALITY] = torch.sigmoid(calibration.quality.constant + calibration.quality.slope * mean_log)
+        return outputs
+
+
+class WholeLocator(nn.Module):
+    """What `locator` computes."""
+
+    def __init__(self, locator: Locator) -> None:
+        super().__init__()
+        self.locator = locator
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """crops: (N, H, W, 3) uint8 RGB -> `points_5`: (N, 5, 2) in pixels of the crop given."""
+        size = self.locator.size
+        return {POINTS_5.name: to_crop(self.locator(resize(crops, size)), crops, size)}
+
+
+def resize(crops: Tensor, size: int) -> Tensor:
+    """crops: (N, H, W, 3) uint8 -> (N, size, size, 3) float32, 0 to 255."""
+    planes = crops.permute(0, 3, 1, 2).float()
+    planes = functional.interpolate(planes, (size, size), mode="bilinear", align_corners=False, antialias=True)
+    return planes.permute(0, 2, 3, 1)
+
+
+def to_crop(points: Tensor, crops: Tensor, size: int) -> Tensor:
+    """points: (N, K, 2) in pixels of the resized crops -> in pixels of the crops given."""
+    height, width = crops.shape[1:3]
+    x, y = (points[..., 0] + 0.5) * (width / size) - 0.5, (points[..., 1] + 0.5) * (height / size) - 0.5
+    return torch.stack([x, y], dim=-1)
+
+
+@dataclass(frozen=True)
+class Graphs:
+    """A network's ONNX files in memory."""
+
+    parts: dict[str, bytes]
+    """`network` and, where there is one, `locator`."""
+    parity: float
+    """Largest distance of a point from torch's, pixels of the crop."""
+
+
+def export_model(model: Model) -> Graphs:
+    """Export a model and compare the graphs with torch on seeded crops.
+
+    Raises LandmarksError if a package of the extra is missing or if the graphs say something else than torch does.
+    """
+    for package in ("onnx", "onnxscript", "onnxruntime"):
+        require(package)
+    if "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
+        raise LandmarksError(f"torch {torch.__version__} is too old to export networks; install a newer one")
+    network = copy.deepcopy(model.network).cpu().float().fuse()
+    modules: dict[str, nn.Module] = {NETWORK: WholeNetwork(network, model.calibration).eval()}
+    if network.locator is not None:
+        modules[LOCATOR] = WholeLocator(network.locator).eval()
+    parts = {part: _graph(module, _header(model, part)) for part, module in modules.items()}
+    parity = max(_compare(module, parts[part], model.network.config.input_size) for part, module in modules.items())
+    return Graphs(parts, parity)
+
+
+def _header(model: Model, part: str) -> dict:
+    return {
+        "format": FORMAT,
+        "part": part,
+        "version": __version__,
+        "precision": "float32",
+        "weights_sha256": model.sha256,
+        "config": model.network.config.as_dict(),
+        "calibration": model.calibration.as_dict(),
+        "about": model.about,
+    }
+
+
+def _graph(module: nn.Module, header: dict) -> bytes:
+    """The ONNX file of a module that maps crops to named outputs."""
+    example = torch.zeros(2, 97, 113, 3, dtype=torch.uint8)  # three sizes that no constant of a network equals
+    sizes = {axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))}
+    names = list(module(example))
+    logger, level = logging.getLogger("torch.onnx"), logging.getLogger("torch.onnx").level
+    logger.setLevel(logging.ERROR)
+    try:
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # the exporter warns of its own parts
+            program = torch.onnx.export(
+                module, (example,), input_names=["crops"], output_names=names, opset_version=OPSET,
+                dynamo=True, dynamic_shapes={"crops": sizes}, verbose=False,
+            )  # fmt: skip
+    finally:
+        logger.setLevel(level)
+    assert program is not None
+    proto = program.model_proto
+    graph = proto.graph
+    for entry in (*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output, graph):
+        del entry.metadata_props[:]  # where each line of our source lies on this machine
+    graph.input[0].doc_string = "(N, H, W, 3) uint8 RGB: squares around a face each, as `crop_scale` says; of any size"
+    for output in graph.output:
+        task = next((task for task in (*SCHEMES, *ATTRIBUTES) if output.name.startswith(task)), "")
+        output.doc_string = OUTPUTS[output.name.removeprefix(task)]
+    proto.producer_name, proto.producer_version = KEY, __version__
+    require("onnx").helper.set_model_props(proto, {KEY: json.dumps(header)})
+    return proto.SerializeToString()
+
+
+def _compare(module: nn.Module, graph: bytes, size: int) -> float:
+    """Largest distance between a module's points and its graph's; raises LandmarksError beyond the tolerance."""
+    session = open_session(graph, "the exported graph")
+    names = [output.name for output in session.get_outputs()]
+    farthest = 0.0
+    for shape in ((7, size, size), (1, size, size), (3, 2 * size, size + 5), (2, size // 2, size)):
+        crops = seeded_crops(*shape)
+        with torch.inference_mode():
+            expected = {name: value.numpy() for name, value in module(torch.from_numpy(crops)).items()}
+        for name, value in zip(names, session.run(names, {"crops": crops})):
+            difference = float(np.abs(value - expected[name]).max())
+            if not difference <= TOLERANCE:
+                raise LandmarksError(f"the exported graph differs from torch by {difference:.3g} in {name}")
+            if name in SCHEMES:
+                farthest = max(farthest, float(np.linalg.norm(value - expected[name], axis=-1).max()))
+    return farthest
+
+
+def seeded_crops(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:
+    """(count, height, width, 3) uint8: soft coloured noise, the same in every run."""
+    coarse = np.random.default_rng(seed).integers(0, 256, (count, 6, 6, 3), dtype=np.uint8)
+    return np.stack([cv2.resize(crop, (width, height), interpolation=cv2.INTER_CUBIC) for crop in coarse])

@@ -1,0 +1,142 @@
+"""What the tables of a run hold: their columns, and the rows that readers give back."""
+
+from __future__ import annotations
+
+from collections.abc import Iterable, Sequence
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+import pandas as pd
+
+from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.formats.plain import BOX
+from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
+
+if TYPE_CHECKING:
+    from landmarks.record import Record
+
+IMAGE_COLUMNS: dict[str, tuple[str, str]] = {
+    "image": ("string", "name of the image: its path relative to the folder it was found in, unique in the run"),
+    "status": ("string", "ok, no_face, or why there is nothing: missing, unreadable, too_large, ..."),
+    "faces": ("int32", "number of faces in the table of faces"),
+    "width": ("int32", "of the image in pixels, in the frame of the coordinates; 0 if it could not be read"),
+    "height": ("int32", "likewise"),
+    "orientation": ("int32", "EXIF orientation of the stored file, 1 to 8; 1 is upright"),
+    "frame": ("int32", "number of a video's frame, from 0; empty for an image"),
+    "time": ("float32", "its seconds from the start of the video"),
+    "reason": ("string", "one sentence for a failed image, or about what was left out of another one"),
+}
+"""The table of images, a row for every image: column -> type, meaning. Values come from the record's fields."""
+
+
+@dataclass(frozen=True)
+class Column:
+    """A column of the table of faces."""
+
+    name: str
+    type: str
+    """`string`, `int32` or `float32`."""
+    unit: str
+    meaning: str
+    part: str
+    """What it says something about: `face`, `box`, `numbers`, `points` or `attributes`."""
+
+
+@dataclass(frozen=True)
+class Layout:
+    """What every result of a run holds, known before the first face is found."""
+
+    scheme: Scheme
+    attributes: tuple[str, ...]
+    per_face: tuple[str, ...] = ("score",)
+    """Columns of those numbers of a face that the run has."""
+    per_point: tuple[str, ...] = ()
+
+    @classmethod
+    def of(cls, faces: Faces) -> Layout:
+        """The layout of a result, perhaps an empty one."""
+        return cls(
+            faces.scheme, tuple(faces.attributes), tuple(faces.numbers(PER_FACE)), tuple(faces.numbers(PER_POINT))
+        )
+
+    def columns(self) -> list[Column]:
+        """The table of faces: image, then the columns of `Faces.columns`."""
+        pixel, meanings = "pixel", {number.column: number.meaning for number in (*PER_FACE, *PER_POINT)}
+        columns = [
+            Column("image", "string", "", IMAGE_COLUMNS["image"][1], "face"),
+            Column("face", "int32", "", "number of the face in its image, from 0, the largest box first", "face"),
+            *(
+                Column(name, "float32", pixel, f"{side} border of the face box", "box")
+                for name, side in zip(BOX, ("left", "upper", "right", "lower"))
+            ),
+            *(Column(name, "float32", "", meanings[name], "numbers") for name in self.per_face),
+        ]
+        for point in self.scheme.points:
+            columns += [Column(f"{point}_{axis}", "float32", pixel, f"{axis} of {point}", "points") for axis in "xy"]
+            columns += [Column(f"{point}_{name}", "float32", "", meanings[name], "numbers") for name in self.per_point]
+        for name in self.attributes:
+            attribute = ATTRIBUTES[name]
+            meaning = f"one of: {', '.join(attribute.labels)}. {attribute.note}".strip()
+            columns.append(Column(name, "string", "", meaning, "attributes"))
+            columns.append(
+                Column(f"{name}_probability", "float32", "0 to 1", f"the network's probability of {name}", "attributes")
+            )
+        return columns
+
+    def as_dict(self) -> dict[str, Any]:
+        return {
+            "scheme": self.scheme.name,
+            "attributes": list(self.attributes),
+            "per_face": list(self.per_face),
+            "per_point": list(self.per_point),
+        }
+
+    @classmethod
+    def from_dict(cls, document: dict) -> Layout:
+        """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known."""
+        known = {
+            "attributes": {name: name for name in ATTRIBUTES},
+            "per_face": {number.column: number.column for number in PER_FACE},
+            "per_point": {number.column: number.column for number in PER_POINT},
+        }
+        lists = {name: tuple(names[column] for column in document[name]) for name, names in known.items()}
+        return cls(SCHEMES[document["scheme"]], **lists)
+
+
+def face_columns(records: Sequence[Record]) -> dict[str, np.ndarray]:
+    """The table of faces of several records, at least one, column by column."""
+    counts = [len(record.faces) for record in records]
+    columns = Faces.concatenate([record.faces for record in records]).columns()
+    columns["face"] = np.concatenate([np.arange(count) for count in counts])
+    return {"image": np.repeat(np.array([record.image for record in records], object), counts), **columns}
+
+
+def image_row(record: Record) -> list[Any]:
+    """A row of the table of images."""
+    return [len(record.faces) if name == "faces" else getattr(record, name, None) for name in IMAGE_COLUMNS]
+
+
+def as_frame(
+    rows: Iterable[dict[str, Any]] | pd.DataFrame, layout: Layout | None, parts: Iterable[str]
+) -> pd.DataFrame:
+    """Rows of the table of faces as every reader gives them: text, int64 and float32.
+
+    parts: what the format holds (see Column.part); those columns of the layout are there, whether a row has them or
+    not. Without a layout the columns are those of the rows.
+    """
+    if isinstance(rows, pd.DataFrame):
+        frame = rows
+    elif layout:
+        frame = pd.DataFrame(list(rows), columns=[c.name for c in layout.columns() if c.part in ("face", *parts)])
+    else:
+        frame = pd.DataFrame(list(rows))
+        frame = frame if len(frame) else pd.DataFrame(columns=["image", "face"])
+    for name in frame.columns:
+        if name == "image" or name in ATTRIBUTES:
+            texts = frame[name].astype(object).where(frame[name].notna(), None)
+            frame[name] = pd.Series(texts.tolist(), index=frame.index, dtype="str")
+        else:
+            with np.errstate(over="ignore"):  # A number beyond float32 is infinite.
+                frame[name] = frame[name].astype("int64" if name == "face" else "float32")
+    return frame

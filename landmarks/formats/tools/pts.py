@@ -1,0 +1,83 @@
+"""`.pts` (version 1, as 300-W has it): a file a face under `pts/`, and `pts/index.csv`.
+
+Pixels are counted from 1: 1 is added on writing and taken off on reading. The format holds landmarks and nothing else.
+"""
+
+from __future__ import annotations
+
+import csv
+import re
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import pandas as pd
+
+from landmarks.errors import DataError
+from landmarks.formats.layout import Layout, as_frame
+from landmarks.formats.plain import Plain, PlainFace, plain_faces
+from landmarks.formats.text import PartialFile, PartialFolder, csv_text, from_csv_text, inside, safe_path
+from landmarks.schemes import scheme_of_size
+
+if TYPE_CHECKING:
+    from landmarks.record import Record
+
+_PTS = re.compile(r"\s*version:\s*1\s*\n\s*n_points:\s*(\d+)\s*\n\s*\{\s*\n(.*)\n\s*\}\s*", re.DOTALL)
+LARGEST = 1 << 20
+"""Bytes of a file that is read at all."""
+
+
+class Pts:
+    """`pts/IMAGE.FACE.pts`, in the image's folders; `index.csv` says which file is which face."""
+
+    def __init__(self, out: Path, layout: Layout) -> None:
+        self.folder = PartialFolder(out / "pts")
+        self.lines = PartialFile(self.folder.file("index.csv"))
+        self.index = csv.writer(self.lines)
+        self.index.writerow(("image", "face", "file"))
+
+    def write(self, record: Record) -> None:
+        path = safe_path(record.image)
+        for i, face in enumerate(plain_faces(record.faces)):
+            relative = f"{path}.{i}.pts"
+            self.folder.file(relative).write_text(pts_text(face), encoding="ascii")
+            self.index.writerow((csv_text(record.image), i, csv_text(relative)))
+
+    def close(self) -> None:
+        self.lines.close()
+        self.folder.close()
+
+
+def pts_text(face: PlainFace) -> str:
+    """The file of one face; a landmark without coordinates is `nan nan`."""
+    rows = ("nan nan" if x is None or y is None else f"{x + 1:.4f} {y + 1:.4f}" for x, y in face.points.values())
+    return "\n".join(["version: 1", f"n_points: {len(face.points)}", "{", *rows, "}", ""])
+
+
+def read_pts(path: Path) -> PlainFace:
+    """One `.pts` file of a known number of landmarks. Raises DataError if it is not."""
+    try:
+        with open(path, encoding="utf-8") as file:
+            match = _PTS.fullmatch(file.read(LARGEST))
+        if not match:
+            raise ValueError("wanted are version: 1, n_points: K and K lines in braces")
+        rows: list[list[Plain]] = [[float(value) - 1 for value in line.split()] for line in match[2].splitlines()]
+        if len(rows) != int(match[1]) or any(len(row) != 2 for row in rows):
+            raise ValueError(f"n_points is {match[1]}, but there are {len(rows)} lines, or not of x and y each")
+        return PlainFace(dict(zip(scheme_of_size(len(rows)).points, rows)))
+    except (ValueError, OSError) as error:
+        raise DataError(f"{path}: is not a .pts file ({error})") from error
+
+
+def read_pts_folder(path: Path, layout: Layout | None = None) -> pd.DataFrame:
+    """All faces of a `pts` folder, or that of one `.pts` file. Raises DataError."""
+    if path.is_file():
+        return as_frame([read_pts(path).row(path.stem, 0)], layout, ("points",))
+    rows = []
+    try:
+        with open(path / "index.csv", encoding="utf-8", newline="") as file:
+            for row in csv.DictReader(file):
+                face = read_pts(inside(path, from_csv_text(row["file"])))
+                rows.append(face.row(from_csv_text(row["image"]), int(row["face"])))
+    except (KeyError, TypeError, ValueError, AttributeError, csv.Error, OSError) as error:
+        raise DataError(f"{path / 'index.csv'}: does not list faces ({error!r})") from error
+    return as_frame(rows, layout, ("points",))

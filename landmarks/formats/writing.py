@@ -1,0 +1,95 @@
+"""Everything that a run leaves behind, behind one `write` and one `close`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING, Protocol
+
+import numpy as np
+
+from landmarks import images
+from landmarks.faces import Faces
+from landmarks.formats.doubts import Review
+from landmarks.formats.jsonl import FacesJsonl
+from landmarks.formats.layout import Layout
+from landmarks.formats.parquet import Parquet
+from landmarks.formats.schema import FRAMES, schema, write_schema
+from landmarks.formats.tables import FacesCsv, ImagesCsv
+from landmarks.formats.tools.coco import Coco
+from landmarks.formats.tools.cvat import Cvat
+from landmarks.formats.tools.labelstudio import LabelStudio
+from landmarks.formats.tools.pts import Pts
+from landmarks.formats.tools.yolo import Yolo
+
+if TYPE_CHECKING:
+    from landmarks.record import Record
+
+
+class Sink(Protocol):
+    """Takes records one by one; its files appear under their names when it is closed."""
+
+    def write(self, record: Record) -> None: ...
+
+    def close(self) -> None: ...
+
+
+FORMATS: dict[str, Callable[[Path, Layout], Sink]] = {
+    "parquet": Parquet,
+    "csv": FacesCsv,
+    "jsonl": FacesJsonl,
+    "coco": Coco,
+    "pts": Pts,
+    "yolo": Yolo,
+    "cvat": Cvat,
+    "labelstudio": LabelStudio,
+}
+
+
+class Results:
+    """All files of a run: its formats, `images.csv`, `failures.csv`, `review.csv` and `schema.json`.
+
+    like: a result of the run, perhaps an empty one, which says what every result holds; formats: names in FORMATS;
+    coords: the frame of the coordinates in the files, a name in FRAMES. Records need no pixels. Raises ValueError for
+    an unknown name, OSError if `out` cannot be written.
+    """
+
+    def __init__(self, out: Path, like: Faces, formats: Sequence[str] = ("csv",), coords: str = "upright") -> None:
+        for names, known in ((formats, list(FORMATS)), ((coords,), list(FRAMES))):
+            for name in names:
+                if name not in known:
+                    raise ValueError(f"{name!r} is none of {', '.join(known)}")
+        layout = Layout.of(like)
+        out.mkdir(parents=True, exist_ok=True)
+        self.out, self.original = out, coords == "original"
+        self.schema = schema(layout, formats, coords)
+        self.sinks: list[Sink] = [ImagesCsv(out), Review(out, layout)]
+        self.sinks += [FORMATS[name](out, layout) for name in dict.fromkeys(formats)]
+
+    def write(self, record: Record) -> None:
+        if self.original:
+            record = to_original(record)
+        for sink in self.sinks:
+            sink.write(record)
+
+    def close(self) -> None:
+        for sink in self.sinks:
+            sink.close()
+        write_schema(self.out, self.schema)
+
+
+def to_original(record: Record) -> Record:
+    """A record in the pixels that its file stores: points, boxes, width and height, and without the upright pixels.
+
+    Left and right stay in the names of landmarks: those of the upright image.
+    """
+    if record.orientation == 1 or not record.width:
+        return replace(record, pixels=None)
+    # One value stands for all pixels: only the size of the image counts.
+    image = images.Image(np.broadcast_to(np.uint8(0), (record.height, record.width, 3)), record.orientation)
+    corners = images.to_stored(record.faces.boxes.reshape(-1, 2, 2), image)
+    boxes = np.concatenate([corners.min(axis=1), corners.max(axis=1)], axis=1)
+    faces = replace(record.faces, boxes=boxes, points=images.to_stored(record.faces.points, image))
+    width, height = image.stored_size
+    return replace(record, faces=faces, width=width, height=height, pixels=None)

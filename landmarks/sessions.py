@@ -1,0 +1,38 @@
+"""ONNX graphs opened in onnxruntime."""
+
+from __future__ import annotations
+
+from importlib import import_module
+from typing import Any
+
+import torch
+
+from landmarks.errors import LandmarksError, WeightsError
+
+CURE = "make it with `landmarks export`"
+
+
+def open_session(graph: bytes, name: str) -> Any:
+    """An onnxruntime session on the CPU with as many threads as torch uses; name: how messages call the graph.
+
+    Raises WeightsError if it is no graph that onnxruntime can run.
+    """
+    runtime = require("onnxruntime")
+    options = runtime.SessionOptions()
+    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    options.log_severity_level = 4  # errors come as exceptions
+    try:
+        return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
+    except Exception as error:  # onnxruntime's errors have no base of their own
+        reason = (str(error).strip() or type(error).__name__).splitlines()[0]
+        raise WeightsError(f"{name}: not a graph that onnxruntime can run ({reason}); {CURE}") from error
+
+
+def require(package: str) -> Any:
+    """A package of the extra `onnx`. Raises LandmarksError if it is not installed."""
+    try:
+        return import_module(package)
+    except ImportError as error:
+        raise LandmarksError(
+            f"{package} cannot be imported ({error}); ONNX needs an extra: pip install 'landmarks[onnx]'"
+        ) from error

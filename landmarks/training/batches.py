@@ -1,0 +1,102 @@
+"""Where the loop's batches come from: samples made while it learns, or views made beforehand and kept."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import Protocol
+
+import cv2
+import numpy as np
+import torch
+from torch import Tensor
+from torch.utils.data import DataLoader, WeightedRandomSampler
+
+from landmarks.datasets.samples import Samples
+from landmarks.datasets.table import labels_of
+from landmarks.datasets.views import Views
+from landmarks.schemes import ABSENT, POSE
+from landmarks.training.config import TrainingConfig
+
+
+class Feed(Protocol):
+    """Batches of faces, epoch by epoch: tensors by name as `Samples` makes them, stacked."""
+
+    def __len__(self) -> int:
+        """Number of different faces."""
+        ...
+
+    def steps(self) -> int:
+        """Number of batches an epoch."""
+        ...
+
+    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
+        """The batches of an epoch; the same ones whenever asked."""
+        ...
+
+
+class SampleBatches:
+    """Training batches from samples, drawn with weights, or with `draw` off every sample once in order."""
+
+    def __init__(self, samples: Samples, config: TrainingConfig, draw: bool) -> None:
+        self.samples, self.config, self.draw = samples, config, draw
+
+    def __len__(self) -> int:
+        return len(self.samples)
+
+    def steps(self) -> int:
+        return -(-((self.draw and self.config.draws) or len(self)) // self.config.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
+        generator = torch.Generator().manual_seed(self.config.seed * 100_003 + epoch)
+        sampler = None
+        if self.draw:
+            self.samples.epoch = epoch
+            weights = draw_weights(self.samples, self.config)
+            sampler = WeightedRandomSampler(weights.tolist(), self.config.draws or len(self), generator=generator)
+        yield from DataLoader(
+            self.samples,
+            batch_size=self.config.batch_size,
+            sampler=sampler,
+            num_workers=self.config.workers,
+            generator=generator,
+            worker_init_fn=_one_thread,
+        )
+
+
+class CachedBatches:
+    """Batches from views: each face once an epoch, in an order of that epoch's, in the views' turn; with `shuffle` off
+    always the first view, in order."""
+
+    def __init__(self, views: Views, batch_size: int, seed: int, shuffle: bool) -> None:
+        self.views, self.batch_size, self.seed, self.shuffle = views, batch_size, seed, shuffle
+
+    def __len__(self) -> int:
+        return len(self.views)
+
+    def steps(self) -> int:
+        return -(-len(self) // self.batch_size)
+
+    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
+        order = np.arange(len(self))
+        if self.shuffle:
+            np.random.default_rng((self.seed, epoch)).shuffle(order)
+        for low in range(0, len(order), self.batch_size):
+            yield self.views.take(epoch if self.shuffle else 0, order[low : low + self.batch_size])
+
+
+def draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:
+    """(N,) float64: how often each face is drawn, relative to the others."""
+    table = samples.crops.table.iloc[samples.rows]
+    pose = labels_of(table, POSE)
+    labelled = pose != ABSENT
+    weights = np.ones(len(table))
+    if labelled.any():
+        _, inverse, counts = np.unique(pose[labelled], return_inverse=True, return_counts=True)
+        rarity = counts[inverse].astype(float) ** -config.pose_balance
+        weights[labelled] = rarity / rarity.mean()
+    return weights * table["source"].map(config.source_weights).fillna(1.0).to_numpy(float)
+
+
+def _one_thread(worker: int) -> None:
+    """Workers make samples side by side; threads of OpenCV's in each of them would only fight."""
+    cv2.setNumThreads(0)

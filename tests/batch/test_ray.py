@@ -1,0 +1,112 @@
+"""The engine `ray`, on a real local Ray of two workers."""
+
+from __future__ import annotations
+
+import os
+import signal
+import sys
+from pathlib import Path
+
+import pytest
+
+from landmarks.batch.run import annotate
+from landmarks.errors import LandmarksError
+from landmarks.sources.find import find
+from landmarks.sources.source import Source
+from tests.helpers.kill import differing, make_images
+from tests.helpers.stub import Stub, recipe
+from tests.sources.test_archive import make
+from tests.sources.test_video import make_video
+
+FORMATS = ("csv", "jsonl")
+
+
+@pytest.fixture(scope="module")
+def cluster():
+    """Two cores and little memory."""
+    ray = pytest.importorskip("ray", reason="needs the extra `ray`", exc_type=ImportError)
+    root = str(Path(__file__).parents[2])
+    os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
+    os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
+    ray.init(num_cpus=2, object_store_memory=100 << 20, include_dashboard=False, log_to_driver=False)
+    yield ray
+    ray.shutdown()
+
+
+@pytest.fixture(scope="module")
+def sources(tmp_path_factory):
+    """Files, an archive with one that is no image, and a video; they end in the middle of groups."""
+    folder = tmp_path_factory.mktemp("cluster")
+    make_images(folder / "in", 150)
+    files = sorted((folder / "in").rglob("*.png"))
+    make(folder / "a.zip", {path.name: path.read_bytes() for path in files[:21]} | {"x.png": b"none"})
+    make_video(folder / "c.mp4", frames=20)
+    return find([folder / "in", folder / "a.zip", folder / "c.mp4"], recursive=True)
+
+
+def actors() -> list[int]:
+    """Process ids of the actors below this process."""
+    parents = {}
+    for path in Path("/proc").glob("[0-9]*/stat"):
+        try:
+            parents[int(path.parent.name)] = int(path.read_text().rpartition(")")[2].split()[1])
+        except (OSError, ValueError):
+            continue
+    ours = []
+    for pid in parents:
+        above = pid
+        while above := parents.get(above, 0):
+            if above == os.getpid() and "Actor" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                ours.append(pid)
+                break
+    return ours
+
+
+def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(cluster, sources, tmp_path):
+    annotate(Stub(), sources, tmp_path / "local", FORMATS)
+    killed = []
+
+    def kill_one(record) -> None:
+        if not killed:
+            killed.extend(actors()[:1])
+            os.kill(killed[0], signal.SIGKILL)
+
+    summary = annotate(
+        recipe(seconds=0.05), sources, tmp_path / "ray", FORMATS, engine="ray", workers=2, report=kill_one
+    )
+    assert killed and summary.images == summary.done == 150 + 22 + 20
+    assert differing(tmp_path / "local", tmp_path / "ray") == []
+    assert annotate(Stub(), sources, tmp_path / "ray", FORMATS).done == 0  # Either engine goes on for the other.
+
+
+def test_an_image_that_kills_its_process_costs_only_its_row(cluster, sources, tmp_path):
+    some = [source for source in sources if source.name.endswith(".png")][:10]
+    bad = [Source(some[0].path, name) for name in ("segv.png", "hang.png")]
+    out, statuses = tmp_path / "out", {}
+    annotate(
+        recipe(), [*some, *bad], out, drawings=True, engine="ray", timeout=0.5,
+        report=lambda record: statuses.update({record.image: record.status}),
+    )  # fmt: skip
+    assert (statuses.pop("segv.png"), statuses.pop("hang.png")) == ("error", "timeout")
+    drawn = sum(status in ("ok", "no_face") for status in statuses.values())
+    assert len(statuses) == 10 and len(list((out / "drawings").rglob("*.jpg"))) == drawn
+
+
+@pytest.mark.parametrize(
+    ("annotator", "options", "error", "words"),
+    [
+        (recipe(salt="refuse"), {}, LandmarksError, "refused: no such weights"),
+        (recipe(device="cuda:0,cuda:1"), {}, ValueError, "Ray shares out the GPUs"),
+        (Stub(), {}, ValueError, "need a Recipe"),
+        (recipe(), {"engine": "spark"}, ValueError, "unknown engine 'spark'; known: local, ray"),
+    ],
+)
+def test_what_cannot_run_is_refused(cluster, tmp_path, annotator, options, error, words):
+    with pytest.raises(error, match=words):
+        annotate(annotator, [], tmp_path / "out", **({"engine": "ray"} | options))
+
+
+def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
+    monkeypatch.setitem(sys.modules, "ray", None)
+    with pytest.raises(LandmarksError, match=r"--engine ray needs Ray .*landmarks\[ray\]"):
+        annotate(recipe(), [], tmp_path / "out", engine="ray")

@@ -1,0 +1,287 @@
+from __future__ import annotations
+
+import json
+import os
+import random
+import resource
+import signal
+import subprocess
+import sys
+import time
+
+import pytest
+
+from landmarks.batch import run as batch
+from landmarks.batch.journal import Journal
+from landmarks.batch.run import annotate
+from landmarks.batch.writers.chips import Chips
+from landmarks.errors import LandmarksError
+from landmarks.sources.find import find
+from tests.helpers.kill import differing, make_images, run_until_done
+from tests.helpers.stub import Stub, recipe
+
+COUNT = 60
+GROUPS = -(-COUNT // batch.TASK_IMAGES)
+FORMATS = ("csv", "jsonl")
+STUB = (sys.executable, "-m", "tests.helpers.stub")
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    """A folder of images, and the results of a run that was not stopped."""
+    folder = tmp_path_factory.mktemp("resume")
+    make_images(folder / "in", COUNT)
+    run(folder / "in", folder / "whole")
+    return folder
+
+
+def run(images, out, **options):
+    return annotate(Stub(**options.pop("stub", {})), find([images], recursive=True), out, FORMATS, **options)
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_killed_at_random_instants(images, tmp_path, workers):
+    """Eight kills in all; `python -m tests.helpers.kill` does any number of them."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.helpers.stub",
+        tmp_path / "out",
+        images / "in",
+        "--seconds",
+        "0.02",
+        "--workers",
+        workers,
+    ]
+    killed = run_until_done([str(part) for part in command], tmp_path / "out", kills=4, longest=1.5, seed=workers)
+    assert killed and differing(images / "whole", tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("stop_after", [1, 9, 30, COUNT])
+def test_interrupted(images, tmp_path, stop_after):
+    """Ctrl-C loses nothing of what is done, and nothing is done twice."""
+    seen = []
+
+    def report(record):
+        seen.append(record.image)
+        if len(seen) == stop_after:
+            raise KeyboardInterrupt
+
+    with pytest.raises(KeyboardInterrupt):
+        run(images / "in", tmp_path / "out", report=report)
+    assert not (tmp_path / "out" / "faces.csv").exists()
+    summary = run(images / "in", tmp_path / "out")
+    assert summary.done == COUNT - min(-(-stop_after // batch.TASK_IMAGES) * batch.TASK_IMAGES, COUNT)
+    assert summary.images == COUNT and differing(images / "whole", tmp_path / "out") == []
+
+
+def lines_of(out):
+    return (out / "journal.jsonl").read_bytes().splitlines(keepends=True)
+
+
+@pytest.mark.parametrize(
+    ("damage", "groups_lost"),
+    [
+        (lambda lines: b"".join(lines), 0),
+        (lambda lines: b"".join(lines)[:-1], 1),
+        (lambda lines: b"".join(lines)[:-200], 1),
+        (lambda lines: b"".join(lines[:3]) + lines[3][:1], GROUPS - 3),
+        (lambda lines: b"".join(lines) + b"\0" * 5000, 0),
+        (lambda lines: b"".join(lines) + b"\n\n[1]\n", 0),
+        (lambda lines: b"".join(lines[:2]) + lines[2].replace(b"ok", b"k0", 1) + b"".join(lines[3:]), 1),
+        (lambda lines: b"".join(reversed(lines)), 0),
+        (lambda lines: b"".join(lines * 2), 0),
+    ],
+)
+def test_a_damaged_journal_costs_only_the_damaged_lines(images, tmp_path, damage, groups_lost):
+    out = tmp_path / "out"
+    run(images / "in", out)
+    (out / "journal.jsonl").write_bytes(damage(lines_of(out)))
+    summary = run(images / "in", out)
+    assert groups_lost - 1 <= summary.done / batch.TASK_IMAGES <= groups_lost
+    assert differing(images / "whole", out) == []
+
+
+def test_torn_at_every_byte(images, tmp_path):
+    """Wherever the end of the file was when the power went."""
+    out = tmp_path / "out"
+    run(images / "in", out)
+    *before, last = lines_of(out)
+    for cut in random.Random(0).sample(range(len(last)), 40):
+        (out / "journal.jsonl").write_bytes(b"".join(before) + last[:cut])
+        with Journal(out / "journal.jsonl") as journal:
+            assert len(journal.index().names) == batch.TASK_IMAGES * len(before)
+        assert (out / "journal.jsonl").read_bytes() == b"".join(before)
+
+
+def test_a_format_can_be_added_later(images, tmp_path):
+    annotate(Stub(), find([images / "in"], recursive=True), tmp_path / "out", ("jsonl",))
+    assert run(images / "in", tmp_path / "out").done == 0
+    assert differing(images / "whole", tmp_path / "out") == []
+
+
+def test_other_settings_are_refused(images, tmp_path):
+    out = tmp_path / "out"
+    run(images / "in", out)
+    before = (out / "journal.jsonl").read_bytes()
+    with pytest.raises(LandmarksError, match=r"begun with other settings \(salt was x and is now y\).*--fresh"):
+        run(images / "in", out, stub={"salt": "x"}, fresh=True)
+        run(images / "in", out, stub={"salt": "y"})
+    with pytest.raises(LandmarksError, match=r"drawings was none and is now yes"):
+        run(images / "in", out, stub={"salt": "x"}, drawings=True)
+    assert len((out / "journal.jsonl").read_bytes()) == len(before)
+    assert run(images / "in", out, fresh=True).done == COUNT
+    assert differing(images / "whole", out) == []
+
+
+def test_other_chips_are_refused(images, tmp_path):
+    """A run that goes on would leave some of one size and some of the other."""
+    out = tmp_path / "out"
+    run(images / "in", out, beside=[Chips(out / "chips", 112)])
+    for beside, words in (
+        ([Chips(out / "chips", 64)], r"chips was size 112, suffix \.png and is now size 64, suffix \.png"),
+        ([Chips(out / "chips", 112, ".jpg")], r"and is now size 112, suffix \.jpg"),
+        ([], r"and is now none"),
+    ):
+        with pytest.raises(LandmarksError, match=words):
+            run(images / "in", out, beside=beside)
+    assert run(images / "in", out, beside=[Chips(out / "chips", 112)]).done == 0
+
+
+def test_a_wrong_call_forgets_nothing(images, tmp_path):
+    run(images / "in", tmp_path / "out")
+    with pytest.raises(LandmarksError, match="refused"):
+        annotate(recipe(salt="refuse"), [], tmp_path / "out", fresh=True)
+    with pytest.raises(ValueError, match="doc"):
+        annotate(Stub(), [], tmp_path / "out", ("doc",), fresh=True)
+    assert run(images / "in", tmp_path / "out").done == 0
+
+
+@pytest.mark.parametrize("content", [None, "", "{", "[]", '{"settings": 1, "starts": []}'])
+def test_a_lost_run_file_is_told(images, tmp_path, content):
+    run(images / "in", tmp_path / "out")
+    path = tmp_path / "out" / "run.json"
+    path.unlink() if content is None else path.write_text(content)
+    with pytest.raises(LandmarksError, match=r"run\.json: does not tell .* --fresh"):
+        run(images / "in", tmp_path / "out")
+
+
+def test_retry_failed(tmp_path):
+    make_images(tmp_path / "in", 12)
+    broken = tmp_path / "in" / "0" / "0.png"
+    stamp = os.stat(broken)
+    assert run(tmp_path / "in", tmp_path / "out").failed == 2
+    good = (tmp_path / "in" / "0" / "2.png").read_bytes()
+    broken.write_bytes(good[: stamp.st_size].ljust(stamp.st_size, b"\0"))
+    os.utime(broken, ns=(stamp.st_mtime_ns, stamp.st_mtime_ns))
+    assert run(tmp_path / "in", tmp_path / "out").done == 0
+    assert run(tmp_path / "in", tmp_path / "out", retry_failed=True).done == 2
+
+
+def test_changed_new_and_vanished_files(tmp_path):
+    make_images(tmp_path / "in", 20)
+    run(tmp_path / "in", tmp_path / "out")
+    files = sorted((tmp_path / "in").rglob("*.png"))
+    files[1].write_bytes(files[2].read_bytes() + b"more")
+    files[3].unlink()
+    (tmp_path / "in" / "a.png").write_bytes(files[2].read_bytes())
+    summary = run(tmp_path / "in", tmp_path / "out")
+    assert (summary.done, summary.changed, summary.images) == (2, 1, 20)
+    gone = annotate(Stub(), find([files[3]]), tmp_path / "out")
+    assert gone.statuses == {"missing": 1}
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_files_change_and_vanish_while_the_run_goes_on(tmp_path, workers):
+    """What is gone when its turn comes is missing; what is changed after its turn is done again by the next run."""
+    make_images(tmp_path / "in", 60)
+    sources = find([tmp_path / "in"], recursive=True)
+    gone, done = sources[-1].path, []
+
+    def report(record):
+        if not done:
+            gone.unlink()
+        done.append(record.image)
+        if len(done) == 60:
+            (tmp_path / "in" / done[0]).write_bytes((tmp_path / "in" / "0" / "2.png").read_bytes() + b"more")
+
+    options = {"workers": workers, "report": report}
+    first = annotate(recipe(seconds=0.01), sources, tmp_path / "out", FORMATS, **options)
+    assert first.statuses["missing"] == 1 and first.images == 60
+    again = annotate(recipe(), sources, tmp_path / "out", FORMATS)
+    assert (again.done, again.changed) == (1, 1)
+
+
+def test_two_runs_in_one_folder(images, tmp_path):
+    """The second is refused; when the first is killed, its lock is gone."""
+    command = [
+        sys.executable,
+        "-m",
+        "tests.helpers.stub",
+        tmp_path / "out",
+        images / "in",
+        "--seconds",
+        "1",
+        "--workers",
+        "1",
+    ]
+    first = subprocess.Popen([str(part) for part in command], start_new_session=True)
+    try:
+        while not (tmp_path / "out" / "run.json").exists():
+            time.sleep(0.05)
+        with pytest.raises(LandmarksError, match="another run is writing here"):
+            run(images / "in", tmp_path / "out")
+    finally:
+        os.kill(first.pid, signal.SIGKILL)
+        first.wait()
+    run(images / "in", tmp_path / "out")
+    assert differing(images / "whole", tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("limit", [0, 1000, 20_000, 40_000, 55_000])
+def test_full_disk(images, tmp_path, limit):
+    """No file may grow beyond `limit` bytes: an error in a sentence, and afterwards the run goes on."""
+    out = tmp_path / "out"
+    before = resource.getrlimit(resource.RLIMIT_FSIZE)
+    resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
+    try:
+        with pytest.raises(LandmarksError, match=r"cannot be written .* what is done is kept"):
+            run(images / "in", out)
+    finally:
+        resource.setrlimit(resource.RLIMIT_FSIZE, before)
+    kept = len(lines_of(out)) if (out / "journal.jsonl").exists() else 0
+    assert all(line.endswith(b"\n") for line in lines_of(out)) and (kept > 0) == (limit >= 20_000)
+    assert run(images / "in", out).done == max(COUNT - kept * batch.TASK_IMAGES, 0)
+    assert differing(images / "whole", out) == []
+
+
+@pytest.fixture
+def small_disk(tmp_path):
+    """A disk of 64 KiB."""
+    disk = tmp_path / "disk"
+    disk.mkdir()
+    mount = ["mount", "-t", "tmpfs", "-o", "size=64k", "tmpfs", str(disk)]
+    if sys.platform != "linux" or subprocess.run(mount, capture_output=True).returncode:
+        pytest.skip("mounting a file system needs Linux and more rights")
+    yield disk
+    subprocess.run(["umount", str(disk)], check=True)
+
+
+@pytest.mark.parametrize("drawings", [False, True])
+def test_full_file_system(images, small_disk, drawings):
+    options = {"drawings": drawings, "workers": 1}
+    sources = find([images / "in"], recursive=True)
+    with pytest.raises(LandmarksError, match=r"cannot be written .*same command again"):
+        annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+    subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
+    summary = annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+    assert summary.images == COUNT and differing(images / "whole", small_disk / "out") == []
+
+
+def test_run_file(images, tmp_path):
+    run(images / "in", tmp_path / "out")
+    run(images / "in", tmp_path / "out")
+    content = json.loads((tmp_path / "out" / "run.json").read_text())
+    assert content["results"]["images"] == COUNT and content["settings"]["detector"]["threshold"] == 0.5
+    assert [start["images"] for start in content["starts"]] == [COUNT, 0]
+    assert all({"command", "started", "ended", "versions", "seconds"} <= start.keys() for start in content["starts"])

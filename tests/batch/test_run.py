@@ -1,0 +1,309 @@
+from __future__ import annotations
+
+import csv
+import os
+import re
+import subprocess
+import sys
+import time
+import tracemalloc
+from pathlib import Path
+
+import numpy as np
+import pytest
+
+from landmarks import Annotator, read_results
+from landmarks.batch import processes
+from landmarks.batch.run import TASK_IMAGES, Recipe, Shard, annotate
+from landmarks.detection.base import Detections
+from landmarks.detection.whole_image import WholeImage
+from landmarks.errors import LandmarksError
+from landmarks.formats.doubts import Review
+from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.store import Model
+from landmarks.sources.find import find
+from landmarks.sources.source import Source
+from tests.helpers.faces import draw_face, write_png
+from tests.helpers.kill import differing, make_images
+from tests.helpers.stub import Stub, recipe
+from tests.sources.test_archive import make
+from tests.sources.test_video import make_video
+
+
+def rows(out):
+    """Image and status of each row of images.csv."""
+    with open(out / "images.csv", newline="", encoding="utf-8") as file:
+        return [(row["image"], row["status"]) for row in csv.DictReader(file)]
+
+
+@pytest.fixture(scope="module")
+def images(tmp_path_factory):
+    folder = tmp_path_factory.mktemp("batch")
+    make_images(folder / "in", 50)
+    annotate(Stub(), find([folder / "in"], recursive=True), folder / "whole", ("csv", "jsonl"))
+    return folder
+
+
+@pytest.mark.parametrize("workers", [1, 3])
+def test_workers_change_nothing(images, tmp_path, workers):
+    sources = find([images / "in"], recursive=True)
+    seen, steps = [], []
+    summary = annotate(
+        recipe(), sources, tmp_path / "out", ("csv", "jsonl"), workers=workers, timeout=60,
+        report=lambda record: seen.append(record.image), progress=lambda *step: steps.append(step),
+    )  # fmt: skip
+    assert differing(images / "whole", tmp_path / "out") == []
+    assert sorted(seen) == sorted(source.name for source in sources) and steps[-1] == (50, 50)
+    assert summary.images == summary.done == 50 and sum(summary.stages.values()) == pytest.approx(1)
+
+
+def test_real_annotators_in_workers(small_weights, tmp_path):
+    """Faces and drawings are the same whatever process makes them."""
+    for i in range(TASK_IMAGES + 3):
+        write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
+    (tmp_path / "in" / "bad.png").write_bytes(b"")
+    options = {"weights": small_weights, "detector": "whole-image", "device": "cpu"}
+    for name, annotator, workers in (("one", Annotator(**options), 0), ("two", Recipe(options), 2)):
+        annotate(annotator, find([tmp_path / "in"]), tmp_path / name, ("csv",), drawings=True, workers=workers)
+    for path in (tmp_path / "one").rglob("*.[cj][sp][vg]"):
+        assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
+    assert len(list((tmp_path / "two" / "drawings").iterdir())) == TASK_IMAGES + 3
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_archives_and_videos(tmp_path, workers):
+    """Rows come in the order of the sources, members of archives and frames of videos among them."""
+    make_images(tmp_path / "in", 6)
+    pictures = {str(path.name): path.read_bytes() for path in sorted((tmp_path / "in").rglob("*.png"))}
+    make(tmp_path / "a.zip", pictures)
+    make(tmp_path / "b.tgz", [("../../x.png", pictures["1.png"]), ("x.png", pictures["2.png"]), ("y.png", b"text")])
+    make_video(tmp_path / "c.mp4", frames=40)
+    (tmp_path / "d.zip").write_bytes(b"none")
+    names = [tmp_path / name for name in ("c.mp4", "a.zip", "d.zip", "b.tgz")]
+    expected = [
+        *((f"a.zip/{i}.png", "unreadable" if i == 0 else "") for i in range(6)),
+        *(("b.tgz/x.png", ""), ("b.tgz/x (2).png", ""), ("b.tgz/y.png", "unreadable")),
+        *((f"c.mp4/{i:06}", "") for i in range(0, 40, 4)),
+        ("d.zip", "unreadable"),
+    ]
+    summary = annotate(recipe(), find(names, every=4), tmp_path / "out", ("jsonl",), workers=workers)
+    found = rows(tmp_path / "out")
+    assert [(name, status if status == "unreadable" else "") for name, status in found] == expected
+    assert summary.images == len(expected)
+    assert annotate(recipe(), find(names, every=4), tmp_path / "out", workers=workers).done == 0
+    text = (tmp_path / "out" / "faces.jsonl").read_text()
+    assert '"frame": 8, "time": 0.32' in text
+
+
+@pytest.mark.parametrize(
+    ("name", "timeout", "status", "words"),
+    [
+        ("segv", None, "error", r"died \(SIGSEGV\)"),
+        ("hang", 0.3, "timeout", "more than 0.3 s"),
+        ("segv-once", None, "ok", ""),
+    ],
+)
+def test_an_image_that_kills_its_worker_costs_only_its_row(images, tmp_path, name, timeout, status, words):
+    sources = find([images / "in"], recursive=True)[:12]
+    bad = images / "in" / "1" / "3.png"
+    sources.insert(3, Source(bad, f"{name}.png"))
+    out, options = tmp_path / "out", {"mark": str(tmp_path / "mark")}
+    reasons = {}
+    summary = annotate(
+        recipe(**options), sources, out, workers=2, timeout=timeout,
+        report=lambda record: reasons.update({record.image: (record.status, record.reason)}),
+    )  # fmt: skip
+    assert [image for image, _ in rows(out)] == [source.name for source in sources]
+    found_status, reason = reasons[f"{name}.png"]
+    assert found_status in (status, "no_face" if status == "ok" else status)
+    assert summary.failed == sum(s not in ("ok", "no_face") for s, _ in reasons.values())
+    assert re.search(words, reason)
+
+
+@pytest.mark.parametrize(
+    ("salt", "words"), [("refuse", "no such weights"), ("die", "end as they start .* --workers 0")]
+)
+def test_workers_that_cannot_work(images, tmp_path, salt, words):
+    with pytest.raises(LandmarksError, match=words):
+        annotate(recipe(salt=salt), find([images / "in"], recursive=True), tmp_path / "out", workers=2)
+
+
+def test_workers_see_the_environment_of_now(images, tmp_path, monkeypatch):
+    sources = find([images / "in"], recursive=True)[:1]
+    annotate(recipe(), sources, tmp_path / "before", workers=1)
+    monkeypatch.setenv("STUB_SALT", "refuse")
+    with pytest.raises(LandmarksError, match="refused"):
+        annotate(recipe(), sources, tmp_path / "after", workers=1)
+
+
+def test_workers_need_a_recipe(tmp_path):
+    with pytest.raises(ValueError, match="Recipe"):
+        annotate(Stub(), find(["gone.png"]), tmp_path / "out", workers=1)
+
+
+def test_devices_are_shared_out():
+    assert [recipe(device="cuda:0, cuda:1")(worker).device for worker in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_shards_are_a_partition(images, tmp_path, count):
+    sources = find([images / "in"], recursive=True)
+    parts = []
+    for number in range(1, count + 1):
+        annotate(Stub(), sources, tmp_path / f"{number}", shard=Shard.parse(f"{number}/{count}"))
+        parts += [name for name, _ in rows(tmp_path / f"{number}")]
+    assert sorted(parts) == sorted(source.name for source in sources)
+
+
+@pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/2/3", "-1/3", "1/²"])
+def test_no_shard(text):
+    with pytest.raises(ValueError, match="shard"):
+        Shard.parse(text)
+
+
+def test_files_that_vanish_or_change_while_the_run_goes_on(tmp_path):
+    make_images(tmp_path / "in", 3 * TASK_IMAGES)
+    sources = find([tmp_path / "in"], recursive=True)
+
+    def meddle(record):
+        if record.image == sources[0].name:
+            os.remove(sources[-1].path)
+            with open(sources[-2].path, "wb") as file:
+                file.write(b"half")
+
+    assert annotate(Stub(), sources, tmp_path / "out", report=meddle).images == 3 * TASK_IMAGES
+    assert [status for _, status in rows(tmp_path / "out")][-2:] == ["unreadable", "missing"]
+
+
+class Many:
+    """A detector that finds faces everywhere."""
+
+    name, rule, count = "many", WholeImage.rule, 10_000
+
+    def __call__(self, image, name=""):
+        corners = np.random.default_rng(0).uniform(0, 100, (self.count, 2))
+        return Detections(np.concatenate([corners, corners + 20], axis=1), np.ones(self.count))
+
+
+class Nan(Many):
+    """A detector that has lost its mind."""
+
+    def __call__(self, image, name=""):
+        boxes = [[np.nan] * 4, [0, 0, np.inf, np.inf], [5, 5, 5, 5], [0, 0, 50, 50], [1e30, 0, 2e30, 9], [9, 9, 2, 2]]
+        return Detections(np.array(boxes), np.array([np.nan, 1, 1, 1, 1, np.inf]))
+
+
+class Breaks(Many):
+    """A detector that fails on some images."""
+
+    def __call__(self, image, name=""):
+        if name == "1.png":
+            raise RuntimeError("out of luck\nat line 5")
+        return WholeImage()(image)
+
+
+@pytest.fixture
+def three(tmp_path):
+    for i in range(3):
+        write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
+    return find([tmp_path / "in"])
+
+
+def test_ten_thousand_faces_in_an_image(three, tmp_path):
+    network = Network(NetworkConfig(input_size=16, features=8)).eval()
+    annotator = Annotator(Model(network), detector=Many(), device="cpu", passes=1)
+    assert annotate(annotator, three[:1], tmp_path / "out").faces == Many.count
+    assert len(read_results(tmp_path / "out")) == Many.count
+
+
+def test_boxes_that_are_not_numbers_are_rows(small_weights, three, tmp_path):
+    annotator = Annotator(small_weights, detector=Nan(), device="cpu")
+    summary = annotate(annotator, three, tmp_path / "out", ("csv", "jsonl"))
+    assert summary.statuses == {"ok": 3} and summary.faces >= 3
+    assert len(read_results(tmp_path / "out")) == summary.faces
+
+
+def test_a_detector_that_fails_costs_one_row(small_weights, three, tmp_path):
+    reasons = []
+    annotator = Annotator(small_weights, detector=Breaks(), device="cpu")
+    annotate(annotator, three, tmp_path / "out", report=lambda record: reasons.append(record.reason))
+    assert rows(tmp_path / "out") == [("0.png", "ok"), ("1.png", "error"), ("2.png", "ok")]
+    assert reasons[1] == "failed unexpectedly (RuntimeError: at line 5)"
+
+
+def test_a_network_that_fails_costs_one_row(small_weights, three, tmp_path, monkeypatch):
+    annotator = Annotator(small_weights, detector="whole-image", device="cpu")
+    locate = annotator._faces
+
+    def fail(pictures, *rest):
+        if any(picture is not None and picture.shape[0] == 99 for picture in pictures):
+            raise MemoryError("too much")
+        return locate(pictures, *rest)
+
+    monkeypatch.setattr(annotator, "_faces", fail)
+    write_png(tmp_path / "in" / "1.png", draw_face(1, 99)[0])
+    assert annotate(annotator, three, tmp_path / "out").statuses == {"ok": 2, "error": 1}
+
+
+def test_memory_does_not_grow(tmp_path, monkeypatch):
+    """An image takes a few hundred bytes."""
+    monkeypatch.setattr(Review.__init__, "__defaults__", (10,))  # It keeps the worst thousand otherwise.
+    make_images(tmp_path / "in", 12)
+    files = find([tmp_path / "in"], recursive=True)
+    peaks = []
+    for count in (100, 500):
+        sources = [Source(files[i % 12].path, f"{i}.png") for i in range(count)]
+        tracemalloc.start()
+        annotate(Stub(), sources, tmp_path / f"{count}", ("jsonl",))
+        peaks.append(tracemalloc.get_traced_memory()[1])
+        tracemalloc.stop()
+    assert peaks[1] - peaks[0] < 400 * 500
+
+
+def test_the_main_process_needs_no_torch():
+    """It starts at once and stays small; each worker imports torch itself."""
+    code = "import sys, landmarks.batch.run, landmarks.formats; print('torch' in sys.modules)"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+
+
+def test_workers_end_with_the_main_process(images, tmp_path):
+    code = (
+        "import os, signal\nfrom tests.helpers import stub\n"
+        "from landmarks.batch.engines.local import LocalEngine\n"
+        "if __name__ == '__main__':\n"
+        "    crew = LocalEngine(stub.recipe(seconds=0.1), [], 2).__enter__(); crew.facts\n"
+        "    print(*(one.process.pid for one in crew._processes), flush=True)\n"
+        "    os.kill(os.getpid(), signal.SIGKILL)\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    root = str(Path(__file__).parents[2])
+    environment = {**os.environ, "PYTHONPATH": root}
+    done = subprocess.run(
+        [sys.executable, tmp_path / "main.py"], cwd=root, env=environment, capture_output=True, text=True
+    )
+    deadline = time.monotonic() + 10
+    pids = [int(pid) for pid in done.stdout.split()]
+    assert len(pids) == 2
+    while time.monotonic() < deadline and any(_alive(pid) for pid in pids):
+        time.sleep(0.05)
+    assert not any(_alive(pid) for pid in pids)
+
+
+def _alive(pid: int) -> bool:
+    """Whether a process runs; one that has ended and was not yet waited for does not."""
+    try:
+        with open(f"/proc/{pid}/stat") as file:
+            return file.read().rpartition(")")[2].split()[0] != "Z"
+    except OSError:
+        return False
+
+
+def test_default_workers(monkeypatch):
+    assert 1 <= processes.default_workers() <= (os.cpu_count() or 1)
+    monkeypatch.setattr(processes, "WORKER_MEMORY", 1 << 60)
+    assert processes.default_workers() == 1
+
+
+def test_no_sources(tmp_path):
+    assert annotate(Stub(), [], tmp_path / "out").images == 0
+    assert rows(tmp_path / "out") == []

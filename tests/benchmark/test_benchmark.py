@@ -1,0 +1,86 @@
+from __future__ import annotations
+
+import json
+import sys
+
+import pytest
+
+from landmarks import Annotator
+from landmarks.batch.worker import Recipe
+from landmarks.benchmark import peers
+from landmarks.benchmark.speed import UNITS, Speed, repeated, run_speed, stage_times
+from landmarks.cli import main
+from landmarks.errors import LandmarksError
+from landmarks.sources.find import find
+from tests.helpers import load
+from tests.helpers.faces import draw_face, write_png
+
+
+@pytest.fixture
+def photographs(tmp_path):
+    for i in range(3):
+        write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
+    return find([tmp_path / "in"])
+
+
+def test_every_stage_is_timed(photographs, small_weights):
+    times = stage_times(Annotator(small_weights, "whole-image"), photographs, rounds=1)
+    assert list(times) == list(UNITS) and all(time > 0 for time in times.values())
+
+
+def test_images_without_faces_cannot_be_timed(photographs, small_weights, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,x0,y0,x1,y1\n")
+    with pytest.raises(LandmarksError, match="no face in these images"):
+        stage_times(Annotator(small_weights, boxes), photographs, rounds=1)
+
+
+def test_a_whole_run(photographs, small_weights):
+    """Images are repeated under other names, so that each is done."""
+    speed = run_speed(Recipe({"weights": small_weights, "detector": "whole-image"}), photographs, 20, workers=0)
+    assert (speed.images, speed.faces) == (20, 20) and speed.rate > 0 and speed.start > 0
+    assert 0 < speed.beyond < 1 and sum(speed.stages.values()) == pytest.approx(1)
+    assert [source.name for source in repeated(photographs, 4)] == ["0/0.png", "0/1.png", "0/2.png", "1/0.png"]
+
+
+def test_beyond_detection():
+    speed = Speed(1, 1, 1, 0.0, 1.0, {"read": 0.1, "decode": 0.2, "detect": 0.3, "locate": 0.3, "write": 0.1})
+    assert speed.beyond == pytest.approx(0.4)
+
+
+def test_peers_run_beside(monkeypatch, photographs, small_weights, tmp_path, capsys):
+    """A peer that is not installed is left out; one that is sees a copy of the size asked for."""
+    sizes = set()
+
+    def make():
+        return lambda image: sizes.add(image.shape) or 2
+
+    monkeypatch.setattr(peers, "PEERS", {"one": ("json", make), "none": ("no_such_package", make)})
+    arguments = ["benchmark", photographs[0].path, "--weights", small_weights, "--detector", "whole-image"]
+    arguments += ["--rounds", 0, "--images", 9, "--workers", 0, "--peers", "--side", 40, "--out", tmp_path / "f.json"]
+    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
+    with pytest.raises(SystemExit) as end:
+        main()
+    assert end.value.code == 0 and "one" in capsys.readouterr().out
+    runs = json.loads((tmp_path / "f.json").read_text())["runs"]
+    assert {name: run["faces"] for name, run in runs.items()} == {"landmarks, 0 workers": 9, "one": 18}
+    assert sizes == {(40, 40, 3)}
+
+
+@pytest.mark.parametrize("name", list(peers.PEERS))
+def test_each_installed_peer_finds_a_face(name):
+    package = peers.PEERS[name][0]
+    pytest.importorskip(package, reason=f"needs {package}", exc_type=ImportError)
+    from tests.helpers.faces import SAMPLES
+
+    (record,) = peers.Peer(name).stream(find([SAMPLES / "astronaut.png"]))
+    assert (record.status, len(record.faces)) == ("ok", 1)
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="memory is looked up where Linux tells it")
+def test_load(photographs, small_weights, tmp_path):
+    """What `python -m tests.helpers.load` measures: images under other names, none taken for a copy of another."""
+    load.link_images(tmp_path / "in", tmp_path / "many", 20)
+    found = load.run(tmp_path / "many", tmp_path / "out", ["--weights", f"{small_weights}", "--whole-image"])
+    assert found.images == 20 and found.summary.startswith("20 images (20 ok), 20 faces")
+    assert 0 < found.first <= found.seconds and found.peak > 50 << 20

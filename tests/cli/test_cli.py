@@ -1,0 +1,185 @@
+import csv
+import hashlib
+import json
+import subprocess
+import sys
+
+import pytest
+
+from landmarks import read_results
+from landmarks.cli import main
+from landmarks.formats import FORMATS, formats_in
+from tests.helpers.faces import draw_face, write_png
+
+
+def run(monkeypatch, *arguments) -> int:
+    """Exit code of a command."""
+    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code or 0
+
+
+@pytest.fixture
+def images(tmp_path):
+    for seed in range(3):
+        write_png(tmp_path / "in" / f"{seed}.png", draw_face(seed)[0])
+    return tmp_path / "in"
+
+
+def test_annotate(monkeypatch, images, small_weights, tmp_path, capsys):
+    out = tmp_path / "out"
+    options = ("--out", out, "--weights", small_weights, "--whole-image", "--draw", "--format", "csv,jsonl")
+    assert run(monkeypatch, "annotate", images, *options) == 0
+    assert {p.name for p in out.iterdir()} == {
+        "images.csv", "failures.csv", "faces.csv", "faces.jsonl", "review.csv", "schema.json", "drawings",
+        "journal.jsonl", "run.json",
+    }  # fmt: skip
+    captured = capsys.readouterr()
+    assert captured.out == "" and "3 images (3 ok), 3 faces" in captured.err
+
+
+def test_annotate_in_every_format(monkeypatch, images, small_weights, tmp_path):
+    out = tmp_path / "out"
+    options = ("--out", out, "--weights", small_weights, "--whole-image", "--quiet", "--coords", "original")
+    options += ("--format", ",".join(FORMATS), "--chips", 64, "--chip-format", "jpg")
+    assert run(monkeypatch, "annotate", images, *options) == 0
+    assert set(formats_in(out)) == set(FORMATS)
+    assert sorted(path.name for path in (out / "chips").iterdir()) == [f"{i}.png.0.jpg" for i in range(3)]
+    assert json.loads((out / "schema.json").read_text())["coordinates"]["frame"] == "original"
+    assert all(len(read_results(out, name)) == 3 for name in FORMATS)
+
+
+def test_annotate_only_the_largest(monkeypatch, images, small_weights, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,x0,y0,x1,y1\n0.png,0,0,50,50\n0.png,10,10,150,150\n0.png,0,0,60,60\n1.png,0,0,20,20\n")
+    options = ("--weights", small_weights, "--boxes", boxes, "--quiet", "--max-faces", 2, "--min-face-size", 55)
+    assert run(monkeypatch, "annotate", images, "--out", tmp_path / "out", *options) == 0
+    frame = read_results(tmp_path / "out")
+    assert frame[["image", "x1"]].to_numpy().tolist() == [["0.png", 150], ["0.png", 60]]
+
+
+def test_annotate_ends_with_1_if_an_image_failed(monkeypatch, images, small_weights, tmp_path, capsys):
+    (images / "bad.jpg").write_text("text")
+    options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image")
+    assert run(monkeypatch, "annotate", images, images / "gone.png", *options) == 1
+    assert "bad.jpg" in capsys.readouterr().err
+    with open(tmp_path / "out" / "failures.csv", newline="") as file:
+        assert [row["status"] for row in csv.DictReader(file)] == ["unreadable", "missing"]
+
+
+def test_names_are_text_and_nothing_else(monkeypatch, small_weights, tmp_path, capsys):
+    """The name of a file, perhaps from an archive or a server, moves no cursor, turns no line and sets no colour."""
+    (tmp_path / "in").mkdir()
+    (tmp_path / "in" / "\x1b[2J\x9b31m\u202e[red]:smile:.png").write_text("no image")
+    options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image", "--workers", 0)
+    assert run(monkeypatch, "annotate", tmp_path / "in", *options) == 1
+    assert "\\x1b[2J\\x9b31m\\u202e[red]:smile:.png: this is not an image" in capsys.readouterr().err
+
+
+def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
+    boxes = tmp_path / "boxes.csv"
+    boxes.write_text("image,x0,y0,x1,y1\n0.png,10,10,150,150\n0.png,0,0,50,50\n2.png,20,20,140,140\n")
+    options = ("--out", tmp_path / "out", "--weights", small_weights, "--boxes", boxes, "--quiet")
+    assert run(monkeypatch, "annotate", images, *options) == 0
+    with open(tmp_path / "out" / "images.csv", newline="") as file:
+        assert [(r["image"], r["status"], r["faces"]) for r in csv.DictReader(file)] == [
+            ("0.png", "ok", "2"), ("1.png", "no_face", "0"), ("2.png", "ok", "1"),
+        ]  # fmt: skip
+
+
+@pytest.mark.parametrize(
+    ("arguments", "message"),
+    [
+        (("annotate", "IN", "--out", "OUT", "--weights", "gone"), "no such weights"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "IN/0.png"), "not a whole safetensors file"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "68"), "no head for 68 landmarks"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--format", "doc"), "unknown format 'doc'"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"), "'doc' is none of upright"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "64", "--chip-format", "gif"), ".png or .jpg"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "9999"), "8 to 4096 pixels"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),
+        (("annotate", "IN/none", "--out", "OUT/x/y", "--weights", "W", "--detector", "yunet"), "LANDMARKS_YUNET"),
+        (("annotate", "EMPTY", "--out", "OUT", "--weights", "W"), "EMPTY"),
+        (("annotate", "IN", "--out", "IN/0.png/out", "--weights", "W"), "cannot be written (Not a directory); choose"),
+        (("data", "info", "EMPTY"), "no dataset known"),
+        (("evaluate", "--data", "EMPTY", "--weights", "W"), "no dataset known"),
+        (("train", "none.toml", "--data", "EMPTY", "--out", "OUT"), "none.toml"),
+    ],
+)
+def test_wrong_calls_end_in_one_sentence_and_2(
+    monkeypatch, images, small_weights, tmp_path, capsys, arguments, message
+):
+    (tmp_path / "EMPTY").mkdir()
+    places = {"IN": images, "OUT": tmp_path / "out", "EMPTY": tmp_path / "EMPTY", "W": small_weights}
+    filled = []
+    for argument in arguments:
+        head, _, rest = argument.partition("/")
+        filled.append(f"{places[head]}/{rest}".rstrip("/") if head in places else argument)
+    assert run(monkeypatch, *filled) == 2
+    error = " ".join(capsys.readouterr().err.split())
+    assert message in error.replace(str(tmp_path), "") and "Traceback" not in error
+
+
+def test_unknown_option_is_2(monkeypatch):
+    assert run(monkeypatch, "annotate", "--bogus") == 2
+
+
+def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
+    """The whole training river by commands alone."""
+    assert run(monkeypatch, "data", "check", mtfl) == 0
+    assert run(monkeypatch, "data", "info", mtfl) == 0
+    assert "48 faces" in capsys.readouterr().out
+    assert run(monkeypatch, "data", "prepare", mtfl, "--out", tmp_path / "p") == 0
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "[network]\ninput_size = 48\nfeatures = 32\n[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\n"
+    )
+    assert (
+        run(monkeypatch, "train", config, "--data", tmp_path / "p", "--out", tmp_path / "run", "--device", "cpu") == 0
+    )
+    weights = tmp_path / "run" / "weights.safetensors"
+    assert run(monkeypatch, "weights", "info", weights) == 0
+    assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out
+    calibrated = tmp_path / "c.safetensors"
+    assert run(monkeypatch, "calibrate", weights, "--data", tmp_path / "p", "--out", calibrated) == 0
+    assert "temperature" in capsys.readouterr().out
+    options = ("--weights", calibrated, "--data", mtfl, "--split", "val", "--device", "cpu")
+    assert run(monkeypatch, "evaluate", *options, "--out", tmp_path / "r.json", "--plots", tmp_path / "plots") == 0
+    shown = " ".join(capsys.readouterr().out.split())
+    assert "balanced accuracy" in shown and "rank correlation" in shown and (tmp_path / "r.json").is_file()
+    assert {path.name for path in (tmp_path / "plots").iterdir()} == {"ced.png", "reliability.png"}
+
+
+def test_train_takes_several_datasets_and_another_encoder(monkeypatch, prepared, tmp_path, capsys):
+    config = tmp_path / "c.toml"
+    config.write_text(
+        "[network]\ninput_size = 64\nfeatures = 32\n[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\ndraws = 16\n"
+    )
+    options = ("--data", prepared, "--data", prepared, "--encoder", "torchvision:mobilenet_v3_small", "--device", "cpu")
+    assert run(monkeypatch, "train", config, *options, "--out", tmp_path / "run") == 0
+    assert run(monkeypatch, "weights", "info", tmp_path / "run" / "weights.safetensors") == 0
+    assert "torchvision:mobilenet_v3_small" in capsys.readouterr().out
+
+
+def test_check_lists_problems(monkeypatch, tmp_path, capsys):
+    (tmp_path / "faces.csv").write_text("image,split\ngone.png,train\n")
+    assert run(monkeypatch, "data", "check", tmp_path) == 1
+    assert "gone.png" in capsys.readouterr().err
+
+
+@pytest.mark.parametrize(
+    "command",
+    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("data", "prepare"),
+     ("data", "info"), ("data", "check"), ("weights", "list"), ("weights", "info"), ("weights", "verify")],
+)  # fmt: skip
+def test_help_shows_an_example(monkeypatch, capsys, command):
+    assert run(monkeypatch, *command, "--help") == 0
+    out = capsys.readouterr().out
+    assert not command or "Example: landmarks" in " ".join(out.split())
+
+
+def test_import_is_cheap():
+    """Neither torch nor OpenCV is loaded before it is used."""
+    code = "import sys, landmarks, landmarks.cli; print([m for m in ('torch', 'cv2', 'pandas') if m in sys.modules])"
+    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"

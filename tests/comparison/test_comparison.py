@@ -1,0 +1,302 @@
+"""Arms, grids and the runner."""
+
+from __future__ import annotations
+
+import dataclasses
+import os
+import signal
+import subprocess
+import sys
+import time
+
+import cv2
+import numpy as np
+import pandas as pd
+import pytest
+import torch
+
+from landmarks.comparison.example import EXAMPLE, draw_face
+from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid, read_grid
+from landmarks.comparison.results import read_results
+from landmarks.comparison.run import compare
+from landmarks.comparison.see import see
+from landmarks.comparison.side_by_side import write_side_by_side
+from landmarks.comparison.test_faces import make_bench, open_bench
+from landmarks.comparison.train import choose_faces, count_arm_parameters, kept_samples, make_network, multiply_adds_of
+from landmarks.datasets.augment import Jitter
+from landmarks.datasets.dataset import load_crops, read_dataset
+from landmarks.datasets.views import make_views, open_views
+from landmarks.detection.whole_image import WholeImage
+from landmarks.errors import DataError, LandmarksError
+from landmarks.models.network import Network
+from landmarks.schemes import ATTRIBUTES
+from landmarks.training.batches import CachedBatches
+from landmarks.training.loop import fit
+from tests.helpers.faces import write_png
+
+STILL = Jitter(scale=(1, 1), shift=0, angle=0)
+ALL = (MAIN, *ATTRIBUTES)
+
+
+@pytest.mark.parametrize(
+    ("network", "parameters", "multiply_adds"),
+    [
+        # Zhang et al., ECCV 2014: 5x5x16, 3x3x48, 3x3x64, 2x2x64, 256 -> 100, heads of 10, 2, 2, 2, 5
+        ("tcdcn", 416 + 6_960 + 27_712 + 16_448 + 25_700 + 2_121, None),
+        # arXiv 1408.3967: 5x5x20, 5x5x48, 3x3x64, 3x3x80, 720 -> 256
+        ("tcdcn-journal", 520 + 24_048 + 27_712 + 46_160 + 184_576 + 257 * 21, None),
+    ],
+)
+def test_papers_networks_have_the_papers_size(network, parameters, multiply_adds):
+    arm = Arm("x", network=network)
+    made, _ = make_network(arm, arm.training(0))
+    assert count_arm_parameters(made) == parameters
+    if network == "tcdcn":
+        assert parameters == 79_357
+        convolutions = 36**2 * 25 * 16 + 16**2 * 9 * 16 * 48 + 6**2 * 9 * 48 * 64 + 2**2 * 4 * 64 * 64
+        # beside the five heads the expected errors', which the paper does not have
+        assert multiply_adds_of(made) == convolutions + 256 * 100 + 100 * 21 + 100 * 5
+
+
+def test_absolute_tanh_is_taken_after_pooling_with_the_same_result():
+    arm = Arm("x")
+    network, _ = make_network(arm, arm.training(0))
+    stage = network.encoder.stages[1]
+    x = torch.rand(2, 16, 18, 18)
+    expected = torch.nn.functional.max_pool2d(torch.tanh(stage[0](x)).abs(), 2)
+    torch.testing.assert_close(stage(x), expected)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"network": "resnet"}, "unknown network"),
+        ({"sharing": "firm"}, "unknown sharing"),
+        ({"network": CASCADE}, "one task"),
+        ({"name": "a/b"}, "without slashes"),
+        ({"tasks": ("points_5", "hat")}, "unknown task 'hat'"),
+        ({"weighting": "fair"}, "unknown weighting"),
+        ({"seeds": 0}, "seeds"),
+        ({"epochs": 0}, "epochs"),
+        ({"stopping": {"kind": "late"}}, "late"),
+    ],
+)
+def test_arms_that_cannot_be_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Arm(**{"name": "x", **values})
+
+
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("[[arms]]\nname = 'a'\n[[arms]]\nname = 'a'", "two arms are called 'a'"),
+        ("reference = 'b'\n[[arms]]\nname = 'a'", "'b' is no arm"),
+        ("[[arms]]\nname = 'a'\ncolour = 1", "unknown key 'colour'"),
+        ("speed = 1", "unknown key 'speed'"),
+        ("", "no arms"),
+        ("[[arms]]", "name"),
+        ("arms = 3", "cannot|not iterable|object"),
+        ("[[arms", "cannot be read as TOML"),
+    ],
+)
+def test_grids_that_cannot_be_are_refused_by_name(tmp_path, text, message):
+    path = tmp_path / "grid.toml"
+    path.write_text(text)
+    with pytest.raises(LandmarksError, match=message) as caught:
+        read_grid(path)
+    assert "grid.toml" in str(caught.value)
+
+
+def test_a_grid_runs_the_first_seeds_of_all_arms_first(tmp_path):
+    path = tmp_path / "grid.toml"
+    path.write_text(
+        "[defaults]\nseeds = 2\n[[arms]]\nname = 'a'\nseeds = 1\n[[arms]]\nname = 'b'\n"
+        "[arms.stopping]\nkind = 'task_wise'\nstrip = 3"
+    )
+    grid = read_grid(path)
+    assert [(arm.name, seed) for arm, seed in grid.runs()] == [("a", 0), ("b", 0), ("b", 1)]
+    assert grid.arms[1].stopping.strip == 3
+    assert [arm.name for arm in grid.only(["b"]).arms] == ["b"]
+    with pytest.raises(LandmarksError, match="no arm 'c'"):
+        grid.only(["c"])
+
+
+def test_faces_of_a_size_are_the_same_for_every_arm():
+    chosen = choose_faces(100, 20, seed=3)
+    assert len(set(chosen)) == 20
+    assert (chosen == choose_faces(100, 20, seed=3)).all()
+    assert (choose_faces(100, 20, seed=4) != chosen).any()
+    assert (choose_faces(100, 0, seed=3) == np.arange(100)).all()
+
+
+@pytest.fixture(scope="module")
+def views(prepared, tmp_path_factory):
+    """Eight faces, one view each, for 40 and for 64 pixels."""
+    crops = load_crops(prepared)
+    folder, made = tmp_path_factory.mktemp("views"), {}
+    for arm in (Arm("a"), Arm("b", network="tcdcn-journal"), Arm("c", network="compact")):
+        size = arm.network_config().input_size
+        make_views(kept_samples(crops, crops.part("train")[:8], arm, STILL), 1, folder / str(size))
+        made[size] = open_views(folder / str(size))
+    return made
+
+
+OVERFITTING = [
+    Arm("single", tasks=(MAIN,)),
+    Arm("all"),
+    Arm("journal", network="tcdcn-journal"),
+    Arm("compact", network="compact", distance="euclidean", distance_weight=150, precision="float32"),
+    Arm("l2", tasks=(MAIN, "smile"), sharing="l2", strength=1e-4),
+    Arm("trace", tasks=(MAIN, "smile"), sharing="trace", strength=1e-4),
+    Arm("cross-stitch", tasks=(MAIN, "smile"), sharing="cross_stitch"),
+    *(Arm(name, weighting=name) for name in ("uncertainty", "dwa", "gradnorm", "pcgrad", "dynamic")),
+    Arm("cascade", tasks=(MAIN,), network=CASCADE),
+]
+
+
+@pytest.mark.parametrize("arm", OVERFITTING, ids=lambda arm: arm.name)
+def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
+    arm = dataclasses.replace(arm, epochs=250, batch_size=8, weight_decay=0.0, learning_rate=5e-3, precision="float32")
+    training = dataclasses.replace(arm.training(0), average_decay=0.8)
+    torch.manual_seed(0)
+    network, objective = make_network(arm, training)
+    feed = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
+    trained = fit(network, objective, feed, feed, feed, training, tmp_path, {})
+    seen = objective.figures(trained, next(iter(feed.batches(0))))
+    assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
+    for task in objective.tasks[1:]:
+        assert seen[task][0] < (1.0 if arm.weighting == "dynamic" else 0.5)  # there the tasks fade with what they gain
+
+
+@pytest.fixture
+def small(prepared):
+    return read_dataset(prepared), load_crops(prepared)
+
+
+QUICK = {"epochs": 2, "batch_size": 8, "seeds": 1, "precision": "float32"}
+GRID = Grid((Arm("one", tasks=(MAIN,), **QUICK), Arm("two", tasks=("smile",), **QUICK)), "one")
+
+
+def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
+    assert compare(GRID, *small, WholeImage(), tmp_path) == []
+    results = pd.read_parquet(tmp_path / "results.parquet")
+    assert sorted(results["arm"]) == ["one", "two"]
+    row = results.set_index("arm").loc["one"]
+    assert len(row["vectors"]) == len(row["vectors_2"]) == 8 * 5 * 2
+    assert np.isfinite(row["vectors"]).all()
+    other = results.set_index("arm").loc["two"]
+    assert len(other["vectors"]) == 0
+    assert len(other["guess_smile"]) == 8
+    before = {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
+    lines: list[str] = []
+    assert compare(GRID, *small, WholeImage(), tmp_path, report=lines.append) == []
+    assert before == {path: path.stat().st_mtime_ns for path in (tmp_path / "rows").iterdir()}
+    changed = Grid((dataclasses.replace(GRID.arms[0], learning_rate=1e-3), GRID.arms[1]), "one")
+    with pytest.raises(LandmarksError, match="another learning_rate"):
+        compare(changed, *small, WholeImage(), tmp_path)
+    with pytest.raises(LandmarksError, match="holds a comparison on"):
+        compare(GRID, *small, WholeImage(), tmp_path, split="val")
+
+
+def test_photographs_are_seen_side_by_side(small, tmp_path):
+    compare(GRID, *small, WholeImage(), tmp_path)
+    picture, _, _ = draw_face(0)
+    photograph, page = write_png(tmp_path / "photo.png", picture), tmp_path / "page.png"
+    write_side_by_side(tmp_path, GRID.arms, [photograph], WholeImage(), page)  # the arm without landmarks has no column
+    assert cv2.imread(str(page)) is not None
+    with pytest.raises(LandmarksError, match="no face found"):
+        write_side_by_side(tmp_path, GRID.arms, [], WholeImage(), page)
+    unknown = dataclasses.replace(GRID.arms[0], name="not run")
+    with pytest.raises(LandmarksError, match="not run"):
+        write_side_by_side(tmp_path, [unknown], [photograph], WholeImage(), page)
+
+
+def test_one_seed_gives_one_result(small, tmp_path):
+    for name in ("a", "b"):
+        compare(GRID, *small, WholeImage(), tmp_path / name)
+    first, again = (pd.read_parquet(tmp_path / name / "results.parquet") for name in ("a", "b"))
+    for column in ("vectors", "vectors_2", "guess_smile"):
+        for one, other in zip(first[column], again[column]):
+            np.testing.assert_array_equal(one, other)
+
+
+@pytest.mark.parametrize("jobs", [1, 2])
+def test_an_arm_that_fails_costs_only_itself(small, tmp_path, jobs):
+    broken = tmp_path / "runs" / "two-0" / "state.safetensors"
+    broken.parent.mkdir(parents=True)
+    broken.write_bytes(b"?")
+    failures = compare(GRID, *small, WholeImage(), tmp_path, jobs=jobs)
+    assert [failure.run for failure in failures] == ["two-0"]
+    assert "WeightsError" in failures[0].reason
+    assert list(pd.read_parquet(tmp_path / "results.parquet")["arm"]) == ["one"]
+
+
+KILLED = """
+import sys
+from pathlib import Path
+from landmarks.comparison.grid import read_grid
+from landmarks.comparison.run import compare
+from landmarks.datasets.dataset import load_crops, read_dataset
+from landmarks.detection.whole_image import WholeImage
+if __name__ == "__main__":
+    grid, data, out = sys.argv[1:]
+    compare(read_grid(grid), read_dataset(data), load_crops(data), WholeImage(), Path(out))
+"""
+
+
+def test_a_killed_grid_goes_on(prepared, tmp_path):
+    script, grid, out = tmp_path / "killed.py", tmp_path / "grid.toml", tmp_path / "out"
+    script.write_text(KILLED)
+    grid.write_text("[defaults]\nepochs = 6\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'")
+    command = [sys.executable, str(script), str(grid), str(prepared), str(out)]
+    started = subprocess.Popen(command, start_new_session=True)
+    while not list(out.glob("rows/*.parquet")) and started.poll() is None:
+        time.sleep(0.05)
+    os.killpg(started.pid, signal.SIGKILL)
+    started.wait()
+    done = {path: path.stat().st_mtime_ns for path in out.glob("rows/*.parquet")}
+    assert done
+    subprocess.run(command, check=True)
+    assert all(path.stat().st_mtime_ns == when for path, when in done.items())
+    assert sorted(pd.read_parquet(out / "results.parquet")["seed"]) == [0, 1, 2]
+    grid.write_text(grid.read_text().replace("seeds = 3", "seeds = 4"))  # more of the same arm
+    subprocess.run(command, check=True)
+    assert read_results(out).arms["one"].seeds == (0, 1, 2, 3)
+
+
+def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):
+    dataset = read_dataset(prepared)
+    make_bench(dataset, "test", WholeImage(), tmp_path / "bench")
+    bench = open_bench(tmp_path / "bench")
+    assert len(bench.table) == 8
+    assert bench.whole.all() and not bench.fallback.any()
+    np.testing.assert_allclose(bench.squares(1.7), bench.boxes)
+    np.testing.assert_allclose(bench.boxes, [[95.5, 95.5, 192, 0]] * 8)  # the whole image is the whole picture
+    # a network that always says the middle of the crop: its points are the middle of the square
+    arm = Arm("x", tasks=(MAIN,))
+    network, _ = make_network(arm, arm.training(0))
+    assert isinstance(network, Network)
+    torch.nn.init.zeros_(network.heads[MAIN].linear.weight)
+    torch.nn.init.zeros_(network.heads[MAIN].linear.bias)
+    seen = see(network, bench.pictures, bench.squares(1.7), 1.7, passes=1)
+    np.testing.assert_allclose(seen.points, np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
+
+
+@pytest.mark.parametrize("broken", ["bench.json", "faces.parquet", "pictures.npy"])
+def test_a_broken_bench_is_refused(prepared, tmp_path, broken):
+    make_bench(read_dataset(prepared), "test", WholeImage(), tmp_path / "bench")
+    (tmp_path / "bench" / broken).write_bytes(b"?")
+    with pytest.raises(DataError):
+        open_bench(tmp_path / "bench")
+    with pytest.raises(DataError, match="no faces"):
+        make_bench(read_dataset(prepared), "nowhere", WholeImage(), tmp_path / "other")
+
+
+def test_drawn_faces_show_their_labels():
+    picture, points, labels = draw_face(0)
+    again, _, _ = draw_face(0)
+    assert (picture == again).all()
+    assert picture.shape == (112, 112, 3)
+    assert ((points > 0) & (points < 112)).all()
+    assert set(labels) == set(ATTRIBUTES)
+    assert len({arm.name for arm in EXAMPLE.arms}) == len(EXAMPLE.arms)

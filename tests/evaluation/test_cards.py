@@ -1,0 +1,47 @@
+"""The cards of the shipped weights say what was measured, of the file that is shipped."""
+
+import json
+
+import pytest
+
+from landmarks.evaluation.card import END, START, figures_markdown, fill
+from landmarks.models import store
+from tests.helpers.faces import SAMPLES
+
+RESULTS = SAMPLES.parents[1] / "docs" / "results"
+REPORTS = sorted(path for path in RESULTS.glob("*.json") if "protocol" in json.loads(path.read_text()))
+
+
+def reports_of(name: str) -> list:
+    """The reports that a card names, in its order."""
+    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    return sorted((path for path in REPORTS if path.name in card), key=lambda path: card.index(path.name))
+
+
+@pytest.mark.parametrize("path", REPORTS, ids=[path.stem for path in REPORTS])
+def test_report_is_of_a_shipped_file_and_in_its_card(path):
+    protocol = json.loads(path.read_text())["protocol"]
+    assert protocol["weights_sha256"] == store.checksums()[f"{protocol['weights']}.safetensors"]
+    assert path in reports_of(protocol["weights"])
+
+
+@pytest.mark.parametrize("name", store.shipped_names())
+def test_card_is_what_its_reports_say(name):
+    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    reports = [json.loads(path.read_text()) for path in reports_of(name)]
+    assert len(reports) >= 3 and fill(card, reports) == card
+    assert store.checksums()[f"{name}.safetensors"] in card
+
+
+def test_a_group_that_is_worse_by_a_third_is_named():
+    (path,) = (path for path in reports_of("compact") if path.name.endswith("mtfl-test-whole-image.json"))
+    report = json.loads(path.read_text())
+    slices = report["landmarks"]["points_5"]["slices"]
+    slices["gender"]["female"]["nme"] = 10 * slices["gender"]["male"]["nme"]
+    assert "gender female" in figures_markdown([report]).split("more than a third:")[1].split("\n")[0]
+
+
+def test_a_card_without_marks_is_refused():
+    with pytest.raises(ValueError, match="must hold the lines"):
+        fill(f"{START} no end", [])
+    assert fill(f"a\n{START}\nold\n{END}\nb\n", []) == f"a\n{START}\n\n\n\n{END}\nb\n"

@@ -1,0 +1,268 @@
+import json
+from dataclasses import replace
+
+import numpy as np
+import pytest
+import torch
+
+from landmarks.datasets.dataset import load_crops, read_dataset
+from landmarks.datasets.table import labels_of, points_of
+from landmarks.errors import DataError, WeightsError
+from landmarks.evaluation.backgrounds import random_boxes, separation
+from landmarks.evaluation.calibrate import (
+    beside_face,
+    calibrate_file,
+    equal_priors,
+    fit_errors,
+    fit_quality,
+    fit_softmax,
+)
+from landmarks.evaluation.evaluate import evaluate_weights
+from landmarks.evaluation.measures import Predictions, evaluate, middle_box, predict_dataset
+from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
+from landmarks.evaluation.robustness import CURVES, Placement, measure
+from landmarks.evaluation.tables import tables, write_report
+from landmarks.faces import Faces
+from landmarks.geometry import face_squares
+from landmarks.inference.annotator import Annotator
+from landmarks.inference.backend import TorchBackend
+from landmarks.models.calibration import Calibration, Softmax
+from landmarks.models.network import Network, predict
+from landmarks.models.store import load_model, save_model
+from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.training.add_locator import graft
+from tests.helpers.faces import SMALL
+
+
+def perfect(dataset, split="test", shift=(0.0, 0.0)) -> Predictions:
+    """The truth as a prediction, points moved by `shift` inter-ocular distances."""
+    table = dataset.table[dataset.table["split"] == split]
+    true = points_of(table, POINTS_5)
+    distance = np.linalg.norm(true[:, 0] - true[:, 1], axis=1)
+    return Predictions(
+        table=table,
+        points={"points_5": true + np.array(shift) * distance[:, None, None]},
+        probabilities={n: np.eye(len(a), dtype=np.float32)[labels_of(table, a)] for n, a in ATTRIBUTES.items()},
+        errors={"points_5": np.full(true.shape[:2], 0.02, np.float32)},
+        quality=np.linspace(0, 1, len(table), dtype=np.float32),
+        boxes=np.zeros((len(table), 4)),
+        fallback=np.zeros(len(table), bool),
+    )
+
+
+def test_truth_is_perfect(mtfl):
+    figures = evaluate(perfect(read_dataset(mtfl)), rounds=50)
+    points = figures["landmarks"]["points_5"]
+    assert figures["faces"] == 8
+    assert points["interocular"]["nme"]["value"] == 0 and points["interocular"]["auc"]["value"] == 1
+    assert points["interocular"]["failure_rate_faces"] == {"value": 0.0, "interval": [0.0, 0.0]}
+    assert all(a["accuracy"]["value"] == 1 for a in figures["attributes"].values())
+
+
+def test_constant_shift_is_reported_and_taken_out(mtfl):
+    points = evaluate(perfect(read_dataset(mtfl), shift=(0.12, 0.05)), rounds=50)["landmarks"]["points_5"]
+    assert points["interocular"]["nme"]["value"] == pytest.approx(0.13)
+    assert points["interocular"]["failure_rate_landmarks"]["value"] == 1
+    assert points["shift_free"]["shift"] == pytest.approx([0.12, 0.05])
+    assert points["shift_free"]["nme"]["value"] == pytest.approx(0, abs=1e-9)
+    assert points["by_landmark"] == pytest.approx(dict.fromkeys(POINTS_5.points, 0.13))
+
+
+def test_slices_add_up(mtfl):
+    predictions = perfect(read_dataset(mtfl), "train", (0.05, 0))
+    slices = evaluate(predictions, rounds=10)["landmarks"]["points_5"]["slices"]
+    for groups in slices.values():
+        assert sum(group["faces"] for group in groups.values()) == len(predictions.table)
+    assert set(slices["source"]) == {"lfw", "web"} and set(slices["pose"]) == {"frontal"}
+
+
+def test_the_box_never_comes_from_the_points(mtfl, small_weights):
+    """Other test labels, the same predictions."""
+    network = load_model(small_weights)
+    dataset = read_dataset(mtfl)
+    before = predict_dataset(network, dataset)
+    table = dataset.table.copy()
+    table["points_5"] = [None if p is None else p[::-1] * 0.5 + 40 for p in table["points_5"]]
+    after = predict_dataset(network, type(dataset)(dataset.name, table, dataset.files, dataset.terms))
+    assert np.array_equal(before.points["points_5"], after.points["points_5"])
+    assert before.boxes.tolist() == [[-0.5, -0.5, 159.5, 159.5]] * 8
+
+
+def test_missing_image_counts_as_a_failure(mtfl, small_weights):
+    dataset = read_dataset(mtfl)
+    table = dataset.table.copy()
+    table.loc[table["split"] == "test", "image"] = ["gone.png", *table.loc[table["split"] == "test", "image"][1:]]
+    dataset = type(dataset)(dataset.name, table, dataset.files, dataset.terms)
+    with pytest.warns(UserWarning, match="counted as a failure"):
+        predictions = predict_dataset(load_model(small_weights), dataset)
+    assert np.isnan(predictions.points["points_5"][0]).all() and not np.isnan(predictions.points["points_5"][1:]).any()
+    figures = evaluate(predictions, rounds=10)
+    assert figures["landmarks"]["points_5"]["interocular"]["failure_rate_faces"]["value"] >= 1 / 8
+    assert figures["attributes"]["smile"]["faces"] == 7
+
+
+def test_from_names_to_tables_and_json(mtfl, small_weights, tmp_path):
+    torch.manual_seed(0)
+    figures = evaluate_weights(small_weights, mtfl, "test", "whole-image", device="cpu")
+    assert figures["protocol"]["passes"] == 2 and figures["protocol"]["input"] == "whole-image"
+    assert [len(table.columns) for table in tables(figures)] == [3, 7, 5, 6]
+    write_report(figures, tmp_path / "deep" / "r.json")
+    assert json.loads((tmp_path / "deep" / "r.json").read_text()) == json.loads(json.dumps(figures))
+
+
+def test_empty_split(mtfl, small_weights):
+    dataset = read_dataset(mtfl)
+    with pytest.raises(DataError, match="no faces in the split 'dev'"):
+        predict_dataset(load_model(small_weights), dataset, "dev")
+
+
+@pytest.mark.parametrize(
+    "placement",
+    [
+        Placement(),
+        Placement(scale=(0.5, 2.0)),
+        Placement(shift=0.2),
+        Placement(angle=90),
+        *CURVES["box scale"].values(),
+    ],
+    ids=repr,
+)
+def test_placements_move_squares_as_they_say(placement):
+    true = face_squares(np.random.default_rng(1).uniform(0, 100, (40, 5, 2)), POINTS_5, 2.0)
+    moved = placement.squares(true)
+    ratio = moved[:, 2] / true[:, 2]
+    assert ratio.min() >= placement.scale[0] - 1e-9 and ratio.max() <= placement.scale[1] + 1e-9
+    assert np.allclose(np.linalg.norm(moved[:, :2] - true[:, :2], axis=1), placement.shift * true[:, 2])
+    assert np.allclose(np.degrees(moved[:, 3] - true[:, 3]), placement.angle)
+    assert np.array_equal(moved, placement.squares(true)), "the same squares for every network"
+
+
+def test_robustness_is_measured_on_validation_faces(prepared, small_weights):
+    crops = load_crops(prepared)
+    error, failures = measure(TorchBackend(load_model(small_weights)), crops, Placement(), "points_5")
+    assert error > 0.1 and 0 <= failures <= 1, "an untrained network is wrong"
+
+
+def test_expected_errors_are_compared_with_true_ones(mtfl):
+    """A network that knows its errors: all of its figures say so."""
+    predictions = perfect(read_dataset(mtfl), "train")
+    errors = np.random.default_rng(0).uniform(0.01, 0.1, predictions.points["points_5"].shape[:2])
+    size = face_squares(predictions.points["points_5"], POINTS_5, 1.0)[:, 2]
+    points = predictions.points["points_5"] + (errors * size[:, None])[..., None] * [0.6, 0.8]
+    known = replace(predictions, points={"points_5": points}, errors={"points_5": errors}, quality=-errors.mean(axis=1))
+    figures = evaluate(known, rounds=10)["landmarks"]["points_5"]["expected_errors"]
+    for key in ("rank_correlation_points", "rank_correlation_faces", "rank_correlation_quality"):
+        assert figures[key] == pytest.approx(1)
+    assert figures["mean"] == pytest.approx(errors.mean()) == figures["mean_expected"]
+    assert all(row["predicted"] == pytest.approx(row["true"]) for row in figures["reliability_points"])
+
+
+def test_errors_are_fitted_as_they_were_made():
+    """Exponentially distributed errors about a known curve of two signs give the curve back."""
+    generator = np.random.default_rng(0)
+    signs = generator.normal(-3, 0.7, (4000, 5, 2))
+    errors = generator.exponential(np.exp(0.5 + 0.8 * signs[..., 0] + 0.3 * signs[..., 1]))
+    curve = fit_errors(signs, errors)
+    assert (curve.constant, curve.expected, curve.spread) == pytest.approx((0.5, 0.8, 0.3), abs=0.06)
+
+
+def test_a_constant_sign_does_no_harm():
+    signs = np.stack([np.full((50, 5), -3.0), np.zeros((50, 5))], axis=-1)
+    assert fit_errors(signs, np.full((50, 5), 0.07))(signs) == pytest.approx(0.07, rel=0.02)
+
+
+def test_temperature_is_found():
+    generator = np.random.default_rng(0)
+    logits = generator.normal(0, 2, (20000, 3))
+    labels = np.array([generator.choice(3, p=p) for p in Softmax()(logits)])
+    assert fit_softmax(3 * logits, labels, np.zeros(3)).temperature == pytest.approx(3, rel=0.05)
+
+
+def test_priors_are_taken_out():
+    """A network that has learnt shares of 9 to 1 and sees nothing finds both classes equally likely."""
+    bias = equal_priors(np.array([0] * 899 + [1] * 99), 2)
+    assert bias.sum() == pytest.approx(0)
+    assert Softmax(1.0, tuple(bias))(np.log([[0.9, 0.1]]))[0] == pytest.approx([0.5, 0.5], abs=1e-6)
+
+
+def test_quality_is_high_where_errors_are_low():
+    errors = np.concatenate([np.full((50, 5), 0.02), np.full((20, 5), 0.5)])
+    quality = fit_quality(errors, errors.mean(axis=1) < 0.1)(errors)
+    assert quality[:50].min() > 0.9 and quality[50:].max() < 0.1
+    assert fit_quality(errors, errors.mean(axis=1) < 0.1)(np.full((1, 5), np.nan)) == 0
+
+
+def test_calibrated_weights_know_more(prepared, small_weights, tmp_path):
+    calibrate_file(small_weights, [prepared], tmp_path / "c.safetensors")
+    before, after = load_model(small_weights), load_model(tmp_path / "c.safetensors")
+    assert not before.calibration.errors and set(after.calibration.errors) == {"points_5"}
+    assert after.calibration == Calibration.from_dict(json.loads(json.dumps(after.calibration.as_dict())))
+    with pytest.raises(ValueError, match="boxes"):
+        Faces(np.zeros((1, 3)), np.zeros((1, 5, 2)), np.zeros(1))
+    faces = Annotator(after, "whole-image", device="cpu").predict([np.zeros((80, 80, 3), np.uint8)], [[[5, 5, 60, 60]]])
+    assert faces[0].point_errors.shape == (1, 5) and 0 <= faces[0].quality[0] <= 1
+    assert {"quality", "nose_error"} <= set(faces[0].to_frame().columns)
+
+
+def test_squares_beside_the_face_hold_no_face():
+    canonical = np.tile([95.5, 95.5, 48 * 2.2, 0.0], (200, 1))
+    squares = beside_face(canonical)
+    assert (np.abs(squares[:, :2] - 95.5).max(axis=1) > 48).all(), "its centre is outside the landmarks' extent"
+    assert (squares[:, :2] > 0).all() and (squares[:, :2] < 191).all()
+
+
+def test_random_boxes_touch_no_face():
+    faces = np.array([[100.0, 100.0, 200.0, 220.0], [400.0, 50.0, 480.0, 150.0]])
+    boxes = random_boxes(640, 480, faces, 300, np.random.default_rng(0))
+    assert 50 < len(boxes) < 300 and (boxes >= 0).all() and (boxes <= [640, 480, 640, 480]).all()
+    for x0, y0, x1, y1 in faces:
+        assert ((boxes[:, 0] > x1) | (boxes[:, 2] < x0) | (boxes[:, 1] > y1) | (boxes[:, 3] < y0)).all()
+    assert len(random_boxes(640, 480, np.zeros((0, 4)), 10, np.random.default_rng(0))) == 10
+
+
+def test_separation_counts_what_lies_below_the_faces():
+    faces = np.linspace(0.5, 1, 100)
+    assert separation(faces, np.array([0.1, 0.2, 0.9, 0.4])) == 0.75
+
+
+@pytest.mark.parametrize("suffix", ["png", "svg"])
+def test_figures_are_drawn_and_equal_every_time(mtfl, tmp_path, suffix):
+    figures = evaluate(perfect(read_dataset(mtfl), "train", (0.05, 0)), rounds=10)
+    curves = {name: {"x": list(xs), "2 passes": [(0.03, 0.01)] * len(xs)} for name, xs in CURVES.items()}
+    makers = {
+        "ced": lambda: ced_figure(figures),
+        "reliability": lambda: reliability_figure(figures),
+        "robustness": lambda: robustness_figure(curves),
+    }
+    for name, make in makers.items():
+        first, second = (tmp_path / "new" / f"{name}{copy}.{suffix}" for copy in "ab")
+        save(make(), first)
+        save(make(), second)
+        assert first.stat().st_size > 3000
+        if suffix == "png":  # an SVG has random names inside
+            assert first.read_bytes() == second.read_bytes()
+
+
+def test_the_face_in_the_middle_is_taken():
+    """Not the largest one, nor a speck that happens to lie nearer."""
+    picture = np.zeros((100, 100, 3), np.uint8)
+    boxes = np.array([[60.0, 5.0, 99.0, 60.0], [30.0, 30.0, 64.0, 64.0], [52.0, 52.0, 54.0, 54.0]])
+    assert middle_box(boxes, picture).tolist() == boxes[1].tolist()
+
+
+def test_a_locator_is_grafted(tmp_path):
+    models = []
+    for seed, size in ((0, 32), (1, 40)):
+        torch.manual_seed(seed)
+        save_model(Network(replace(SMALL, locator_size=size)), tmp_path / f"{size}.safetensors", {"name": size})
+        models.append(load_model(tmp_path / f"{size}.safetensors"))
+    network = graft(*models)
+    crops = torch.randint(0, 256, (2, 40, 40, 3), dtype=torch.uint8)
+    assert network.config.locator_size == 40
+    assert torch.equal(network.locator(crops), models[1].network.locator(crops))
+    large = torch.randint(0, 256, (2, 48, 48, 3), dtype=torch.uint8)
+    before, after = (predict(some, large).points["points_5"] for some in (models[0].network, network))
+    assert torch.equal(before, after)
+    save_model(Network(SMALL), tmp_path / "none.safetensors")
+    with pytest.raises(WeightsError, match="no locator to give"):
+        graft(models[0], load_model(tmp_path / "none.safetensors"))

@@ -1,0 +1,423 @@
+"""Exported networks say what torch says, about themselves too, and a file that is not one is told apart."""
+
+import csv
+import json
+import sys
+from dataclasses import replace
+
+import cv2
+import numpy as np
+import pytest
+import torch
+
+from landmarks import read_results
+from landmarks.batch.run import Recipe, annotate
+from landmarks.cli import main
+from landmarks.datasets.dataset import read_dataset
+from landmarks.detection.whole_image import WholeImage
+from landmarks.errors import DataError, LandmarksError, WeightsError
+from landmarks.evaluation.evaluate import evaluate_weights
+from landmarks.export import graph as export
+from landmarks.export.file import locator_path, parse_onnx, read_onnx
+from landmarks.export.graph import WholeNetwork, export_model, resize, seeded_crops, to_crop
+from landmarks.export.write import export_weights
+from landmarks.formats import FORMATS
+from landmarks.geometry import BoxRule, crop_matrices, extract_crop
+from landmarks.inference.annotator import Annotator
+from landmarks.inference.backend import OnnxBackend, TorchBackend, load_backend
+from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve, Softmax
+from landmarks.models.network import Network
+from landmarks.models.store import Model, load_model, save_model, shipped_names
+from landmarks.schemes import ATTRIBUTES
+from landmarks.sources.find import find
+from tests.helpers.faces import SAMPLES, SMALL, draw_face, shared, write_png
+
+onnx = pytest.importorskip("onnx")
+pytest.importorskip("onnxscript")
+runtime = pytest.importorskip("onnxruntime")
+
+CONFIGS = {
+    "locator": replace(SMALL, features=32, tasks=("points_5", "smile", "pose"), locator_size=32),
+    "mirrored bins": replace(
+        SMALL, features=32, tasks=("points_68", "points_5", *ATTRIBUTES), mirror=True, bins_margin=0.25, bins_rank=4
+    ),
+    "numbers": replace(SMALL, features=32, tasks=("points_5",), coding="regression", input_size=40),
+}
+CURVES = {"points_5": ErrorCurve(0.3, 0.9, 0.2), "points_68": ErrorCurve(-0.3, 1.1, 0.0)}
+SOFTMAXES = {"smile": Softmax(1.7, (0.3, -0.2)), "pose": Softmax(0.6)}
+
+
+def calibration(config) -> Calibration:
+    """Constants for a network; some attributes have none."""
+    curves = {name: CURVES[name] for name in config.schemes}
+    return Calibration(curves, QualityCurve(-2.0, -1.5), {k: v for k, v in SOFTMAXES.items() if k in config.tasks})
+
+
+def lively(config, seed=0) -> Network:
+    """A network whose points go far with what is seen, as a trained one's do and a new one's do not."""
+    torch.manual_seed(seed)
+    network = Network(config)
+    with torch.no_grad():
+        for head in network.heads.values():
+            getattr(head, "linear", head).weight.mul_(100)
+        for module in network.modules():
+            if isinstance(module, torch.nn.BatchNorm2d):
+                module.running_mean.uniform_(-0.2, 0.2)
+                module.running_var.uniform_(0.5, 1.5)
+    return network.eval()
+
+
+@pytest.fixture(scope="module")
+def export_once(tmp_path_factory):
+    """Makes the weights file of a config and its graphs, each once: exporting takes seconds."""
+    root, done = tmp_path_factory.mktemp("once"), {}
+
+    def get(name: str):
+        if name not in done:
+            path, config = root / f"{name}.safetensors", CONFIGS[name]
+            save_model(lively(config), path, {"name": "lively", "terms": "research"}, calibration(config))
+            done[name] = path, export_model(load_model(path))
+        return done[name]
+
+    return get
+
+
+@pytest.fixture(params=CONFIGS)
+def exported(request, export_once):
+    """A model and its graphs."""
+    path, graphs = export_once(request.param)
+    return load_model(path), graphs
+
+
+@pytest.fixture
+def folder(export_once, tmp_path):
+    """Weights with a locator, `w.safetensors`, and their export, `w.onnx`."""
+    path, graphs = export_once("locator")
+    folder = tmp_path / "exported"
+    folder.mkdir()
+    (folder / "w.safetensors").write_bytes(path.read_bytes())
+    (folder / "w.onnx").write_bytes(graphs.parts["network"])
+    locator_path(folder / "w.onnx").write_bytes(graphs.parts["locator"])
+    return folder
+
+
+def onnx_backend(graphs) -> OnnxBackend:
+    files = {part: parse_onnx(graph, part) for part, graph in graphs.parts.items()}
+    return OnnxBackend(files["network"], files.get("locator"))
+
+
+def test_both_backends_see_the_same(exported):
+    model, graphs = exported
+    config = model.network.config
+    expected, given = TorchBackend(model), onnx_backend(graphs)
+    assert graphs.parity < 0.01
+    for count in (1, 3, 7):
+        crops = seeded_crops(count, config.input_size, config.input_size, seed=count)
+        a, b = expected.see(crops), given.see(crops)
+        for before, after in zip(a, b):
+            assert list(before) == list(after)
+            assert all(np.abs(before[name] - after[name]).max() < 0.01 for name in before)
+            assert all(before[name].dtype == after[name].dtype == np.float32 for name in before)
+        assert count == 1 or a.points["points_5"].std(axis=0).max() > 0.1, "what is seen must matter to the points"
+        if config.locator_size:
+            crops = seeded_crops(count, config.locator_size, config.locator_size, seed=count)
+            assert np.abs(expected.find(crops) - given.find(crops)).max() < 0.01
+
+
+@pytest.mark.parametrize(("height", "width"), [(100, 100), (31, 77), (20, 16), (150, 48)])
+def test_crops_of_any_size(exported, height, width):
+    """Points in the pixels of the crop that was given; everything else of the resized crop."""
+    model, graphs = exported
+    size = model.network.config.input_size
+    crops = seeded_crops(2, height, width)
+    session = runtime.InferenceSession(graphs.parts["network"])
+    names = [output.name for output in session.get_outputs()]
+    outputs = dict(zip(names, session.run(names, {"crops": crops})))
+    resized = resize(torch.from_numpy(crops), size).numpy()
+    seen = TorchBackend(model).see(resized)
+    for name, points in seen.points.items():
+        back = (points + 0.5) * [width / size, height / size] - 0.5
+        assert np.abs(outputs[name] - back).max() < 0.02
+        errors = model.calibration.errors[name](seen.signs[name])
+        assert np.allclose(outputs[f"{name}_errors"], errors, rtol=1e-3)
+        if name == model.network.config.schemes[0]:
+            assert np.allclose(outputs["quality"], model.calibration.quality(errors), atol=1e-3)
+    for name, logits in seen.logits.items():
+        assert np.allclose(outputs[name], model.calibration.probabilities(name, logits), atol=1e-3)
+        assert outputs[name].sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize("side", [24, 48, 96, 200])
+def test_resizing_keeps_places(side):
+    """A ramp whose values are x stays a ramp, and a point of it lies where its value says."""
+    ramp = np.broadcast_to(np.arange(side, dtype=np.uint8)[None, None, :, None], (1, side, side, 3))
+    crops = torch.from_numpy(ramp.copy())
+    resized = resize(crops, 48)
+    points = torch.tensor([[[10.0, 7.0], [30.0, 40.0]]])
+    back = to_crop(points, crops, 48)
+    values = resized[0, [7, 40], [10, 30], 0]
+    assert torch.allclose(values, back[0, :, 0], atol=0.02)
+    assert side != 48 or torch.equal(resized, crops.float())
+
+
+def test_files_say_what_they_are(exported):
+    model, graphs = exported
+    for part, graph in graphs.parts.items():
+        file = parse_onnx(graph, part)
+        assert (file.part, file.precision, file.weights_sha256) == (part, "float32", model.sha256)
+        assert (file.config, file.calibration, file.about) == (model.network.config, model.calibration, model.about)
+        proto = onnx.load_model_from_string(graph)
+        assert [i.name for i in proto.graph.input] == ["crops"]
+        assert all(entry.doc_string for entry in (*proto.graph.input, *proto.graph.output))
+        assert all(output.type.tensor_type.shape.dim[0].dim_param == "N" for output in proto.graph.output)
+        assert b"stack_trace" not in graph and len(proto.graph.node) < 300
+
+
+def test_torchvision_encoders():
+    config = replace(SMALL, encoder="torchvision:squeezenet1_1", features=32, tasks=("points_5",))
+    network = Network(config).eval()
+    assert export_model(Model(network)).parity < 0.01
+
+
+def run(monkeypatch, *arguments) -> int:
+    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
+    with pytest.raises(SystemExit) as stop:
+        main()
+    return stop.value.code or 0
+
+
+def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
+    """Both backends give the same faces, and evaluate says the same of them."""
+    out = folder / "w.onnx"
+    assert run(monkeypatch, "weights", "info", out) == 0
+    facts = json.loads(capsys.readouterr().out)
+    assert facts["weights_sha256"] == load_model(folder / "w.safetensors").sha256 and facts["terms"] == "research"
+    write_png(tmp_path / "in" / "a.png", draw_face(1)[0])
+    rows = []
+    for name, options in {"t": (folder / "w.safetensors",), "o": (out,)}.items():
+        options = ("--weights", *options, "--whole-image", "--quiet", "--out", tmp_path / name, "--device", "cpu")
+        assert run(monkeypatch, "annotate", tmp_path / "in", *options) == 0
+        with open(tmp_path / name / "faces.csv", newline="") as file:
+            rows += list(csv.DictReader(file))
+    assert float(rows[0]["nose_x"]) == pytest.approx(float(rows[1]["nose_x"]), abs=0.05)
+    figures = [evaluate_weights(path, mtfl, device="cpu") for path in (folder / "w.safetensors", out)]
+    assert [f["protocol"]["backend"] for f in figures] == ["torch", "onnx"]
+    assert figures[0]["protocol"]["weights_sha256"] != figures[1]["protocol"]["weights_sha256"]
+    values = [f["landmarks"]["points_5"]["interocular"]["nme"]["value"] for f in figures]
+    assert values[0] == pytest.approx(values[1], abs=1e-3)
+
+
+def test_any_weights_in_either_backend(folder):
+    image = draw_face(2)[0]
+    found = [
+        Annotator(folder / name, WholeImage(), device="cpu", backend=backend)
+        for name, backend in (("w.safetensors", None), ("w.safetensors", "onnx"), ("w.onnx", None), ("w.onnx", "onnx"))
+    ]
+    assert [annotator.backend.name for annotator in found] == ["torch", "onnx", "onnx", "onnx"]
+    points = [annotator(image).points for annotator in found]
+    assert all(np.abs(p - points[0]).max() < 0.05 for p in points)
+    assert all(annotator(image).quality is not None for annotator in found)
+
+
+@pytest.mark.parametrize(("weights", "backend"), [("w.safetensors", None), ("w.safetensors", "onnx"), ("w.onnx", None)])
+def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, folder, tmp_path):
+    """From workers through the journal to every format; a run goes on with the same backend only."""
+    for i in range(3):
+        write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
+    options = {"weights": folder / weights, "detector": "whole-image", "device": "cpu", "backend": backend}
+    for workers, done in ((2, 3), (0, 0)):
+        summary = annotate(Recipe(options), find([tmp_path / "in"]), tmp_path / "out", list(FORMATS), workers=workers)
+        assert summary.statuses == {"ok": 3} and summary.done == done
+    settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
+    loaded = load_backend(folder / weights)
+    assert (settings["backend"], settings["weights"]) == (backend or loaded.name, loaded.sha256)
+    for format in set(FORMATS) - {"yolo", "pts"}:
+        frame = read_results(tmp_path / "out", format)
+        assert frame["quality"].between(0, 1).all() and np.isfinite(frame["nose_error"]).all()
+    other = {"weights": folder / "w.safetensors", "backend": "torch" if settings["backend"] == "onnx" else "onnx"}
+    with pytest.raises(LandmarksError, match=r"other settings .*backend was"):
+        annotate(Recipe(options | other), find([tmp_path / "in"]), tmp_path / "out")
+
+
+def test_a_run_goes_on_with_the_same_locator_only(folder, tmp_path):
+    write_png(tmp_path / "in" / "a.png", draw_face(0)[0])
+    recipe = Recipe({"weights": folder / "w.onnx", "detector": "whole-image", "device": "cpu"})
+    annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+    locator = locator_path(folder / "w.onnx")
+    locator.write_bytes(with_header(locator.read_bytes(), about={"name": "another"}))
+    with pytest.raises(LandmarksError, match=r"other settings \(locator was \w+\.\.\. and is now"):
+        annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+
+
+def test_boxes_that_are_not_numbers_have_no_errors(folder):
+    boxes = np.array([[np.nan] * 4, [5, 5, 150, 150]])
+    for weights in ("w.safetensors", "w.onnx"):
+        (faces,) = Annotator(folder / weights, WholeImage(), device="cpu").predict([draw_face(1)[0]], [boxes])
+        assert np.isnan(faces.points[0]).all() and np.isfinite(faces.points[1]).all()
+        assert np.isnan(faces.point_errors[0]).all() and np.isfinite(faces.point_errors[1]).all()
+        assert faces.quality[0] == 0 and faces.quality[1] > 0
+
+
+def test_int8(monkeypatch, tmp_path, folder, prepared, mtfl, capsys):
+    path = tmp_path / "deep" / "mine.onnx"
+    options = ("--format", "onnx", "--int8", "--data", prepared, "--out", path)
+    assert run(monkeypatch, "export", folder / "w.safetensors", *options) == 0
+    assert "int8 moves the points" in capsys.readouterr().out
+    assert {p.name for p in path.parent.iterdir()} == {"mine.onnx", "mine.locator.onnx"}
+    file = read_onnx(path)
+    assert (
+        file.precision == "int8" and file.config == CONFIGS["locator"] and file.calibration == calibration(file.config)
+    )
+    assert path.stat().st_size < 0.7 * (folder / "w.onnx").stat().st_size
+    assert file.weights_sha256 == load_model(folder / "w.safetensors").sha256
+    quantised, exact = load_backend(path), load_backend(folder / "w.onnx")
+    for count in (1, 7):
+        crops = seeded_crops(count, 48, 48)
+        assert np.abs(quantised.see(crops).points["points_5"] - exact.see(crops).points["points_5"]).mean() < 2
+    assert evaluate_weights(path, mtfl)["protocol"]["weights"] == "mine"
+
+
+def with_header(graph: bytes, **changes) -> bytes:
+    """A graph whose header says something else."""
+    proto = onnx.load_model_from_string(graph)
+    header = json.loads(proto.metadata_props[0].value) | changes
+    del proto.metadata_props[:]
+    onnx.helper.set_model_props(proto, {"landmarks": json.dumps(header)})
+    return proto.SerializeToString()
+
+
+def foreign() -> bytes:
+    """Somebody else's network."""
+    value = onnx.helper.make_tensor_value_info("x", 1, [1])
+    result = onnx.helper.make_tensor_value_info("y", 1, [1])
+    node = onnx.helper.make_node("Relu", ["x"], ["y"])
+    return onnx.helper.make_model(onnx.helper.make_graph([node], "g", [value], [result])).SerializeToString()
+
+
+def outside(graph: bytes) -> bytes:
+    """A graph that keeps a tensor in another file."""
+    proto = onnx.load_model_from_string(graph)
+    tensor = proto.graph.initializer[0]
+    onnx.external_data_helper.set_external_data(tensor, "../secret.bin")
+    tensor.ClearField("raw_data")
+    return proto.SerializeToString()
+
+
+def without_output(graph: bytes) -> bytes:
+    proto = onnx.load_model_from_string(graph)
+    del proto.graph.output[1]
+    return proto.SerializeToString()
+
+
+def broken_node(graph: bytes) -> bytes:
+    proto = onnx.load_model_from_string(graph)
+    proto.graph.node[3].op_type = "NoSuchThing"
+    return proto.SerializeToString()
+
+
+UGLY = {
+    "text": (lambda g: b"hello, this is no network at all" * 20, "not a whole ONNX file|not of this package"),
+    "empty": (lambda g: b"", "not of this package"),
+    "truncated": (lambda g: g[: len(g) // 2], "not a whole ONNX file"),
+    "safetensors": (lambda g: (100).to_bytes(8, "little") + b"{" + b" " * 99, "not a whole ONNX file|not of this"),
+    "foreign": (lambda g: foreign(), "not of this package"),
+    "future": (lambda g: with_header(g, format=99), "written in format 99"),
+    "no network": (lambda g: with_header(g, config={"input_size": 3}), "not of this package"),
+    "no calibration": (lambda g: with_header(g, calibration=[]), "not of this package"),
+    "outside": (outside, "keeps numbers in other files"),
+    "other tasks": (lambda g: with_header(g, config=CONFIGS["mirrored bins"].as_dict()), "lacks the output|locator"),
+    "output missing": (without_output, "lacks the output points_5_signs"),
+    "broken": (broken_node, "not a graph that onnxruntime can run"),
+}
+
+
+@pytest.mark.parametrize("name", UGLY)
+def test_ugly_files(tmp_path, folder, name):
+    change, message = UGLY[name]
+    path = tmp_path / "w.onnx"
+    path.write_bytes(change((folder / "w.onnx").read_bytes()))
+    locator_path(path).write_bytes(locator_path(folder / "w.onnx").read_bytes())
+    with pytest.raises(WeightsError, match=message) as error:
+        load_backend(path)
+    assert str(path) in str(error.value)
+
+
+def test_enormous_file(tmp_path, folder, monkeypatch):
+    monkeypatch.setattr("landmarks.export.file.MAX_BYTES", 1000)
+    with pytest.raises(WeightsError, match="larger than 1000 bytes"):
+        load_backend(folder / "w.onnx")
+
+
+def test_the_locator_belongs_to_its_network(tmp_path, folder):
+    network, locator = (folder / "w.onnx").read_bytes(), locator_path(folder / "w.onnx").read_bytes()
+    path = tmp_path / "w.onnx"
+    path.write_bytes(network)
+    with pytest.raises(WeightsError, match=r"its locator, w\.locator\.onnx, is not beside it"):
+        load_backend(path)
+    locator_path(path).write_bytes(with_header(locator, weights_sha256="0" * 64))
+    with pytest.raises(WeightsError, match="is not the locator of"):
+        load_backend(path)
+    with pytest.raises(WeightsError, match="holds a locator"):
+        load_backend(locator_path(folder / "w.onnx"))
+
+
+@pytest.mark.parametrize(
+    ("options", "error", "message"),
+    [
+        ({"backend": "torch"}, WeightsError, "torch cannot run an exported network"),
+        ({"device": "cuda"}, ValueError, "run on the CPU"),
+        ({"backend": "tensorrt"}, ValueError, "unknown backend 'tensorrt'"),
+    ],
+)
+def test_wrong_wishes(folder, options, error, message):
+    with pytest.raises(error, match=message):
+        load_backend(folder / "w.onnx", **options)
+
+
+def test_nothing_is_written_if_the_graphs_differ(monkeypatch, tmp_path, folder, export_once):
+    other = Network(CONFIGS["locator"]).eval()
+    monkeypatch.setattr(export, "_graph", lambda module, header: export_once("locator")[1].parts[header["part"]])
+    monkeypatch.setattr(export, "WholeNetwork", lambda network, constants: WholeNetwork(other, constants))
+    with pytest.raises(LandmarksError, match="differs from torch by"):
+        export_weights(folder / "w.safetensors", tmp_path / "new")
+    assert not (tmp_path / "new").exists()
+
+
+def test_int8_without_data(tmp_path, folder):
+    with pytest.raises(DataError, match="--data"):
+        export_weights(folder / "w.safetensors", tmp_path, int8=True)
+
+
+@pytest.mark.parametrize("package", ["onnx", "onnxruntime", "onnxscript"])
+def test_missing_extra(monkeypatch, tmp_path, folder, package):
+    monkeypatch.setitem(sys.modules, package, None)
+    with pytest.raises(LandmarksError, match=r"landmarks\[onnx\]"):
+        export_weights(folder / "w.safetensors", tmp_path)
+    if package != "onnxscript":
+        with pytest.raises(LandmarksError, match=r"landmarks\[onnx\]"):
+            load_backend(folder / "w.onnx")
+    assert load_backend(folder / "w.safetensors", "cpu").name == "torch"
+
+
+def real_crops(size: int, images) -> np.ndarray:
+    squares = [BoxRule().squares(WholeImage()(image).boxes, 1.0) for image in images]
+    return np.concatenate([extract_crop(i, crop_matrices(s, size)[0], size)[None] for i, s in zip(images, squares)])
+
+
+@pytest.mark.parametrize("name", shipped_names())
+def test_shipped_weights_on_real_crops(name):
+    """To 0.01 px on the samples and, where the data are, on 200 faces of MTFL."""
+    model = load_model(name)
+    size = model.network.config.input_size
+    images = [cv2.imread(str(p))[..., ::-1].copy() for p in sorted(SAMPLES.iterdir()) if p.suffix in (".png", ".jpg")]
+    given = onnx_backend(export_model(model))
+    expected = TorchBackend(model)
+
+    def distance(crops: np.ndarray) -> float:
+        a, b = expected.see(crops).points, given.see(crops).points
+        return max(np.linalg.norm(a[scheme] - b[scheme], axis=-1).max() for scheme in a)
+
+    assert distance(real_crops(size, images)) < 0.01
+    dataset = read_dataset(shared("datasets/MTFL.zip"))
+    rows = np.flatnonzero((dataset.table["split"] == "train").to_numpy())[:200]
+    assert distance(real_crops(size, [dataset.image(row) for row in rows])) < 0.01

@@ -1,0 +1,126 @@
+"""An annotator that needs no network, and finds in every image what its name says; runs are killed with it.
+
+    python -m tests.helpers.stub OUT SOURCE... [--workers N] [--seconds S] [--draw]
+
+annotates with it. `python -m tests.helpers.kill` does so with a kill at random instants.
+"""
+
+from __future__ import annotations
+
+import argparse
+import os
+import signal
+import time
+from pathlib import Path
+
+import numpy as np
+
+from landmarks import images
+from landmarks.batch.journal import digest
+from landmarks.batch.run import Recipe, annotate
+from landmarks.clock import Clock
+from landmarks.errors import ImageError, LandmarksError
+from landmarks.faces import AttributeScores, Faces
+from landmarks.record import NO_FACE, OK, Record
+from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.sources.find import expand, find
+
+
+class Stub:
+    """Like an Annotator. Names that hold a word misbehave: `segv`, `hang`, `refuse`; `segv-once` only the first time.
+
+    Every number of a face depends on all the images of its group, as a network's last digits do.
+    """
+
+    def __init__(self, seconds: float = 0.0, device: str = "cpu", salt: str = "", mark: str = "") -> None:
+        """seconds: that an image takes; mark: a file that says that `segv-once` has happened."""
+        salt = salt or os.environ.get("STUB_SALT", "")
+        if salt == "refuse":
+            raise LandmarksError("refused: no such weights")
+        if salt == "die":
+            os._exit(3)
+        self.seconds, self.device, self.salt, self.mark = seconds, device, salt, mark
+        self.clock = Clock()
+        self.nothing = Faces.empty(POINTS_5, tuple(ATTRIBUTES))
+
+    def settings(self) -> dict:
+        return {"salt": self.salt, "max_pixels": 10**6, "detector": {"name": "stub", "threshold": 0.5}}
+
+    def stream(self, sources):
+        group = []
+        for source in expand(sources):
+            self.misbehave(source.name)
+            with self.clock("detect"):
+                time.sleep(self.seconds)
+            try:
+                content = source.load(images.most_bytes(10**6))
+                image = (
+                    images.decode(content, source.name, 10**6)
+                    if isinstance(content, bytes)
+                    else images.from_array(content, source.name)
+                )
+            except ImageError as error:
+                group.append((source, error, None))
+            else:
+                group.append((source, None, image))
+        seed = digest("".join(source.name for source, _, _ in group))
+        for source, error, image in group:
+            if error:
+                yield Record(source.name, error.status, self.nothing, error.reason)
+            else:
+                faces = self.faces(digest(source.name), seed)
+                yield Record(
+                    source.name, OK if len(faces) else NO_FACE, faces, "", image.width, image.height,
+                    frame=source.frame, time=source.time, pixels=image.pixels,
+                )  # fmt: skip
+
+    def faces(self, name: int, seed: int) -> Faces:
+        generator = np.random.default_rng([name, seed])
+        n = name % 4
+        return Faces(
+            generator.random((n, 4)) * 50 + [0, 0, 60, 60],
+            generator.random((n, 5, 2)) * 100,
+            np.where(generator.random(n) < 0.2, np.nan, generator.random(n)),
+            {
+                key: AttributeScores(attribute, generator.dirichlet(np.ones(len(attribute)), n).astype(np.float32))
+                for key, attribute in ATTRIBUTES.items()
+            },
+        )
+
+    def misbehave(self, name: str) -> None:
+        if "segv-once" in name:
+            if not os.path.exists(self.mark):
+                Path(self.mark).touch()
+                os.kill(os.getpid(), signal.SIGSEGV)
+        elif "segv" in name:
+            os.kill(os.getpid(), signal.SIGSEGV)
+        elif "hang" in name:
+            time.sleep(1000)
+
+
+def recipe(**options) -> Recipe:
+    return Recipe(options, module="tests.helpers.stub", name="Stub")
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser()
+    parser.add_argument("out")
+    parser.add_argument("sources", nargs="+")
+    parser.add_argument("--workers", type=int, default=0)
+    parser.add_argument("--seconds", type=float, default=0.002)
+    parser.add_argument("--draw", action="store_true")
+    parser.add_argument("--format", default="csv,jsonl")
+    arguments = parser.parse_args()
+    summary = annotate(
+        recipe(seconds=arguments.seconds),
+        find(arguments.sources, recursive=True),
+        arguments.out,
+        arguments.format.split(","),
+        arguments.draw,
+        workers=arguments.workers,
+    )
+    print(summary.images, summary.done)
+
+
+if __name__ == "__main__":
+    main()
