@@ -1,8 +1,8 @@
 """The code in README.md and docs runs as it stands there, and what they refer to exists.
 
-A block marked `<!-- skip: REASON -->` is not run. One marked `<!-- command -->` is run by `.ci/run` on a fresh clone. One
-marked `<!-- file: NAME -->` is written to that file. The blocks of a page run in their order in one folder, which holds
-the small data that the page speaks of.
+A block marked `<!-- skip: REASON -->` is not run. One marked `<!-- command -->` is run by `.ci/run` on a fresh clone.
+One marked `<!-- file: NAME -->` is written to that file. The blocks of a page run in their order in one folder, which
+holds the small data that the page speaks of.
 """
 
 from __future__ import annotations
