@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -12,8 +11,8 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from landmarks.atomic import write_text
 from landmarks.errors import LandmarksError
-from landmarks.formats.text import sync_folder
 
 PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
 CURE = "use the same settings, choose another --out, or begin anew with --fresh"
@@ -56,14 +55,8 @@ class Manifest:
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises OSError."""
-        temporary = self.path.with_name(self.path.name + ".partial")
         content = {"settings": self.settings, "results": self.results, "starts": self.starts}
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
-        sync_folder(self.path.parent)
+        write_text(self.path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def _read(path: Path) -> dict[str, Any]:

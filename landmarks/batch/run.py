@@ -15,12 +15,13 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landmarks.atomic import remove_scratch
 from landmarks.batch.engines.base import LOCAL, create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
 from landmarks.batch.plan import TASK_IMAGES, Order, Plan, Shard
 from landmarks.batch.worker import ImageWriter, Recipe
-from landmarks.batch.writers.drawings import UNFINISHED, Drawings, drawing_path
+from landmarks.batch.writers.drawings import Drawings, drawing_path
 from landmarks.clock import Clock
 from landmarks.drawing.draw import Style
 from landmarks.errors import LandmarksError
@@ -115,8 +116,8 @@ def annotate(
             run = Manifest.begin(out / "run.json", settings, continued=not journal.empty)
             plan = Plan(journal.index(), shard, retry_failed, most_bytes(settings["max_pixels"]))
             order = Order()
-            for stale in (out / "drawings").glob(UNFINISHED):
-                stale.unlink()
+            for folder in ("drawings", "chips"):
+                remove_scratch(out / folder)
             finished = 0
             for done in running.run(plan, sources, order):
                 with clock("write"):

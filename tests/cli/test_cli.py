@@ -33,7 +33,7 @@ def test_annotate(monkeypatch, images, small_weights, tmp_path, capsys):
     assert run(monkeypatch, "annotate", images, *options) == 0
     assert {p.name for p in out.iterdir()} == {
         "images.csv", "failures.csv", "faces.csv", "faces.jsonl", "review.csv", "schema.json", "drawings",
-        "journal.jsonl", "run.json",
+        "journal.jsonl", "journal.lock", "run.json",
     }  # fmt: skip
     captured = capsys.readouterr()
     assert captured.out == "" and "3 images (3 ok), 3 faces" in captured.err

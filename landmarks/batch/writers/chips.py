@@ -3,9 +3,7 @@
 from __future__ import annotations
 
 import errno
-import os
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -13,6 +11,7 @@ from typing import TYPE_CHECKING
 import cv2
 import numpy as np
 
+from landmarks.atomic import scratch_path, write_bytes
 from landmarks.faces import Faces
 from landmarks.formats.text import safe_path
 from landmarks.geometry import extract_crop
@@ -90,14 +89,10 @@ class Chips:
                 self._write(self.folder / f"{safe_path(record.image)}.{i}{self.suffix}", chip)
 
     def _write(self, path: Path, chip: np.ndarray) -> None:
-        temporary = path.with_name(f".chip.{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(cv2.imencode(self.suffix, chip[..., ::-1])[1].tobytes())
-            os.replace(temporary, path)
+            data = cv2.imencode(self.suffix, chip[..., ::-1])[1].tobytes()
+            write_bytes(path, data, durable=False, partial=scratch_path(self.folder))
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             if error.errno in FULL:
                 raise
             warnings.warn(f"{path}: no chip ({error.strerror or error})", stacklevel=2)
