@@ -15,6 +15,9 @@ from landmarks.atomic import write_text
 from landmarks.errors import LandmarksError
 
 PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
+VERSION = "results_version"
+"""The setting that says which versions of the package give the same numbers."""
+RESTART = "choose another --out, or begin anew with --fresh"
 CURE = "use the same settings, choose another --out, or begin anew with --fresh"
 
 
@@ -40,6 +43,7 @@ class Manifest:
         run = cls(path, settings)
         if continued:
             earlier = _read(path)
+            _check_version(path, earlier["settings"], settings)
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
             run.starts = earlier["starts"]
@@ -70,6 +74,18 @@ def _read(path: Path) -> dict[str, Any]:
     return content
 
 
+def _check_version(path: Path, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Raises LandmarksError if another version of the package began the run, whose numbers would differ."""
+    old, new = before.get(VERSION), after.get(VERSION)
+    if old == new:
+        return
+    if old is None:
+        by = f"version {before['version']} of landmarks" if "version" in before else "an older version of landmarks"
+    else:
+        by = f"a version of landmarks whose results have the number {old}, where this one's have {new}"
+    raise LandmarksError(f"{path.parent}: was begun by {by}, and this one may give other numbers; {RESTART}")
+
+
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
     """What differs, in words."""
     changes = []
@@ -83,6 +99,8 @@ def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") ->
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "yes"
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
 

@@ -31,7 +31,7 @@ MEASURES = {
 
 
 def figures_markdown(reports: Sequence[dict]) -> str:
-    """All tables of a card. reports: what `evaluate_weights` gives, of one network."""
+    """All tables of a card. reports: what `evaluate` gives, of one network."""
     sections = []
     schemes = dict.fromkeys(name for report in reports for name in report["landmarks"])
     for scheme in schemes:

@@ -101,7 +101,7 @@ def predict_dataset(
         for name in probabilities:
             probabilities[name][places] = calibration.probabilities(name, seen.logits[name])
         for name, curve in calibration.errors.items():
-            errors[name][places] = curve(seen.signs[name])
+            errors[name][places] = curve(seen.error_cues[name])
         if calibration.quality is not None and quality is not None:
             quality[places] = calibration.quality(errors[config.schemes[0]][places])
     report(len(rows), len(rows))
@@ -119,7 +119,7 @@ def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
-def evaluate(predictions: Predictions, rounds: int = 1000) -> dict:
+def measure(predictions: Predictions, rounds: int = 1000) -> dict:
     """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces."""
     figures: dict = {
         "faces": len(predictions.table),

@@ -95,7 +95,10 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "IN/0.png"), "not a whole safetensors file"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "68"), "no head for 68 landmarks"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--format", "doc"), "unknown format 'doc'"),
-        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"), "'doc' is none of upright"),
+        (
+            ("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"),
+            "unknown frame of coordinates 'doc'; known: upright, original",
+        ),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "64", "--chip-format", "gif"), ".png or .jpg"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "9999"), "8 to 4096 pixels"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),

@@ -7,8 +7,9 @@ import PIL.Image
 import pytest
 import torch
 
-from landmarks import Annotator, Faces, read_results
-from landmarks.batch.run import annotate, drawing_path
+from landmarks import Annotator, Faces, RunOptions, read_results
+from landmarks.batch.run import annotate
+from landmarks.batch.writers.drawings import drawing_path
 from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
@@ -30,6 +31,9 @@ class Halves:
         if width < 2 * height:
             return Detections(np.zeros((0, 4)), np.zeros(0))
         return Detections(np.array([[0, 0, width / 2, height], [width / 2, 0, width, height]]), np.array([0.9, 0.8]))
+
+    def settings(self) -> dict:
+        return {}
 
 
 @pytest.fixture
@@ -145,7 +149,7 @@ def test_stream_does_not_read_ahead_without_end(annotator, folder):
 @pytest.mark.parametrize("formats", [("csv",), ("jsonl",), ("csv", "jsonl")])
 def test_run_writes_what_the_annotator_found(annotator, folder, tmp_path, formats):
     out = tmp_path / "out"
-    summary = annotate(annotator, find([folder]), out, formats, drawings=True)
+    summary = annotate(annotator, find([folder]), out, RunOptions(formats, drawings=True))
     assert summary.statuses == {"ok": 4, "no_face": 1, "unreadable": 2} and summary.faces == 8 and summary.failed == 2
     frame = read_results(out)
     assert frame["image"].tolist() == [f"pair{i}.png" for i in range(4) for _ in "ab"]
@@ -180,7 +184,7 @@ def test_a_stopped_run_leaves_no_results_that_look_whole(annotator, folder, tmp_
 
 
 def test_formats_hold_the_same(annotator, folder, tmp_path):
-    annotate(annotator, find([folder]), tmp_path / "out", ("csv", "jsonl"))
+    annotate(annotator, find([folder]), tmp_path / "out", RunOptions(("csv", "jsonl")))
     from_csv = read_results(tmp_path / "out")
     (tmp_path / "out" / "faces.csv").unlink()
     from_jsonl = read_results(tmp_path / "out")
@@ -189,7 +193,7 @@ def test_formats_hold_the_same(annotator, folder, tmp_path):
 
 
 def test_jsonl_has_a_line_for_every_image(annotator, folder, tmp_path):
-    annotate(annotator, find([folder]), tmp_path / "out", ("jsonl",))
+    annotate(annotator, find([folder]), tmp_path / "out", RunOptions(("jsonl",)))
     lines = [json.loads(line) for line in (tmp_path / "out" / "faces.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines].count("unreadable") == 2 and len(lines) == 7
     assert set(lines[2]["faces"][0]["points"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
@@ -203,7 +207,7 @@ def test_a_drawing_that_cannot_be_written_costs_only_itself(small_weights, tmp_p
     write_png(tmp_path / "in" / "zz.png", face)
     annotator = Annotator(small_weights, detector="whole-image", device="cpu")
     with pytest.warns(UserWarning, match="no drawing") as caught:
-        summary = annotate(annotator, find([tmp_path / "in"]), tmp_path / "out", drawings=True)
+        summary = annotate(annotator, find([tmp_path / "in"]), tmp_path / "out", RunOptions(drawings=True))
     assert len(caught) == 2 and summary.statuses == {"ok": 3}
     assert [path.name for path in (tmp_path / "out" / "drawings").iterdir()] == ["zz.png.jpg"]
 

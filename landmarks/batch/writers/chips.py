@@ -6,7 +6,7 @@ import errno
 import warnings
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
@@ -64,6 +64,14 @@ def extract_chips(image: np.ndarray, faces: Faces, size: int) -> list[np.ndarray
     return [extract_crop(image, matrix, size) if np.isfinite(matrix).all() else None for matrix in matrices]
 
 
+def check_chips(size: int, suffix: str) -> None:
+    """Raises ValueError for chips that cannot be written."""
+    if not 8 <= size <= 4096:
+        raise ValueError(f"chips must have 8 to 4096 pixels a side, not {size}")
+    if suffix not in (".png", ".jpg"):
+        raise ValueError(f"chips are .png or .jpg, not {suffix!r}")
+
+
 @dataclass(frozen=True)
 class Chips:
     """Writes chips into a folder, as IMAGE.FACE.png in the image's folders; each appears whole or not at all."""
@@ -73,11 +81,13 @@ class Chips:
     suffix: str = ".png"
     """`.png` or `.jpg`."""
 
+    name: ClassVar[str] = "chips"
+
     def __post_init__(self) -> None:
-        if not 8 <= self.size <= 4096:
-            raise ValueError(f"chips must have 8 to 4096 pixels a side, not {self.size}")
-        if self.suffix not in (".png", ".jpg"):
-            raise ValueError(f"chips are .png or .jpg, not {self.suffix!r}")
+        check_chips(self.size, self.suffix)
+
+    def settings(self) -> dict[str, Any]:
+        return {"size": self.size, "suffix": self.suffix}
 
     def write(self, record: Record) -> None:
         """Write the chips of a record that has pixels. A chip that cannot be written costs a warning, not the run.

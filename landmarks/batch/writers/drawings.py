@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import errno
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
 import cv2
 
@@ -31,6 +32,10 @@ class Drawings:
 
     folder: Path
     style: Style = field(default_factory=Style)
+    name: ClassVar[str] = "drawings"
+
+    def settings(self) -> dict[str, Any]:
+        return asdict(self.style)
 
     def write(self, record: Record) -> None:
         """Draw a record that has pixels. A drawing that cannot be written costs a warning, not the run: a name may be
