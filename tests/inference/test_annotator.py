@@ -16,6 +16,7 @@ from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.models.store import load_model
 from landmarks.sources.find import find
 from tests.helpers.faces import draw_face, write_png
+from tests.sources.test_video import make_video
 
 ATTRIBUTES = ("pose", "smile", "glasses", "gender")
 
@@ -113,6 +114,59 @@ def test_stream_gives_a_record_an_image_in_order(annotator, folder):
     assert [len(record.faces) for record in records] == [2, 0, 0, 0, 2, 0]
     assert [record.image.rsplit("/")[-1] for record in records] == names
     assert all(record.reason for record in records if record.status in ("unreadable", "missing"))
+
+
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16", "1", "CMYK"])
+def test_a_picture_of_pillow_is_taken_as_its_file(annotator, folder, tmp_path, mode):
+    with PIL.Image.open(folder / "pair0.png") as opened:
+        grey = np.asarray(opened.convert("L"), np.uint16)
+        picture = PIL.Image.fromarray(grey * 257) if mode == "I;16" else opened.convert(mode)
+    assert picture.mode == mode
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    picture.save(path)
+    assert np.array_equal(annotator(picture).points, annotator(path).points)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_a_picture_of_pillow_is_turned_upright(annotator, folder, tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with PIL.Image.open(folder / "pair0.png") as picture:
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        picture.rotate(90, expand=True).save(path, exif=exif, quality=95)
+    expected = annotator(path)
+    with PIL.Image.open(path) as picture:
+        faces = annotator(picture)
+    assert len(faces) == 2 and np.allclose(faces.points, expected.points, atol=0.5)
+
+
+def test_a_bad_picture_of_pillow_is_an_image_error(small_weights, tmp_path):
+    small = Annotator(small_weights, detector=Halves(), device="cpu", max_pixels=99)
+    with pytest.raises(ImageError, match=r"above the cap of 99"):
+        small(PIL.Image.new("RGB", (10, 10)))
+    write_png(tmp_path / "a.png", draw_face(0)[0])
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:999])
+    with PIL.Image.open(tmp_path / "a.png") as broken, pytest.raises(ImageError, match="damaged"):
+        Annotator(small_weights, detector=Halves(), device="cpu")(broken)
+
+
+def test_a_source_is_one_source_and_not_its_letters(annotator, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "clip.mp4", frames=3)
+    frames = ["clip.mp4/000000", "clip.mp4/000001", "clip.mp4/000002"]
+    for source in ("clip.mp4", tmp_path / "clip.mp4", find("clip.mp4")[0]):
+        assert [record.image for record in annotator.stream(source)] == frames
+    names = [f"pair{i}.png" for i in range(4)]
+    assert [record.image for record in annotator.stream("in/pair*.png")] == names
+    assert [record.image for record in annotator.stream(folder)] == sorted(["empty.jpg", "one.png", "text.jpg", *names])
+    several = annotator.stream(
+        ["in/pair3.png", folder / "pair0.png", "clip.mp4", *find(folder / "one.png"), "in/pair1*"]
+    )
+    assert [record.image for record in several] == [
+        "in/pair3.png", (folder / "pair0.png").as_posix(), *frames, "one.png", "in/pair1.png",
+    ]  # fmt: skip
+    with pytest.raises(LandmarksError, match="matches no image files"):
+        list(annotator.stream("none*.png"))
 
 
 def test_stream_looks_into_archives(annotator, folder, tmp_path):
