@@ -16,7 +16,9 @@ from landmarks.sources.source import Container, Source
 TASK_IMAGES = 8
 """Images that are given to a worker at once."""
 TASK_BYTES = 32 << 20
-"""A group ends earlier when what must be sent along (frames, members of archives) is larger than this."""
+"""A group ends earlier rather than have more than this of frames and members of archives; one may be larger alone."""
+MEMORY_IN_FLIGHT = 256 << 20
+"""Bytes of frames and members of archives that all processes of a run have room for at once, or one that is larger."""
 
 
 @dataclass(frozen=True)
@@ -112,6 +114,9 @@ class Plan:
             name = digest(source.name)
             if not self.shard.holds(name):
                 continue
+            if names and weight + source.weight > TASK_BYTES:
+                yield Task(place, tuple(names), group, len(names) - len(group), changed)
+                place, names, group, weight, changed = place + 1, [], [], 0, 0
             names.append(name)
             weight += source.weight
             at = self.index.find(name)
@@ -120,7 +125,7 @@ class Plan:
             if is_new or is_changed:
                 group.append(source.hold(self.limit))
                 changed += is_changed
-            if len(names) == TASK_IMAGES or weight >= TASK_BYTES:
+            if len(names) == TASK_IMAGES:
                 yield Task(place, tuple(names), group, len(names) - len(group), changed)
                 place, names, group, weight, changed = place + 1, [], [], 0, 0
         if names:

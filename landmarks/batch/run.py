@@ -18,7 +18,7 @@ from typing import TYPE_CHECKING
 from landmarks.batch.engines.base import LOCAL, create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
-from landmarks.batch.plan import TASK_IMAGES, Order, Plan, Shard
+from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan, Shard
 from landmarks.batch.worker import ImageWriter, Recipe
 from landmarks.batch.writers.drawings import UNFINISHED, Drawings, drawing_path
 from landmarks.clock import Clock
@@ -143,7 +143,7 @@ def annotate(
             summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares)
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
-                {"engine": engine, "workers": running.size, **this_time},
+                {"engine": engine, "workers": running.size, "memory_in_flight": MEMORY_IN_FLIGHT, **this_time},
                 {"images": summary.images, "statuses": summary.statuses, "faces": faces},
             )
     except OSError as error:

@@ -55,10 +55,10 @@ class RemoteArchive(Archive):
     def stamp(self) -> str:
         return _stamp(str(self.path))
 
-    def open(self) -> IO[bytes]:
+    def open(self, ahead: int = 1 << 22) -> IO[bytes]:
         try:
             system, path = _open_system(str(self.path))
-            return system.open(path, "rb", block_size=1 << 22)
+            return system.open(path, "rb", block_size=min(ahead, 1 << 22))
         except OSError:
             raise
         except Exception as error:  # As above.

@@ -32,8 +32,15 @@ class Source:
 
     @property
     def weight(self) -> int:
-        """Bytes that travel along when it is handed to another process."""
+        """Bytes of its content that a run must have room for, as far as they are known beforehand."""
         return 0
+
+    def size_now(self) -> int:
+        """Bytes of its content as far as that can be told at once; 0 if it cannot."""
+        try:
+            return self.weight or os.stat(self.path).st_size
+        except (OSError, ValueError):
+            return 0
 
     def stamp(self) -> str:
         """What differs when the file was changed; empty if it is not there."""
@@ -53,7 +60,7 @@ class Container(Source, ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Source]:
-        """Its images, each to be loaded or held before the next one is asked for.
+        """Its images. Some must be loaded or held before the next one is asked for; `hold` knows which.
 
         What is wrong with the file itself is a source, too, under the file's own name: one that cannot be loaded.
         """
@@ -61,7 +68,7 @@ class Container(Source, ABC):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part(Source):
-    """An image inside a sequence; can be loaded only until the next one is asked for."""
+    """An image inside a container; some can be loaded only until the next one is asked for."""
 
     size: int
     """Bytes of its content, as far as the file says so."""
