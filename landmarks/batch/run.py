@@ -27,6 +27,7 @@ from landmarks.errors import LandmarksError
 from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.record import FAILED, Record
+from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 
 if TYPE_CHECKING:
@@ -94,11 +95,12 @@ def annotate(
     belongs to, empty to start one here; timeout: seconds an image may take, where there are workers; report: is given
     each record when it is done, in no order; progress: how many images are done, and of how many, if known.
 
-    Raises LandmarksError if `out` cannot be written, if another run is writing there or the earlier one had other
-    settings, or if the annotator cannot be made; ValueError for unknown formats.
+    Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
+    earlier one had other settings, or if the annotator cannot be made; ValueError for unknown formats.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers = [*([Drawings(out / "drawings", style)] if drawings else []), *beside]
+    refuse_own_folder(sources, out)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
     if total is not None:
         workers = min(workers, -(-total // TASK_IMAGES)) or min(workers, 1)
