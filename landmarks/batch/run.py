@@ -15,6 +15,7 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
+from landmarks.batch.box_report import BoxReport, with_boxes
 from landmarks.batch.engines.base import LOCAL, create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
@@ -52,6 +53,11 @@ class Summary:
     stages: dict[str, float] = field(default_factory=dict)
     """Share of the working time of all processes by stage: read, decode, detect, locate (crops and network), draw,
     write (journal and results)."""
+
+    boxes_unused: int = 0
+    """Names in the file of boxes that no image of the run has; they are listed in `boxes_unmatched.csv`."""
+    images_without_boxes: int = 0
+    """Images that the file of boxes does not name; likewise."""
 
     @property
     def images(self) -> int:
@@ -101,6 +107,7 @@ def annotate(
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers = [*([Drawings(out / "drawings", style)] if drawings else []), *beside]
     refuse_own_folder(sources, out)
+    annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
     if total is not None:
         workers = min(workers, -(-total // TASK_IMAGES)) or min(workers, 1)
@@ -132,17 +139,21 @@ def annotate(
                 progress(order.skipped + finished, total)
             statuses: Counter[str] = Counter()
             faces = 0
+            matched = BoxReport(boxes, sources, all_members=shard.count == 1) if boxes else None
             with clock("write"):
                 journal.sync()
                 for record in journal.records(order.names(), journal.index()):
                     results.write(record)
                     statuses[record.status] += 1
                     faces += len(record.faces)
+                    if matched:
+                        matched.see(record)
                 results.close()
+                unused, without = matched.write(out) if matched else (0, 0)
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares)
+            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without)
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
                 {"engine": engine, "workers": running.size, "memory_in_flight": MEMORY_IN_FLIGHT, **this_time},

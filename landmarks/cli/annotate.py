@@ -134,6 +134,11 @@ def annotate(
             + (f", {summary.changed} changed since and done again" if summary.changed else "")
             + f", {summary.done / max(summary.seconds, 1e-9):.1f} images/s -> {out}",
         )
+        if summary.boxes_unused or summary.images_without_boxes:
+            errors.print(
+                f"boxes: {summary.boxes_unused} names in {boxes} belong to no image, "
+                f"{summary.images_without_boxes} images have no row there; see {out / 'boxes_unmatched.csv'}"
+            )
         shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
         errors.print(f"time: {shares}")
     if summary.failed:
