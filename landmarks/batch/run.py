@@ -19,6 +19,7 @@ from landmarks.batch.box_report import BoxReport, with_boxes
 from landmarks.batch.engines.base import LOCAL, create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
+from landmarks.batch.outage import Outage
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan, Shard
 from landmarks.batch.worker import ImageWriter, Recipe
 from landmarks.batch.writers.drawings import UNFINISHED, Drawings, drawing_path
@@ -126,7 +127,7 @@ def annotate(
             order = Order()
             for stale in (out / "drawings").glob(UNFINISHED):
                 stale.unlink()
-            finished = 0
+            finished, outage = 0, Outage()
             for done in running.run(plan, sources, order):
                 with clock("write"):
                     journal.append(done.records, done.stamps)
@@ -136,6 +137,7 @@ def annotate(
                 finished += len(done.records)
                 for record in done.records:
                     report(record)
+                    outage.see(record)
                 progress(order.skipped + finished, total)
             statuses: Counter[str] = Counter()
             faces = 0

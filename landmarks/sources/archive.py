@@ -14,9 +14,11 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
+from landmarks.record import UNREACHABLE, UNREADABLE
 from landmarks.sources.member import MAX_EXPANSION, MIN_BOMB, SMALL, SPARSE, Member, Passing, expanding
 from landmarks.sources.names import harmless, is_image, natural
-from landmarks.sources.source import Container, Source, failure
+from landmarks.sources.source import UNKNOWN, Container, Source, failure
+from landmarks.sources.trouble import behind
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
@@ -62,7 +64,12 @@ class Archive(Container):
                 yield failure(self, mark, "this archive holds no image files")
         except Exception as error:  # Python's readers raise anything at all on broken archives.
             where = f"this archive cannot be read any further after {len(names)} images" if names else "not an archive"
-            yield failure(self, mark, f"{where} ({getattr(error, 'strerror', None) or error or type(error).__name__})")
+            remote = behind(error)
+            error, status = (remote, remote.status) if remote else (error, UNREADABLE)
+            mark = UNKNOWN if status == UNREACHABLE else mark
+            yield failure(
+                self, mark, f"{where} ({getattr(error, 'strerror', None) or error or type(error).__name__})", status
+            )
 
 
 Found = tuple[str, int, "zipfile.ZipInfo | int", "IO[bytes] | None"]

@@ -21,6 +21,7 @@ from typing import IO, Any, Protocol
 from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.sources.source import Content, Part, Source
+from landmarks.sources.trouble import behind
 
 MAX_EXPANSION = 100
 """What expands to more than so many times its size, plus MIN_BOMB bytes, is a bomb."""
@@ -104,7 +105,8 @@ def _checked(member: Part, limit: int, read: Callable[[], bytes]) -> bytes:
         raise
     except Exception as error:  # Python's readers raise anything at all on broken or encrypted archives.
         reason = f"it cannot be read from its archive ({error or type(error).__name__})"
-        raise ImageError(member.name, "unreadable", reason) from error
+        remote = behind(error)
+        raise ImageError(member.name, remote.status if remote else "unreadable", reason) from error
     if len(data) < member.size:
         raise ImageError(member.name, "unreadable", "its archive ends before it does")
     return data

@@ -12,6 +12,10 @@ import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.record import UNREACHABLE
+
+UNKNOWN = "?"
+"""Stamp of a file whose server did not answer: it differs from every real one."""
 
 Content = bytes | np.ndarray
 """The bytes of an image file, or a frame: (H, W, 3) uint8 RGB."""
@@ -49,6 +53,10 @@ class Source:
     def load(self, limit: int) -> Content:
         """Its content, of at most `limit` bytes. Raises ImageError."""
         return images.read_bytes(self.path, limit)
+
+    def take(self, limit: int) -> tuple[str, Content]:
+        """Its stamp, from before it was read, and its content. Raises ImageError."""
+        return self.stamp(), self.load(limit)
 
     def hold(self, limit: int) -> Source:
         """The same in a form that another process can load, whatever is read here meanwhile."""
@@ -105,13 +113,13 @@ def held(source: Source, limit: int) -> Held:
     """A source with its content, of at most `limit` bytes, or the reason why there is none."""
     if isinstance(source, Held):
         return source
-    mark = source.stamp()  # First: if it is changed while it is read, its stamp will be found to differ.
     content: Content | ImageError
     try:
-        content = source.load(limit)
+        mark, content = source.take(limit)
     except ImageError as error:
-        content = error
+        mark, content = UNKNOWN if error.status == UNREACHABLE else source.stamp(), error
     except MemoryError:
+        mark = source.stamp()
         content = ImageError(source.name, "too_large", "there is not enough memory to read it")
     return Held(source.path, source.name, source.frame, source.time, size=source.weight, mark=mark, content=content)
 
