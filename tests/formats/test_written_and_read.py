@@ -23,7 +23,7 @@ from landmarks.formats import (
 )
 from landmarks.formats.doubts import doubts
 from landmarks.formats.text import csv_text, from_csv_text, safe_path
-from landmarks.inference.annotator import Record
+from landmarks.record import Record
 from landmarks.schemes import ATTRIBUTES, scheme_of_size
 
 WIDTH, HEIGHT = 640, 480
