@@ -10,7 +10,7 @@ from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.create import create_detector
 from landmarks.evaluation.measures import measure, predict_dataset
 from landmarks.inference.backend import load_backend
-from landmarks.inference.locate import PASSES
+from landmarks.inference.config import PASSES
 
 
 def evaluate(

@@ -18,7 +18,8 @@ from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
-from landmarks.inference.locate import PASSES, locate
+from landmarks.inference.config import PASSES
+from landmarks.inference.locate import locate
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 

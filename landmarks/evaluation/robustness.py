@@ -22,7 +22,8 @@ from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend, load_backend
-from landmarks.inference.locate import PASSES, Located, locate
+from landmarks.inference.config import PASSES
+from landmarks.inference.locate import Located, locate
 from landmarks.schemes import SCHEMES
 
 THRESHOLD = 0.1

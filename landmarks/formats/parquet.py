@@ -79,7 +79,7 @@ class _Shards:
         self.stream = open(self.folder.file(f"part-{self.number:05}.parquet"), "wb")  # noqa: SIM115
         self.writer, self.rows = ParquetWriter(self.stream, self.schema, compression="zstd"), 0
 
-    def write(self, columns: dict[str, np.ndarray] | dict[str, list]) -> None:
+    def write(self, columns: dict[str, np.ndarray] | dict[str, list[Any]]) -> None:
         import pyarrow
 
         if self.rows >= SHARD_ROWS:

@@ -175,7 +175,7 @@ class Annotator:
         for (record, _, _), found in zip(waiting, faces):
             yield replace(record, faces=found)
 
-    def _faces(self, pictures: list, boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
+    def _faces(self, pictures: list[Any], boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):
