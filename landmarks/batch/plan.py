@@ -11,12 +11,15 @@ import numpy as np
 from landmarks.batch.journal import Index, digest
 from landmarks.batch.worker import Images
 from landmarks.sources.find import expand
-from landmarks.sources.source import Container, Source
+from landmarks.sources.source import UNKNOWN, Container, Source
+from landmarks.sources.stamps import with_stamps
 
 TASK_IMAGES = 8
 """Images that are given to a worker at once."""
 TASK_BYTES = 32 << 20
-"""A task ends earlier when what must be sent along (frames, members of archives) is larger than this."""
+"""A task ends earlier rather than have more than this of frames and members of archives; one may be larger alone."""
+MEMORY_IN_FLIGHT = 256 << 20
+"""Bytes of frames and members of archives that all processes of a run have room for at once, or one that is larger."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Plan:
         """The sources in pieces that can be looked at apart from each other; where they end depends on names alone."""
         number = 0
         few: list[Source] = []
-        for source in sources:
+        for source in with_stamps(sources, lambda source: self.index.find(digest(source.name)) is not None):
             if isinstance(source, Container):
                 for piece in ([few] if few else []) + [[source]]:
                     yield number, piece
@@ -112,19 +115,28 @@ class Plan:
             name = digest(source.name)
             if not self.shard.holds(name):
                 continue
+            if names and weight + source.weight > TASK_BYTES:
+                yield Task(place, tuple(names), images, len(names) - len(images), changed)
+                place, names, images, weight, changed = place + 1, [], [], 0, 0
             names.append(name)
             weight += source.weight
             at = self.index.find(name)
             is_new = at is None or (self.retry_failed and bool(self.index.failed[at]))
-            is_changed = not is_new and int(self.index.stamps[at]) != digest(source.stamp())
-            if is_new or is_changed:
+            is_again = not is_new and int(self.index.stamps[at]) == digest(UNKNOWN)
+            is_changed = not is_new and not is_again and _differs(int(self.index.stamps[at]), source.stamp())
+            if is_new or is_again or is_changed:
                 images.append(source.hold(self.limit))
                 changed += is_changed
-            if len(names) == TASK_IMAGES or weight >= TASK_BYTES:
+            if len(names) == TASK_IMAGES:
                 yield Task(place, tuple(names), images, len(names) - len(images), changed)
                 place, names, images, weight, changed = place + 1, [], [], 0, 0
         if names:
             yield Task(place, tuple(names), images, len(names) - len(images), changed)
+
+
+def _differs(digest_before: int, stamp: str) -> bool:
+    """Whether a file was changed; not if its server does not say."""
+    return stamp != UNKNOWN and digest(stamp) != digest_before
 
 
 class Order:

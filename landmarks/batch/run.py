@@ -16,11 +16,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING
 
 from landmarks.atomic import remove_scratch
+from landmarks.batch.box_report import BoxReport, with_boxes
 from landmarks.batch.engines.base import create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
 from landmarks.batch.options import LOCAL, Resume, RunOptions
-from landmarks.batch.plan import TASK_IMAGES, Order, Plan
+from landmarks.batch.outage import Outage
+from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan
 from landmarks.batch.processes import default_workers
 from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
@@ -32,6 +34,7 @@ from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.record import FAILED, Record
 from landmarks.sources.find import find
+from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 
 if TYPE_CHECKING:
@@ -54,6 +57,11 @@ class Summary:
     stages: dict[str, float] = field(default_factory=dict)
     """Share of the working time of all processes by stage: read, decode, detect, locate (crops and network), draw,
     write (journal and results)."""
+
+    boxes_unused: int = 0
+    """Names in the file of boxes that no image of the run has; they are listed in `boxes_unmatched.csv`."""
+    images_without_boxes: int = 0
+    """Images that the file of boxes does not name; likewise."""
 
     @property
     def images(self) -> int:
@@ -83,11 +91,13 @@ def annotate(
     happen in this process; report: is given each record when it is done, in no order; progress: how many images are
     done, and of how many, if known.
 
-    Raises LandmarksError if `out` cannot be written, if another run is writing there or the earlier one had other
-    settings, or if the annotator cannot be made; ValueError for what does not fit together.
+    Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
+    earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers = _writers(out, options)
+    refuse_own_folder(sources, out)
+    annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
     try:
         out.mkdir(parents=True, exist_ok=True)
@@ -104,7 +114,7 @@ def annotate(
             order = Order()
             for writer in writers:
                 remove_scratch(writer.folder)
-            finished = 0
+            finished, outage = 0, Outage()
             for done in engine.run(plan, sources, order):
                 with clock("write"):
                     journal.append(done.records, done.stamps)
@@ -114,23 +124,33 @@ def annotate(
                 finished += len(done.records)
                 for record in done.records:
                     report(record)
+                    outage.see(record)
                 progress(order.skipped + finished, total)
             statuses: Counter[str] = Counter()
             faces = 0
+            matched = BoxReport(boxes, sources, all_members=options.shard.count == 1) if boxes else None
             with clock("write"):
                 journal.sync()
                 for record in journal.records(order.names(), journal.index()):
                     results.write(record)
                     statuses[record.status] += 1
                     faces += len(record.faces)
+                    if matched:
+                        matched.see(record)
                 results.close()
+                unused, without = matched.write(out) if matched else (0, 0)
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares)
+            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without)
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
-                {"engine": options.engine, "workers": engine.size, **this_time},
+                {
+                    "engine": options.engine,
+                    "workers": engine.size,
+                    "memory_in_flight": MEMORY_IN_FLIGHT,
+                    **this_time,
+                },
                 {"images": summary.images, "statuses": summary.statuses, "faces": faces},
             )
     except OSError as error:

@@ -12,7 +12,6 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
@@ -23,10 +22,9 @@ from landmarks.errors import LandmarksError
 from landmarks.faces import Faces
 from landmarks.images import most_bytes
 from landmarks.record import Record
-from landmarks.sources.source import Source, held
+from landmarks.sources.ahead import read_ahead
+from landmarks.sources.source import Source
 
-READERS = 4
-"""Files that a worker reads at once, ahead of the one it decodes: that hides the delays of a network."""
 CRASHED = 70
 """Exit code of a worker that failed for a reason nobody thought of."""
 
@@ -126,17 +124,20 @@ class Worker:
         limit = most_bytes(self.facts.settings["max_pixels"])
         records, stamps = [], []
 
-        def read(pool: ThreadPoolExecutor) -> Iterator[Source]:
-            for reading in [pool.submit(held, source, limit) for source in images]:
+        def read() -> Iterator[Source]:
+            ahead = read_ahead(images, limit)
+            while True:
                 self._watch()
                 with clock("read"):
-                    source = reading.result()
+                    source = next(ahead, None)
+                if source is None:
+                    return
                 stamps.append(source.stamp())
                 yield source
 
-        with ThreadPoolExecutor(READERS) as pool, warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for record in self.annotator.stream(read(pool)):
+            for record in self.annotator.stream(read()):
                 self._watch()
                 with clock("draw"):
                     for writer in self.writers:

@@ -227,8 +227,14 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
         parts.append(f"{summary.changed} changed since and done again")
     if summary.done > 1:  # One image says nothing of the speed: the start takes most of the time.
         parts.append(f"{summary.done / max(summary.seconds, 1e-9):.1f} images/s")
+    lines = [f"{', '.join(parts)} -> {out}"]
+    if summary.boxes_unused or summary.images_without_boxes:
+        lines.append(
+            f"boxes: {counted(summary.boxes_unused, 'name')} without an image, "
+            f"{counted(summary.images_without_boxes, 'image')} without a row; see {out / 'boxes_unmatched.csv'}"
+        )
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-    return [f"{', '.join(parts)} -> {out}", f"time: {shares}"]
+    return [*lines, f"time: {shares}"]
 
 
 def _show_reason(record: Record) -> None:

@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -14,6 +15,7 @@ import pytest
 
 from landmarks import Annotator, AnnotatorConfig, RunOptions, read_results
 from landmarks.batch import processes
+from landmarks.batch.engines import local
 from landmarks.batch.plan import TASK_IMAGES, Shard
 from landmarks.batch.run import annotate
 from landmarks.detection.base import Detections
@@ -313,3 +315,15 @@ def test_default_workers(monkeypatch):
 def test_no_sources(tmp_path):
     assert annotate(Stub(), [], tmp_path / "out").images == 0
     assert rows(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tgz"])
+def test_memory_in_flight_has_a_budget(images, tmp_path, monkeypatch, suffix):
+    """With room for one member at a time the results are the same; run.json names the room."""
+    make(tmp_path / f"a{suffix}", {path.name: path.read_bytes() for path in (images / "in").rglob("*.png")})
+    sources = find([tmp_path / f"a{suffix}"])
+    annotate(Stub(), sources, tmp_path / "one", RunOptions(("csv", "jsonl")))
+    monkeypatch.setattr(local, "MEMORY_IN_FLIGHT", 1)
+    annotate(StubFactory(), sources, tmp_path / "two", RunOptions(("csv", "jsonl"), workers=2))
+    assert differing(tmp_path / "one", tmp_path / "two") == []
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["starts"][-1]["memory_in_flight"] == 256 << 20

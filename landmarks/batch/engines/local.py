@@ -11,7 +11,7 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from landmarks.batch.plan import Order, Plan
+from landmarks.batch.plan import MEMORY_IN_FLIGHT, Order, Plan
 from landmarks.batch.processes import prepare
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, Worker, run
 from landmarks.errors import LandmarksError
@@ -49,6 +49,11 @@ class _Assignment:
     images: Images
     deaths: list[int] = field(default_factory=list)
     """Exit codes of the workers that died of it."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it needs room for, as far as they are known."""
+        return sum(source.weight for source in self.images)
 
 
 @dataclass(eq=False)
@@ -138,7 +143,12 @@ class LocalEngine:
                     images = None if again else next(tasks, None)
                     if images is None and not again:
                         return
-                    one.give(_Assignment(images) if images is not None else again.popleft())
+                    assignment = _Assignment(images) if images is not None else again.popleft()
+                    in_flight = [given.weight for each in self._processes for given in each.assignments]
+                    if in_flight and sum(in_flight) + assignment.weight > MEMORY_IN_FLIGHT:
+                        again.appendleft(assignment)
+                        return
+                    one.give(assignment)
 
     def _listen(self) -> tuple[list[Done], list[_Assignment]]:
         """Wait for the workers: what they have done, and what they have left undone by dying."""
