@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
@@ -31,7 +31,7 @@ def train(
     """Train a network; an interrupted call with the same settings goes on where it stopped."""
     from landmarks.training.from_config import train_from_config
 
-    def report(row: dict) -> None:
+    def report(row: dict[str, Any]) -> None:
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
         output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
 

@@ -20,17 +20,13 @@ from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import Located, locate
 from landmarks.models.store import Model
-from landmarks.record import ERROR, FAILED, NO_FACE, OK, Record
+from landmarks.record import ERROR, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
-__all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record"]
-
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-
-
 RESULTS_VERSION = 1
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
@@ -179,7 +175,7 @@ class Annotator:
         for (record, _, _), found in zip(waiting, faces):
             yield replace(record, faces=found)
 
-    def _faces(self, pictures: list, boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
+    def _faces(self, pictures: list[Any], boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):

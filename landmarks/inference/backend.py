@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -48,7 +48,7 @@ class Backend(Protocol):
     """`torch` or `onnx`."""
     config: NetworkConfig
     calibration: Calibration
-    about: dict
+    about: dict[str, Any]
     sha256: str
     """Of the file it came from; empty if from none."""
     locator_sha256: str

@@ -50,7 +50,7 @@ class Stub:
         return {"salt": self.salt, "max_pixels": 10**6, "detector": {"name": "stub", "threshold": 0.5}}
 
     def stream(self, sources):
-        group = []
+        task = []
         for source in expand(sources):
             self.misbehave(source.name)
             with self.clock("detect"):
@@ -63,11 +63,11 @@ class Stub:
                     else images.from_array(content, source.name)
                 )
             except ImageError as error:
-                group.append((source, error, None))
+                task.append((source, error, None))
             else:
-                group.append((source, None, image))
-        seed = digest("".join(source.name for source, _, _ in group))
-        for source, error, image in group:
+                task.append((source, None, image))
+        seed = digest("".join(source.name for source, _, _ in task))
+        for source, error, image in task:
             if error:
                 yield Record(source.name, error.status, self.empty, error.reason)
             else:

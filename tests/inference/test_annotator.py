@@ -16,7 +16,7 @@ from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.models.store import load_model
 from landmarks.sources.find import find
 from tests.helpers.faces import draw_face, write_png
-from tests.sources.test_video import make_video
+from tests.helpers.videos import make_video
 
 ATTRIBUTES = ("pose", "smile", "glasses", "gender")
 
