@@ -72,7 +72,7 @@ def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(cluster, s
             os.kill(killed[0], signal.SIGKILL)
 
     summary = annotate(
-        recipe(seconds=0.05), sources, tmp_path / "ray", FORMATS, engine="ray", workers=2, report=kill_one
+        recipe(seconds=0.02), sources, tmp_path / "ray", FORMATS, engine="ray", workers=2, report=kill_one
     )
     assert killed and summary.images == summary.done == 150 + 22 + 20
     assert differing(tmp_path / "local", tmp_path / "ray") == []
