@@ -156,7 +156,11 @@ OVERFITTING = [
 
 @pytest.mark.parametrize("arm", OVERFITTING, ids=lambda arm: arm.name)
 def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
-    arm = dataclasses.replace(arm, epochs=250, batch_size=8, weight_decay=0.0, learning_rate=5e-3, precision="float32")
+    # The papers' small networks need longest, and only where they learn all the attributes beside the landmarks.
+    epochs = 250 if arm.network.startswith("tcdcn") and len(arm.tasks) > 2 else 100
+    arm = dataclasses.replace(
+        arm, epochs=epochs, batch_size=8, weight_decay=0.0, learning_rate=5e-3, precision="float32"
+    )
     training = dataclasses.replace(arm.training(0), average_decay=0.8)
     torch.manual_seed(0)
     network, objective = make_network(arm, training)

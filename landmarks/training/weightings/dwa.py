@@ -1,0 +1,31 @@
+"""Dynamic weight average."""
+
+from __future__ import annotations
+
+import math
+from collections.abc import Sequence
+
+from landmarks.training.history import losses_of
+from landmarks.training.weightings.base import Factors, Weighting
+
+
+class DynamicAverage(Weighting):
+    """Dynamic weight average (Liu et al., CVPR 2019): the less a task's training loss fell in the last epoch, the more
+    it counts. Factors are a softmax of the losses' ratios over the temperature, times the number of tasks; equal in the
+    first two epochs. A task that was not measured twice keeps its weight, and the others share theirs."""
+
+    TEMPERATURE = 2.0
+
+    def factors(self, history: Sequence[dict]) -> Factors:
+        weights = super().factors(history)
+        if len(history) < 2:
+            return weights
+        ratios = {}
+        for task in self.tasks:
+            before, last = losses_of(history[-2:], "train", task)
+            if before > 0 and math.isfinite(last / before):
+                ratios[task] = last / before
+        highest = max(ratios.values(), default=0.0)
+        powers = {task: math.exp((ratio - highest) / self.TEMPERATURE) for task, ratio in ratios.items()}
+        total = sum(powers.values())
+        return weights | {task: weights[task] * len(powers) * power / total for task, power in powers.items()}
