@@ -9,6 +9,7 @@ import random
 import resource
 import struct
 import zlib
+from dataclasses import replace
 
 import cv2
 import numpy as np
@@ -19,6 +20,7 @@ from PIL import ImageCms
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.images import decoding, pillow
 
 # The test runner drops the filter that images.py sets.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
@@ -268,8 +270,8 @@ def test_a_bomb_in_what_is_no_picture(kind, head):
 
 
 def test_avif_where_it_cannot_be_read(monkeypatch):
-    formats = [(name, sign, None if name == "AVIF" else reader) for name, sign, reader in images._FORMATS]
-    monkeypatch.setattr(images, "_FORMATS", formats)
+    formats = [replace(one, reader=None) if one.name == "AVIF" else one for one in decoding.FORMATS]
+    monkeypatch.setattr(decoding, "FORMATS", formats)
     with pytest.raises(ImageError, match="AVIF files cannot be read; convert it to JPEG or PNG"):
         images.decode(b"\0\0\0\x1cftypavif\0\0\0\0avifmif1" + b"\0" * 99, "a")
 
@@ -290,8 +292,8 @@ def test_avif_where_it_cannot_be_read(monkeypatch):
         (png_header(2**31 - 1, 2**31 - 1), "too_large", "raise max_pixels"),
         (png_header(9, 9), "unreadable", "PNG"),
         (b"P6 60000 60000 255\n", "too_large", "raise max_pixels"),
-        (encode(flat("F", 0.5), format="TIFF"), "unreadable", "floating-point"),
-        (encode(flat("I", -5), format="TIFF"), "unreadable", "32-bit"),
+        (encode(flat("F", 1e6), format="TIFF"), "unreadable", "floating-point"),
+        (encode(flat("I", -5), format="TIFF"), "unreadable", "negative"),
     ],
 )
 def test_what_is_refused_and_why(data, status, words):
@@ -422,7 +424,7 @@ def test_too_little_memory_is_too_large(monkeypatch):
     def fail(*_):
         raise MemoryError
 
-    monkeypatch.setattr(images, "_decode_other", fail)
+    monkeypatch.setattr(pillow, "_to_rgb", fail)
     assert status_of(encode(scene(), format="PNG")) == "too_large"
 
 

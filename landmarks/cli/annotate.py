@@ -77,6 +77,9 @@ def annotate(
     max_pixels: Annotated[
         int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
     ] = 100_000_000,
+    accept_damaged: Annotated[
+        bool, typer.Option("--accept-damaged", help="Take what can be decoded of damaged images, and say so.")
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
 ) -> None:
     """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
@@ -103,7 +106,7 @@ def annotate(
             "weights": weights, "detector": source, "scheme": scheme, "device": device,
             "tasks": None if tasks is None else names(tasks, None, "task"),
             "batch_size": batch_size, "max_pixels": max_pixels, "backend": backend,
-            "max_faces": max_faces, "min_face_size": min_face_size,
+            "max_faces": max_faces, "min_face_size": min_face_size, "accept_damaged": accept_damaged,
         }
     )  # fmt: skip
     if workers is None:

@@ -35,7 +35,8 @@ class Annotator:
     a CSV file of boxes, or any Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network
     has if None; device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a
     network call; max_faces: only the largest of an image; min_face_size: boxes whose size (root of the area, pixels)
-    is below are passed over; backend: `torch` or `onnx`, None for what the weights call for, see `load_backend`.
+    is below are passed over; backend: `torch` or `onnx`, None for what the weights call for, see `load_backend`;
+    accept_damaged: take what can be decoded of damaged images, and say so in the record's reason.
 
     Raises WeightsError or DetectorError if the parts are not there or do not fit, LandmarksError if the extra `onnx`
     is needed and missing.
@@ -54,6 +55,7 @@ class Annotator:
         max_faces: int | None = None,
         min_face_size: float = 0.0,
         backend: str | None = None,
+        accept_damaged: bool = False,
     ) -> None:
         if passes < 1 or batch_size < 1 or (max_faces is not None and max_faces < 1):
             raise ValueError("passes, batch_size and max_faces must be at least 1")
@@ -75,6 +77,7 @@ class Annotator:
         self.calibration = self.backend.calibration
         self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
         self.max_faces, self.min_face_size = max_faces, min_face_size
+        self.accept_damaged = accept_damaged
         self.nothing = Faces.empty(self.scheme, self.attributes, self.calibrated)
         """What it gives for an image without faces; its fields are those of every result."""
         self.clock = Clock()
@@ -95,6 +98,7 @@ class Annotator:
             "max_pixels": self.max_pixels,
             "max_faces": self.max_faces,
             "min_face_size": self.min_face_size,
+            "accept_damaged": self.accept_damaged,
         }
 
     def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
@@ -102,9 +106,9 @@ class Annotator:
         if isinstance(image, np.ndarray):
             loaded = images.from_array(image, "array")
         elif isinstance(image, bytes):
-            loaded = images.decode(image, "bytes", self.max_pixels)
+            loaded = images.decode(image, "bytes", self.max_pixels, self.accept_damaged)
         else:
-            loaded = images.read(image, self.max_pixels)
+            loaded = images.read(image, self.max_pixels, self.accept_damaged)
         name = str(image) if isinstance(image, (str, Path)) else ""
         found = self.detector(loaded.pixels, name).select(self.max_faces, self.min_face_size)
         return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
@@ -143,10 +147,7 @@ class Annotator:
             with self.clock("read"):
                 content = source.load(images.most_bytes(self.max_pixels))
             with self.clock("decode"):
-                if isinstance(content, bytes):
-                    image = images.decode(content, source.name, self.max_pixels)
-                else:
-                    image = images.from_array(content, source.name)
+                image = images.take(content, source.name, self.max_pixels, self.accept_damaged)
             with self.clock("detect"):
                 found = self.detector(image.pixels, source.name).select(self.max_faces, self.min_face_size)
         except ImageError as error:

@@ -23,6 +23,7 @@ from landmarks.formats import (
 )
 from landmarks.formats.doubts import doubts
 from landmarks.formats.text import csv_text, from_csv_text, safe_path
+from landmarks.images.image import turn
 from landmarks.inference.annotator import Record
 from landmarks.schemes import ATTRIBUTES, scheme_of_size
 
@@ -373,7 +374,7 @@ def test_original_coordinates_point_at_the_stored_pixel():
         width, height = images.Image(turned, orientation).stored_size
         pixels = np.zeros((height, width, 3), np.uint8)
         pixels[int(stored[1]), int(stored[0])] = 255
-        assert images._turn(pixels, orientation)[30, 70, 0] == 255
+        assert turn(pixels, orientation)[30, 70, 0] == 255
 
 
 # Review
