@@ -26,7 +26,7 @@ _FRAMES = {0xC0: False, 0xC1: False, 0xC2: True, 0xC9: False, 0xCA: True}
 
 
 def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
-    """Decode the first picture of a JPEG file that Pillow has opened. Raises ValueError if there is nothing to be had."""
+    """Decode the first picture of a file that Pillow has opened. Raises ValueError if there is nothing to be had."""
     if picture.mode not in ("L", "RGB", "CMYK"):
         return pillow.decode(data, picture)
     colours = "CMYK" if picture.mode == "CMYK" else "RGB"
@@ -50,9 +50,9 @@ def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
 
 
 def _second_look(data: bytes, colours: str, warning: str) -> tuple[np.ndarray, tuple[str, ...], str]:
-    """What there is of a file with a warning: samples (H, W, 3 or 4); notes; damage. Raises ValueError if nothing is."""
+    """Of a file with a warning: samples (H, W, 3 or 4); notes; damage. Raises ValueError if there are no samples."""
     bare, complete = _bare(data)
-    note = f"passed over an oddity ({_sentence(warning)})" if complete else "the file lacks its end; its picture is whole"
+    note = f"passed over an oddity ({_sentence(warning)})" if complete else "the file lacks its end"
     try:
         return simplejpeg.decode_jpeg(bare, colours), (note,), ""
     except ValueError as error:

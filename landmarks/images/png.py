@@ -22,6 +22,8 @@ _TEXTS = {b"tEXt": b"Raw profile type", b"zTXt": b"Raw profile type", b"iTXt": b
 """How texts begin that may hold the orientation."""
 MAX_TEXT = 1 << 20
 """Bytes of such a text, unpacked, above which it is passed over; photographs have a few thousand."""
+MAX_TEXTS = 16
+"""Of such texts; photographs have three at most."""
 _CUT = "its end is missing"
 
 
@@ -29,7 +31,7 @@ def prepare(data: bytes) -> Prepared:
     """The chunks that matter, with right checksums; what was passed over; what is wrong with the picture's own."""
     chunks: list[tuple[bytes, bytes]] = []
     notes: dict[str, None] = {}  # Each once, in order.
-    damage, gap, ended = "", False, False
+    damage, gap, ended, texts = "", False, False, 0
     for kind, content, fault in _chunks(data):
         if ended := kind == b"IEND":
             break
@@ -41,19 +43,20 @@ def prepare(data: bytes) -> Prepared:
                 damage = damage or f"{fault}, in the chunk {name}"
         elif fault:
             notes[f"passed over the chunk {name}, which is no picture data ({fault})"] = None
-            gap = bool(chunks) and chunks[-1][0] == b"IDAT"  # If more picture data follow, it may have been some, too.
+            gap = gap or (bool(chunks) and chunks[-1][0] == b"IDAT")  # It may have been some, too.
             continue
         elif kind in _TEXTS:
             if not content.startswith(_TEXTS[kind]):
                 continue
-            if _is_long(content):
-                notes[f"passed over a text of more than {MAX_TEXT >> 20} MiB"] = None
+            texts += 1
+            if texts > MAX_TEXTS or _is_long(kind, content):
+                notes["passed over texts of unusual size or number"] = None
                 continue
         elif kind not in _MORE:
             continue
         chunks.append((kind, content))
     if not ended:
-        notes["the file lacks its end; its picture is whole"] = None
+        notes["the file lacks its end"] = None
     if data[12:16] == b"CgBI":  # Apple leaves out the head of the compressed data.
         first = next((at for at, (kind, _) in enumerate(chunks) if kind == b"IDAT"), None)
         if first is not None:
@@ -97,12 +100,15 @@ def _packed(kind: bytes, content: bytes) -> bytes:
     return struct.pack(">I", len(content)) + kind + content + struct.pack(">I", zlib.crc32(content, zlib.crc32(kind)))
 
 
-def _is_long(content: bytes) -> bool:
+def _is_long(kind: bytes, content: bytes) -> bool:
     """Whether a text has more than MAX_TEXT bytes; no more of it is unpacked to find out."""
-    if len(content) > MAX_TEXT:
+    _, _, text = content.partition(b"\0")  # After its name.
+    packed, text = kind == b"zTXt" or text[:1] == b"\1", text[1:]
+    if kind == b"iTXt":  # After the method, language, and name in that language.
+        text = text[1:].split(b"\0", 2)[-1]
+    if len(text) > MAX_TEXT:
         return True
-    start = content.find(b"\x78")  # Where a compressed text begins, if it is one.
     try:
-        return start >= 0 and len(zlib.decompressobj().decompress(content[start:], MAX_TEXT + 1)) > MAX_TEXT
+        return packed and len(zlib.decompressobj().decompress(text, MAX_TEXT + 1)) > MAX_TEXT
     except zlib.error:
         return False

@@ -20,7 +20,7 @@ def to_8_bits(samples: np.ndarray, bits: int) -> tuple[np.ndarray, str]:
             raise ValueError("floating-point samples above 65,535 have no known range; save it with 8 or 16 bits")
         return _scaled(samples, top), f"its floating-point samples were taken for numbers from 0 to {top}"
     used = next((n for n in range(8, bits, 2) if highest < 2**n), bits)
-    if not highest or used > max(bits - 4, 8) and bits <= 16:
+    if not highest or (used > max(bits - 4, 8) and bits <= 16):
         used = bits
     note = f"its {bits}-bit samples use {used} bits alone and were taken for {used}-bit ones" if used < bits else ""
     # The usual case, in whole numbers.

@@ -13,8 +13,8 @@ import numpy as np
 from landmarks import images
 from landmarks.errors import ImageError
 
-Content = bytes | np.ndarray
-"""The bytes of an image file, or a frame: (H, W, 3) uint8 RGB."""
+Content = bytes | np.ndarray | images.Image
+"""The bytes of an image file, or a frame: (H, W, 3) uint8 RGB, as an Image if it is damaged."""
 
 
 @dataclass(frozen=True)

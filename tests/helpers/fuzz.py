@@ -52,6 +52,7 @@ from tests.formats.test_written_and_read import FORMATS as RESULTS
 from tests.formats.test_written_and_read import write as write_results
 from tests.helpers.faces import SMALL, draw_face, mtfl_line, write_png
 from tests.helpers.stub import Stub
+from tests.images.test_jpeg import textured
 from tests.sources.test_archive import make
 from tests.sources.test_video import make_video
 from tests.test_images import FORMATS as IMAGES
@@ -60,6 +61,8 @@ from tests.test_images import encode, scene
 ROOT = Path(__file__).resolve().parents[2]
 LIMIT = 1_000_000
 """Pixels of an image, at most."""
+UNLIKE = 10
+"""Mean difference of samples (0 to 255) above which a picture is another one."""
 MEMORY = 1 << 30
 """Bytes by which the process may grow over all cases of a target."""
 PIECES = (
@@ -86,6 +89,8 @@ class Target:
     """A glob for the files that are damaged."""
     others: tuple[type[Exception], ...] = ()
     """Errors that it raises beside ours, by its own word."""
+    damage: Callable[[random.Random, bytes], bytes] | None = None
+    """What is done to a file; `damaged` by default."""
 
 
 def damaged(dice: random.Random, data: bytes) -> bytes:
@@ -166,6 +171,37 @@ def _image(**options: Any) -> Target:
     return Target(lambda folder: _write(folder / "image", encode(scene(), **options)), read)
 
 
+def _lossy(**options: Any) -> Target:
+    """An image that lost some of its bytes: the picture is like the whole one, or something is said."""
+    data = encode(textured(), **options)
+    whole = images.decode(data, "image").pixels.astype(int)
+
+    def read(folder: Path) -> None:
+        image = images.decode((folder / "image").read_bytes(), "image", LIMIT)
+        if image.note:
+            return
+        assert image.pixels.shape == whole.shape
+        difference = np.abs(image.pixels - whole).mean()
+        assert difference < UNLIKE, f"differs by {difference:.1f} in silence"
+
+    return Target(lambda folder: _write(folder / "image", data), read, damage=lost)
+
+
+def lost(dice: random.Random, data: bytes) -> bytes:
+    """A file as bad disks and networks leave it: without its end, or without a piece, zeros or rubbish in its place."""
+    at, count = dice.randrange(len(data)), dice.choice([1024, 2048, 4096])
+    kind = dice.randrange(4)
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and dice.random() < 0.5:  # Its checksums find anything.
+        return data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + data[at + count :]
+    if kind == 2 and data[:2] == b"\xff\xd8":  # Others have decoders that make a picture of anything.
+        return data[:at] + dice.randbytes(min(count, len(data) - at)) + data[at + count :]
+    return data[:at] + bytes(min(count, len(data) - at)) + data[at + count :]
+
+
 def _write(path: Path, data: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
@@ -176,7 +212,7 @@ def _write(path: Path, data: bytes | str) -> None:
 
 def _source(name: str) -> Target:
     def make_one(folder: Path) -> None:
-        if name.endswith(".avi"):
+        if name.endswith((".avi", ".mp4", ".mkv")):
             make_video(folder / name, frames=5)
         else:
             make(folder / name, {f"{i}/{'x' * 40 * i}.png": encode(scene(), format="PNG") for i in range(3)})
@@ -186,7 +222,8 @@ def _source(name: str) -> Target:
         for source in expand(find([folder / name])):
             count += 1
             with suppress(LandmarksError):
-                assert len(source.load(LIMIT)) <= LIMIT
+                content = source.load(LIMIT)
+                assert isinstance(content, images.Image) or len(content) <= LIMIT
         assert count
 
     return Target(make_one, read)
@@ -346,7 +383,8 @@ def _go_on(folder: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     **{f"image-{name}": _image(**options) for name, options in IMAGES.items()},
-    **{f"source-{name}": _source(name) for name in ("a.zip", "a.tar", "a.tgz", "a.avi")},
+    **{f"lossy-{name}": _lossy(**options) for name, options in IMAGES.items()},
+    **{f"source-{name}": _source(name) for name in ("a.zip", "a.tar", "a.tgz", "a.avi", "a.mp4", "a.mkv")},
     "source-list": Target(_listed, _read_list, "list.txt"),
     "boxes": Target(_boxes, lambda folder: BoxFile(folder / "boxes.csv")),
     "data-mtfl": _dataset(_mtfl),
@@ -404,7 +442,7 @@ class Bench:
     def case(self, dice: random.Random) -> tuple[Path, bytes]:
         """One of the files, and damaged content for it."""
         name = dice.choice(self.names)
-        return name, damaged(dice, (self.whole / name).read_bytes())
+        return name, (self.target.damage or damaged)(dice, (self.whole / name).read_bytes())
 
 
 def guided(bench: Bench, folder: Path, seconds: float, hang: float) -> None:
