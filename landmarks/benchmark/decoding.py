@@ -2,7 +2,7 @@
 
     python -m landmarks.benchmark.decoding [IMAGE ...]
 
-Without images, a picture of one megapixel is made up. One thread; the ways take turns, so that other work on the machine
+Without images, a megapixel is made up. One thread; the ways take turns, so that other work on the machine
 slows both alike.
 """
 
