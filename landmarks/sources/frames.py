@@ -19,13 +19,15 @@ _TIMED = {"mov", "matroska", "avi", "flv", "asf"}
 class Decoder:
     """The frames of an open video file in the order they are shown, one at a time, on this thread alone.
 
-    Raises FFmpegError or IndexError if it is no video. FFmpeg gets an open file and no name, which it could take for a
+    Raises FFmpegError, ValueError or IndexError if it is no video. FFmpeg gets an open file and no name, which it could take for a
     protocol or a pattern, and may open nothing else.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
         self._container = av.open(file, options={"protocol_whitelist": ""}, metadata_errors="ignore")
         self._stream = stream = self._container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError("there is no decoder for it")
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
         stream.codec_context.options = {"err_detect": "explode"}  # Damage is an error, not something to paint over.
         self._count = 0

@@ -30,7 +30,7 @@ class Frame(Part):
             raise images.too_many_bytes(self.name, self.size, limit)
         try:
             pixels = self.read()
-        except (OSError, ValueError) as error:
+        except Exception as error:  # FFmpeg's errors are of many kinds.
             raise ImageError(self.name, "unreadable", f"this frame cannot be converted ({error})") from error
         return images.Image(pixels, damage=self.damage) if self.damage else pixels
 

@@ -190,7 +190,7 @@ def _lossy(**options: Any) -> Target:
 def lost(dice: random.Random, data: bytes) -> bytes:
     """A file as bad disks and networks leave it: without its end, or without a piece, zeros or rubbish in its place."""
     at, count = dice.randrange(len(data)), dice.choice([1024, 2048, 4096])
-    kind = dice.randrange(4)
+    kind = dice.randrange(2 if data[4:8] == b"jP  " else 4)  # JPEG 2000 hides what is lost inside.
     if data[:8] == b"\x89PNG\r\n\x1a\n" and dice.random() < 0.5:  # Its checksums find anything.
         return data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
     if kind == 0:

@@ -41,6 +41,14 @@ def test_frames(tmp_path, suffix):
     assert seen == [(f"clip{suffix}/0000{i:02}", i, i / 25) for i in (0, 10, 20)]
 
 
+def test_a_codec_that_nobody_knows(tmp_path):
+    path = make_video(tmp_path / "a.avi")
+    path.write_bytes(path.read_bytes().replace(b"MJPG", b"????"))
+    (source,) = expand(find([path]))
+    with pytest.raises(ImageError, match="not a video that can be read"):
+        source.load(LIMIT)
+
+
 def test_frames_that_are_not_wanted_are_not_decoded(tmp_path):
     sources = expand(find([make_video(tmp_path / "a.mp4")]))
     assert [source.frame for source in sources] == list(range(30))
