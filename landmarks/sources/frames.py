@@ -19,8 +19,8 @@ _TIMED = {"mov", "matroska", "avi", "flv", "asf"}
 class Decoder:
     """The frames of an open video file in the order they are shown, one at a time, on this thread alone.
 
-    Raises FFmpegError, ValueError or IndexError if it is no video. FFmpeg gets an open file and no name, which it could take for a
-    protocol or a pattern, and may open nothing else.
+    Raises FFmpegError, ValueError or IndexError if it is no video. FFmpeg gets an open file and no name, which it could
+    take for a protocol or a pattern, and may open nothing else.
     """
 
     def __init__(self, file: IO[bytes]) -> None:
