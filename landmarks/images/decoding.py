@@ -11,7 +11,8 @@ import logging
 import os
 import re
 import warnings
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass, replace
 from typing import Any
 
@@ -87,7 +88,7 @@ warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
-def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False) -> Image:
+def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, accept_damaged: bool = False) -> Image:
     """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     return decode(read_bytes(path, most_bytes(max_pixels)), printable(path), max_pixels, accept_damaged)
 
@@ -121,8 +122,59 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, accept_damaged:
         raise ImageError(name, "unreadable", "this is not an image in a known format (JPEG, PNG, WebP, TIFF, GIF, BMP)")
     if kind.reader is None:
         raise ImageError(name, "unreadable", f"{kind.name} files cannot be read; convert it to JPEG or PNG")
-    try:
+    with _told(name, f"the {kind.name} file"):
         image = _decode(data, name, max_pixels, kind, kind.reader)
+    return take(image, name, max_pixels, accept_damaged)
+
+
+def _decode(data: bytes, name: str, max_pixels: int, kind: _Format, reader: Callable[[Any], PIL.Image.Image]) -> Image:
+    """The picture of a file of a known kind, damaged or not. Raises anything."""
+    prepared = kind.prepare(data)
+    with reader(io.BytesIO(prepared.data)) as picture:
+        return _picture(
+            picture, name, max_pixels, f"the {kind.name} file", prepared, lambda: kind.decode(data, picture)
+        )
+
+
+def from_picture(
+    picture: PIL.Image.Image, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False
+) -> Image:
+    """A picture that Pillow holds or has opened, as `decode` would give its file. Raises ImageError."""
+    with _told(name, "the picture"):
+        image = _picture(picture, name, max_pixels, "the picture", Prepared(b""), lambda: pillow.decode(b"", picture))
+    return take(image, name, max_pixels, accept_damaged)
+
+
+def _picture(
+    picture: PIL.Image.Image,
+    name: str,
+    max_pixels: int,
+    what: str,
+    prepared: Prepared,
+    decode_it: Callable[[], Decoded],
+) -> Image:
+    """An opened picture, upright, with all that is to be said of it. Raises anything."""
+    width, height = picture.size
+    if width * height > max_pixels:
+        size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
+        raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
+    orientation = pillow.orientation(picture)
+    decoded = decode_it()
+    notes = [*prepared.notes, *decoded.notes]
+    if pillow.several(picture):
+        notes.append("holds several pictures, of which only the first was looked at")
+    damage = prepared.damage or decoded.damage
+    if damage:
+        damage = f"{what} is damaged ({damage})"
+    # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
+    return Image(turn(decoded.pixels, pillow.orientation(picture)), orientation, "; ".join(notes), damage)
+
+
+@contextmanager
+def _told(name: str, what: str) -> Iterator[None]:
+    """Whatever a decoder raises becomes an ImageError."""
+    try:
+        yield
     except ImageError:
         raise
     except MemoryError as error:
@@ -131,26 +183,5 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, accept_damaged:
         reason = f"it is above Pillow's own limit, PIL.Image.MAX_IMAGE_PIXELS ({error})"
         raise ImageError(name, "too_large", reason) from error
     except Exception as error:  # Decoders raise anything at all on broken bytes.
-        reason = f"the {kind.name} file is damaged or of an unusual kind ({error or type(error).__name__})"
+        reason = f"{what} is damaged or of an unusual kind ({error or type(error).__name__})"
         raise ImageError(name, "unreadable", reason) from error
-    return take(image, name, max_pixels, accept_damaged)
-
-
-def _decode(data: bytes, name: str, max_pixels: int, kind: _Format, reader: Callable) -> Image:
-    """The picture of a file of a known kind, damaged or not. Raises anything."""
-    prepared = kind.prepare(data)
-    with reader(io.BytesIO(prepared.data)) as picture:
-        width, height = picture.size
-        if width * height > max_pixels:
-            size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
-            raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
-        orientation = pillow.orientation(picture)
-        decoded = kind.decode(data, picture)
-        notes = [*prepared.notes, *decoded.notes]
-        if pillow.several(picture):
-            notes.append("holds several pictures, of which only the first was looked at")
-        damage = prepared.damage or decoded.damage
-        if damage:
-            damage = f"the {kind.name} file is damaged ({damage})"
-        # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
-        return Image(turn(decoded.pixels, pillow.orientation(picture)), orientation, "; ".join(notes), damage)

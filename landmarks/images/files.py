@@ -16,7 +16,7 @@ def most_bytes(max_pixels: int) -> int:
     return 8 * max_pixels + (64 << 20)
 
 
-def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a file of at most `limit` bytes. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     name = printable(path)
     try:
@@ -45,6 +45,6 @@ def too_many_bytes(name: str, size: int, limit: int) -> ImageError:
     return ImageError(name, "too_large", reason)
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """A path as valid Unicode, for tables and messages; bytes that are none are written as \\udc.."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -2,7 +2,9 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,7 +41,7 @@ class Decoded:
 
 
 def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
-    """Decode an opened picture; `data` are its file's. Raises anything if there is nothing to be had."""
+    """Decode an opened picture; `data`: its file's, empty if there is none. Raises anything if nothing is to be had."""
     damage = ""
     try:
         picture.load()
@@ -89,7 +91,7 @@ def _to_rgb(data: bytes, picture: PIL.Image.Image) -> tuple[np.ndarray, str]:
     return pixels, ""
 
 
-def _deep_grey(picture: PIL.Image.Image, tags) -> tuple[np.ndarray, str]:
+def _deep_grey(picture: PIL.Image.Image, tags: Mapping[int, Any]) -> tuple[np.ndarray, str]:
     """Grey samples of more than 8 bits."""
     samples, bits = np.asarray(picture), 16  # PNG and PNM: 16, whatever Pillow keeps them in.
     if tags:
@@ -106,7 +108,7 @@ def _deep_grey(picture: PIL.Image.Image, tags) -> tuple[np.ndarray, str]:
 
 def _deep_colour(data: bytes, pixels: np.ndarray) -> tuple[np.ndarray, str]:
     """A colour picture of 16-bit samples that looks black, decoded anew with all of its bits."""
-    whole = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED)
+    whole = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
     if whole is None or whole.dtype != np.uint16 or whole.shape[:2] != pixels.shape[:2] or whole.ndim != 3:
         return pixels, "its 16-bit samples use little of their range, so that it is nearly black"
     samples, note = to_8_bits(np.ascontiguousarray(whole[..., 2::-1]), 16)

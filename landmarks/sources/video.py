@@ -53,8 +53,8 @@ class Video(Container):
             return
         try:
             file = open(self.path, "rb")  # noqa: SIM115
-        except OSError as error:
-            yield failure(self, mark, f"the file cannot be opened ({error.strerror})")
+        except (OSError, ValueError) as error:
+            yield failure(self, mark, f"the file cannot be opened ({getattr(error, 'strerror', None) or error})")
             return
         with file:
             try:

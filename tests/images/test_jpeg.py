@@ -14,7 +14,7 @@ import simplejpeg
 
 from landmarks import images
 from landmarks.errors import ImageError
-from tests.test_images import encode
+from tests.helpers.pictures import encode, jpeg, textured
 
 END = b"\xff\xd9"
 KINDS = {
@@ -24,18 +24,6 @@ KINDS = {
     "restarts": {"quality": 90, "restart_marker_rows": 1},
     "444": {"quality": 95, "subsampling": 0},
 }
-
-
-def textured(width=320, height=240, grain=6.0) -> np.ndarray:
-    dice = np.random.default_rng(0)
-    picture = cv2.resize(
-        dice.integers(0, 256, (12, 16, 3), dtype=np.uint8), (width, height), None, 0, 0, cv2.INTER_CUBIC
-    )
-    return np.clip(picture + dice.normal(0, grain, picture.shape), 0, 255).astype(np.uint8)
-
-
-def jpeg(picture=None, **options) -> bytes:
-    return encode(textured() if picture is None else picture, format="JPEG", **options)
 
 
 def by_opencv(data: bytes) -> np.ndarray:

@@ -7,8 +7,7 @@ import pytest
 
 from landmarks import images
 from landmarks.errors import ImageError
-from tests.images.test_jpeg import textured
-from tests.test_images import FORMATS, encode
+from tests.helpers.pictures import FORMATS, encode, textured
 
 OTHERS = sorted(set(FORMATS) - {"jpeg", "progressive", "png"})
 

@@ -12,8 +12,7 @@ import pytest
 
 from landmarks import images
 from landmarks.errors import ImageError
-from tests.images.test_jpeg import textured
-from tests.test_images import encode, scene
+from tests.helpers.pictures import encode, scene, textured
 
 SIGNATURE = b"\x89PNG\r\n\x1a\n"
 

@@ -12,7 +12,7 @@ import pytest
 from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.images.samples import to_8_bits
-from tests.test_images import encode
+from tests.helpers.pictures import encode
 
 RAMP = np.linspace(0, 1, 64 * 32).reshape(32, 64)
 

@@ -3,7 +3,9 @@ from __future__ import annotations
 import os
 import struct
 import sys
+import tempfile
 from fractions import Fraction
+from pathlib import Path
 
 import av
 import cv2
@@ -13,20 +15,9 @@ import pytest
 from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.sources.find import expand, find
+from tests.helpers.videos import make_video
 
 LIMIT = 10**8
-
-
-def make_video(path, frames=30, size=(64, 48)):
-    """A video of 25 frames a second, whose frame i has the grey level 8 i."""
-    code = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 25, size)
-    if not writer.isOpened():
-        pytest.skip("this OpenCV writes no videos")
-    for i in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 8 * i % 256, np.uint8))
-    writer.release()
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
@@ -211,16 +202,25 @@ def test_frames_are_those_of_opencv(tmp_path, quarters):
         np.testing.assert_array_equal(source.load(LIMIT), expected[..., ::-1])
 
 
-@pytest.mark.skipif(sys.platform == "win32", reason="names are Unicode there")
-def test_a_name_that_is_no_unicode(tmp_path):
-    path = os.fsencode(tmp_path) + b"/caf\xe9.mp4"
-    os.rename(encoded(tmp_path / "a.mp4"), path)
-    assert len(list(expand(find([os.fsdecode(path)])))) == 60
-
-
 def test_odd_names(tmp_path, monkeypatch):
     """Neither a pattern nor a protocol."""
     monkeypatch.chdir(tmp_path)
     for name in ("a%02d.mp4", "concat:b.mp4"):
         make_video(tmp_path / "x.mp4").rename(tmp_path / name)
         assert len(list(expand(find([name])))) == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"\xff\xfe/clip.mp4", "日本 ä.mp4".encode(), b"a.\xe9.mp4"])
+def test_any_bytes_in_a_path(tmp_path, name):
+    """FFmpeg is given the open file, never its name."""
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    try:
+        path.parent.mkdir(exist_ok=True)
+        make_video(tmp_path / "x.mp4").rename(path)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    before = set(os.listdir(tempfile.gettempdir()))
+    (source, *others) = expand(find([path]))
+    assert len(others) == 29 and source.name.isprintable()
+    assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("landmarks-")}
