@@ -15,9 +15,10 @@ import landmarks
 from landmarks import Annotator, AnnotatorConfig
 
 CALLS = {
-    "Annotator": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size backend",
+    "Annotator": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size backend "
+    "accept_damaged",
     "AnnotatorConfig": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size "
-    "backend",
+    "backend accept_damaged",
     "Faces": "boxes points scores attributes scheme point_errors quality",
     "Record": "image status faces reason width height orientation frame time pixels",
     "Resume": "fresh retry_failed",

@@ -51,10 +51,12 @@ class Annotator:
         max_faces: int | None = AnnotatorConfig.max_faces,
         min_face_size: float = AnnotatorConfig.min_face_size,
         backend: str | None = AnnotatorConfig.backend,
+        accept_damaged: bool = AnnotatorConfig.accept_damaged,
     ) -> None:
         self.config = AnnotatorConfig(
-            weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend
-        )
+            weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend,
+            accept_damaged,
+        )  # fmt: skip
         self.backend = load_backend(weights, device, backend)
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
@@ -83,6 +85,7 @@ class Annotator:
             "max_pixels": self.config.max_pixels,
             "max_faces": self.config.max_faces,
             "min_face_size": self.config.min_face_size,
+            "accept_damaged": self.config.accept_damaged,
         }
 
     def __call__(self, image: str | Path | bytes | np.ndarray | PIL.Image.Image) -> Faces:
@@ -93,11 +96,11 @@ class Annotator:
         if isinstance(image, np.ndarray):
             loaded = images.from_array(image, "array")
         elif isinstance(image, bytes):
-            loaded = images.decode(image, "bytes", self.config.max_pixels)
+            loaded = images.decode(image, "bytes", self.config.max_pixels, self.config.accept_damaged)
         elif isinstance(image, PIL.Image.Image):
-            loaded = images.from_picture(image, "picture", self.config.max_pixels)
+            loaded = images.from_picture(image, "picture", self.config.max_pixels, self.config.accept_damaged)
         else:
-            loaded = images.read(image, self.config.max_pixels)
+            loaded = images.read(image, self.config.max_pixels, self.config.accept_damaged)
         name = str(image) if isinstance(image, (str, Path)) else ""
         found = self._boxes(loaded.pixels, name)
         return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
@@ -137,10 +140,7 @@ class Annotator:
             with self.clock("read"):
                 content = source.load(images.most_bytes(self.config.max_pixels))
             with self.clock("decode"):
-                if isinstance(content, bytes):
-                    image = images.decode(content, source.name, self.config.max_pixels)
-                else:
-                    image = images.from_array(content, source.name)
+                image = images.take(content, source.name, self.config.max_pixels, self.config.accept_damaged)
             with self.clock("detect"):
                 found = self._boxes(image.pixels, source.name)
         except ImageError as error:

@@ -57,11 +57,7 @@ class Stub:
                 time.sleep(self.seconds)
             try:
                 content = source.load(images.most_bytes(10**6))
-                image = (
-                    images.decode(content, source.name, 10**6)
-                    if isinstance(content, bytes)
-                    else images.from_array(content, source.name)
-                )
+                image = images.take(content, source.name, 10**6)
             except ImageError as error:
                 task.append((source, error, None))
             else:
