@@ -47,7 +47,7 @@ FEW_FACES = 100
 """Validation faces with points below which expected errors and quality are rough."""
 FEW_OF_CLASS = 20
 """Validation faces of a class below which probabilities of its attribute are rough."""
-FULL_TRUST = 50
+HALF_TRUST = 50
 """Training faces of a class at which half of its prior is taken out: see `equal_priors`."""
 
 
@@ -72,7 +72,7 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
 
     How many faces taught each class is what the weights say of their training, or where they do not say, how many the
     training parts of the data hold. Warnings say which tasks and classes have few validation faces. Faces of which not
-    all points are labelled do not count for expected errors. Raises DataError without validation faces that have points.
+    all points are labelled do not count for expected errors. Raises DataError without validation faces with points.
     """
     rows = crops.part("val")
     table = crops.table.iloc[rows]
@@ -206,18 +206,18 @@ def equal_priors(counts: np.ndarray, never: Collection[int] | np.ndarray = ()) -
     """What to add to logits so that no class is favoured for being frequent: minus the log of its share of the training
     faces (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), as far as its share can be trusted.
 
-    counts: (C,) training faces of each class, mirrored ones counted, too; never: classes that the network never answers.
-    -> (C,), mean 0 over the others, 0 for these.
+    counts: (C,) training faces of each class, mirrored ones counted, too; never: classes that the network never
+    answers -> (C,), mean 0 over the others, 0 for these.
 
-    Other people's faces have other shares; and a rare pose should not be called a frequent one. But a class that n faces
-    taught is hardly known if n is small, and would be called at random: it gets n / (n + FULL_TRUST) of its adjustment,
-    nothing at 0 faces, half at 50, nearly all at 1,000. So no class gains more than about 5 however rare it is, and
-    one that no face showed gains nothing.
+    Other people's faces have other shares; and a rare pose should not be called a frequent one. But a class that n
+    faces taught is hardly known if n is small, and would be called at random: it gets n / (n + HALF_TRUST) of its
+    adjustment, nothing at 0 faces, half at 50, nearly all at 1,000. Of 10,000 faces, a class with 1 gains 0.2, with 10
+    1.2, with 50 2.7, and none gains more than 3.2.
     """
     counts = np.asarray(counts, float)
     known = np.array([code not in never for code in range(len(counts))])
     share = np.maximum(counts, 0.5) / max(counts.sum(), 1)
-    bias = np.where(known, -np.log(share) * counts / (counts + FULL_TRUST), 0.0)
+    bias = np.where(known, -np.log(share) * counts / (counts + HALF_TRUST), 0.0)
     return np.where(known, bias - bias[known].mean(), 0.0) if known.any() else bias
 
 

@@ -2,9 +2,9 @@
 
 Official folders: `helen` and `lfpw` with `trainset` and `testset`, `afw`, `ibug`. The trainsets and AFW train, the
 testsets and iBUG test. Folders may have other names: the words helen, lfpw, afw, ibug, train, val and test count in any
-case wherever they stand in a name, the innermost first; where no folder says anything, files named as those of iBUG or
-of the challenge itself (`image_003_1`, `indoor_001`) test. Other folders of images and `.pts` files train, the folder is
-the source. Coordinates count pixels from 1.
+case wherever they stand in a name, the innermost first. Where no folder says anything, files named as those of iBUG or
+of the challenge itself (`image_003_1`, `indoor_001`) test. Other folders of images and `.pts` files train, the folder
+is the source. Coordinates count pixels from 1.
 """
 
 from __future__ import annotations
