@@ -69,8 +69,9 @@ def label_gaps(table: pd.DataFrame, tasks: Iterable[str]) -> list[str]:
         if never:
             names = ", ".join(repr(attribute.labels[code]) for code in never)
             gaps.append(f"{task}: no training face is {names}; a network never answers so")
-        both = mirrored(counts, attribute)
-        rare = [f"{counts[code]} {attribute.labels[code]!r}" for code in np.flatnonzero((both > 0) & (both < FEW))]
+        mirror = np.array(attribute.flip)
+        taught = np.where(mirror == np.arange(len(mirror)), counts, counts + counts[mirror])
+        rare = [f"{counts[code]} {attribute.labels[code]!r}" for code in np.flatnonzero((taught > 0) & (taught < FEW))]
         if rare and len(never) < len(attribute) - 1:
             few.append(f"{task} ({', '.join(rare)})")
     if few:

@@ -95,7 +95,9 @@ def _splits(files: Files) -> dict[str, str] | None:
 
 def _images(files: Files, names: list[str]) -> tuple[str, np.ndarray]:
     """Folder of the images, and their width and height, from the first that is there."""
-    there = {PurePosixPath(path).name for path in files.names}
+    paths = [PurePosixPath(path) for path in files.names]
+    aligned = {path.name for path in paths if path.parent.name == IMAGES.rstrip("/")}
+    there = aligned or {path.name for path in paths}
     first = next((name for name in names if name in there), names[0] if names else "")
     path = files.locate(IMAGES + first) or files.locate(first)
     if not first or path is None:
