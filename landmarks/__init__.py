@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import Any
 
 try:
     __version__ = version("landmarks")
@@ -22,7 +23,7 @@ _PUBLIC = {
 __all__ = [*_PUBLIC, "__version__"]
 
 
-def __getattr__(name: str):
+def __getattr__(name: str) -> Any:
     """Public names are imported when first used, so that `import landmarks` costs nothing."""
     if name in _PUBLIC:
         return getattr(import_module(_PUBLIC[name]), name)

@@ -93,7 +93,7 @@ class Image:
         return (self.height, self.width) if _TURNS[self.orientation][0] else (self.width, self.height)
 
 
-def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image:
+def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image:
     """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     return decode(read_bytes(path, most_bytes(max_pixels)), printable(path), max_pixels)
 
@@ -103,7 +103,7 @@ def most_bytes(max_pixels: int) -> int:
     return 8 * max_pixels + (64 << 20)
 
 
-def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a file of at most `limit` bytes. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     name = printable(path)
     try:
@@ -273,6 +273,6 @@ def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
     return np.array(picture.convert("RGB"))
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """A path as valid Unicode, for tables and messages; bytes that are none are written as \\udc.."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -14,6 +14,7 @@ from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,7 @@ class Crops:
         """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy)."""
         self.folders, self.table = folders, table
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"folders": self.folders, "table": self.table}  # never pixels: worker processes map them again
 
     @cached_property
@@ -215,7 +216,7 @@ def load_crops(*paths: str | Path) -> Crops:
     return Crops(folders, pd.concat(tables, ignore_index=True))
 
 
-def about(path: str | Path) -> dict:
+def about(path: str | Path) -> dict[str, Any]:
     """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
     try:
         facts = json.loads((Path(path) / "dataset.json").read_text(encoding="utf-8"))

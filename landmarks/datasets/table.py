@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,7 +21,7 @@ SPLITS = ("train", "val", "test")
 BOX = ["x0", "y0", "x1", "y1"]
 
 
-def make_table(rows: list[dict]) -> pd.DataFrame:
+def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A complete table from rows that may lack any column but `image` and `split`."""
     table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES])
     table["source"] = table["source"].astype(object).where(table["source"].notna(), "")

@@ -31,7 +31,7 @@ class OnnxFile:
     """`network` or `locator`."""
     config: NetworkConfig
     calibration: Calibration
-    about: dict
+    about: dict[str, Any]
     """Facts about the weights, as in their file."""
     precision: str
     """`float32` or `int8`."""

@@ -13,6 +13,7 @@ import json
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -130,7 +131,7 @@ def export_model(model: Model) -> Graphs:
     return Graphs(parts, parity)
 
 
-def _header(model: Model, part: str) -> dict:
+def _header(model: Model, part: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "part": part,
@@ -143,7 +144,7 @@ def _header(model: Model, part: str) -> dict:
     }
 
 
-def _graph(module: nn.Module, header: dict) -> bytes:
+def _graph(module: nn.Module, header: dict[str, Any]) -> bytes:
     """The ONNX file of a module that maps crops to named outputs."""
     example = torch.zeros(2, 97, 113, 3, dtype=torch.uint8)  # three sizes that no constant of a network equals
     sizes = {axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))}

@@ -81,7 +81,7 @@ class _Shards:
         self.stream = open(self.partial, "wb")  # noqa: SIM115
         self.writer, self.rows = ParquetWriter(self.stream, self.schema, compression="zstd"), 0
 
-    def write(self, columns: dict[str, np.ndarray] | dict[str, list]) -> None:
+    def write(self, columns: dict[str, np.ndarray] | dict[str, list[Any]]) -> None:
         import pyarrow
 
         if self.rows >= SHARD_ROWS:

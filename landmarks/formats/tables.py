@@ -9,6 +9,7 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -89,7 +90,7 @@ def without_pixels(record: Record) -> Record:
     return record if record.pixels is None else replace(record, pixels=None)
 
 
-def _cells(column: np.ndarray) -> list:
+def _cells(column: np.ndarray) -> list[Any]:
     """A column as the csv module takes it."""
     if column.dtype.kind == "f":
         return plain(column, DECIMALS)

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ class NetworkConfig:
             return Regression(self.input_size)
         return SimCC(self.input_size, self.bins_per_pixel, self.target_sigma, self.bins_margin)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
         return asdict(self)
 

@@ -13,10 +13,10 @@ from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.sources.find import find
 from landmarks.sources.source import Source
+from tests.helpers.archives import make
 from tests.helpers.kill import differing, make_images
 from tests.helpers.stub import Stub, recipe
-from tests.sources.test_archive import make
-from tests.sources.test_video import make_video
+from tests.helpers.videos import make_video
 
 FORMATS = ("csv", "jsonl")
 

@@ -23,11 +23,11 @@ from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.store import Model
 from landmarks.sources.find import find
 from landmarks.sources.source import Source
+from tests.helpers.archives import make
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.kill import differing, make_images
 from tests.helpers.stub import Stub, recipe
-from tests.sources.test_archive import make
-from tests.sources.test_video import make_video
+from tests.helpers.videos import make_video
 
 
 def rows(out):

@@ -19,7 +19,7 @@ from landmarks.errors import DataError
 from landmarks.inference.annotator import Annotator
 from landmarks.schemes import ABSENT, ATTRIBUTES, GLASSES, POINTS_5, POINTS_68, POSE, SMILE
 from landmarks.sources.find import find
-from tests.datasets.test_readers import celeba, face, keypoints, pts
+from tests.helpers.datasets import celeba, face, keypoints, pts
 from tests.helpers.faces import draw_face, write_png
 
 POINT_COLUMNS = [f"{name}_{axis}" for name in POINTS_5.points for axis in "xy"]

@@ -13,6 +13,7 @@ import difflib
 import io
 import warnings
 from collections import Counter
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -120,14 +121,14 @@ def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
     return folder + cell.removeprefix("'") if guarded else folder + cell if cell else ""
 
 
-def _parse(image: str, cells: dict[str, str], where: str) -> dict:
+def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
     if not image:
         raise DataError(f"{where}: the image is empty")
     split = cells.get("split", "").lower()
     split = SPLIT_WORDS.get(split, split)
     if split not in SPLITS:
         raise DataError(f"{where}: split must be one of {', '.join(SPLITS)}, not {cells['split']!r}")
-    row: dict = {"image": image, "split": split, "source": cells.get("source", ""), **_box(cells, where)}
+    row: dict[str, Any] = {"image": image, "split": split, "source": cells.get("source", ""), **_box(cells, where)}
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
     for attribute in ATTRIBUTES.values():
