@@ -8,7 +8,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -20,6 +19,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks import images
+from landmarks.atomic import commit, partial_path, write_text
 from landmarks.datasets.left_out import COPY, FILE, NOWHERE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
@@ -141,7 +141,7 @@ def prepare(
     squares = canonical_squares(dataset.table.iloc[rows], CACHE_SCALE) * [1, 1, 1, 0]  # unturned
     matrices = crop_matrices(squares, CACHE_SIZE)
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
-    pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
+    pixels = np.lib.format.open_memmap(partial_path(out / "crops.npy"), mode="w+", dtype=np.uint8, shape=shape)
     kept: list[np.integer] = []
     dropped: list[np.integer] = []
     left_out = LeftOut()
@@ -182,12 +182,12 @@ def prepare(
     if left_out.rows:
         told = f"{len(left_out.rows)} of {len(rows)} faces cannot be used: {left_out.counts()}"
         if not kept:
-            (out / "crops.npy.tmp").unlink()
+            partial_path(out / "crops.npy").unlink()
             raise DataError(f"{dataset.files.root}: {told}; nothing to prepare. {out / FILE} names them")
         warnings.warn(f"left out: {told}. {out / FILE} names them", stacklevel=2)
     save_table(table.drop(index=table.index[dropped]), out / "table.parquet")
     save_table(table.assign(**moved).iloc[kept], out / "crops.parquet")
-    os.replace(out / "crops.npy.tmp", out / "crops.npy")
+    commit(partial_path(out / "crops.npy"), out / "crops.npy")
     facts = {
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
@@ -196,8 +196,7 @@ def prepare(
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,
     }
-    (out / "dataset.json.tmp").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    os.replace(out / "dataset.json.tmp", out / "dataset.json")
+    write_text(out / "dataset.json", json.dumps(facts, indent=1))
     return load_crops(out)
 
 

@@ -7,6 +7,8 @@ import io
 from collections import Counter
 from pathlib import Path
 
+from landmarks.atomic import write_text
+
 FILE = "left_out.csv"
 COPY, NOWHERE = "copy", "nowhere"
 MEANINGS = {
@@ -44,4 +46,4 @@ class LeftOut:
             return
         text = io.StringIO(newline="")
         csv.writer(text).writerows([("image", "reason", "sentence"), *self.rows])
-        path.write_text(text.getvalue(), encoding="utf-8", errors="backslashreplace", newline="")
+        write_text(path, text.getvalue())

@@ -7,13 +7,13 @@ of nullable small integers an attribute. Kept as Parquet.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import replacing
 from landmarks.errors import DataError
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
@@ -103,9 +103,8 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
     flat = table.copy()
     for name in SCHEMES:
         flat[name] = [None if p is None else np.asarray(p, float).ravel() for p in table[name]]
-    temporary = path.with_name(path.name + ".tmp")
-    flat.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        flat.to_parquet(partial, index=False)
 
 
 def load_table(path: Path) -> pd.DataFrame:

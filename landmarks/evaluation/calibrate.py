@@ -5,7 +5,7 @@ faces too small or too blurred to see, and squares beside the face, which are no
 
 Few faces say little, and the constants say so. With n validation faces:
 - expected errors are raised by n / (n - 1), the predictive mean of exponentially distributed errors;
-- one face's worth of belief holds the curves' slopes where the network's own signs would have them;
+- one face's worth of belief holds the curves' slopes where the network's own cues would have them;
 - a probability is fitted as if one further face of each class had been seen at random among the n (Laplace's rule of
   succession), quality as if one more good and one more bad face had (Platt, 1999).
 All of it vanishes as n grows. Below `FEW_FACES` faces with points or `FEW_OF_CLASS` of a class a warning says so.
@@ -86,7 +86,7 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
         errors = _errors(seen, crops, rows, name)
         given = ~np.isnan(errors).any(axis=1)
         if given.any():
-            curves[name] = fit_errors(seen.signs[name][given], errors[given])
+            curves[name] = fit_errors(seen.error_cues[name][given], errors[given])
         if given.sum() < FEW_FACES:
             few.append(f"{name} ({given.sum()} faces, fewer than {FEW_FACES})")
         if name == backend.config.schemes[0] and not given.any():
@@ -128,7 +128,7 @@ def _quality(
 
     def add(seen: Located, errors: np.ndarray) -> None:
         given = ~np.isnan(errors).any(axis=1)
-        expected.append(curve(seen.signs[name])[given])
+        expected.append(curve(seen.error_cues[name])[given])
         good.append(errors[given].mean(axis=1) < QUALITY_THRESHOLD)
 
     for seed, placement in enumerate((TYPICAL, *BAD)):
@@ -168,13 +168,15 @@ def _errors(seen: Located, crops: Crops, rows: np.ndarray, name: str) -> np.ndar
     return np.linalg.norm(seen.points[name] - true, axis=-1) / size[:, None]
 
 
-def fit_errors(signs: np.ndarray, errors: np.ndarray) -> ErrorCurve:
-    """signs: (N, K, 2), errors: (N, K) -> the curve under which the errors, taken as exponentially distributed about
-    their expectation, are likeliest. A prior worth one face keeps signs that say nothing at no weight, and the
-    expectation is raised by N / (N - 1), for one face by 2."""
+def fit_errors(error_cues: np.ndarray, errors: np.ndarray) -> ErrorCurve:
+    """The curve under which errors, taken as exponentially distributed about their expectation, are likeliest.
+
+    error_cues: (N, K, 2), errors: (N, K). A prior worth one face keeps cues that say nothing at no weight, and the
+    expectation is raised by N / (N - 1), for one face by 2.
+    """
     faces, points = errors.shape
-    x = np.column_stack([np.ones(errors.size), signs.reshape(-1, 2)])
-    prior = np.array([np.log(max(errors.mean(), 1e-6)) - signs[..., 0].mean(), 1.0, 0.0])
+    x = np.column_stack([np.ones(errors.size), error_cues.reshape(-1, 2)])
+    prior = np.array([np.log(max(errors.mean(), 1e-6)) - error_cues[..., 0].mean(), 1.0, 0.0])
     distance = errors.ravel()
 
     def slopes(beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

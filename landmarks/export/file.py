@@ -18,8 +18,8 @@ FORMAT = 1
 SUFFIX = ".onnx"
 NETWORK, LOCATOR = "network", "locator"
 """The graphs of a network; the locator's file lies beside the network's, see `locator_path`."""
-SIGNS, LOGITS = "_signs", "_logits"
-"""What the names of a scheme's signs and an attribute's logits end in."""
+ERROR_CUES, LOGITS = "_signs", "_logits"
+"""What the names of a scheme's error cues and an attribute's logits end in."""
 
 
 @dataclass(frozen=True)

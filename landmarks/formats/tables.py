@@ -14,10 +14,11 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.plain import DECIMALS, plain
-from landmarks.formats.text import PartialFile, csv_text, from_csv_text
+from landmarks.formats.text import csv_text, from_csv_text
 from landmarks.record import FAILED, Record
 from landmarks.schemes import ATTRIBUTES
 

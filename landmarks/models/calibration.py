@@ -1,4 +1,4 @@
-"""What turns a network's raw signs into expected errors, probabilities and a quality that hold: a few constants,
+"""What turns a network's raw error cues into expected errors, probabilities and a quality that hold: a few constants,
 fitted on validation faces (`landmarks calibrate`) and kept in the weights file."""
 
 from __future__ import annotations
@@ -22,9 +22,9 @@ class ErrorCurve:
     expected: float
     spread: float
 
-    def __call__(self, signs: np.ndarray) -> np.ndarray:
-        """signs: (N, K, 2) -> (N, K) float32."""
-        log = self.constant + self.expected * signs[..., 0] + self.spread * signs[..., 1]
+    def __call__(self, error_cues: np.ndarray) -> np.ndarray:
+        """error_cues: (N, K, 2) -> (N, K) float32."""
+        log = self.constant + self.expected * error_cues[..., 0] + self.spread * error_cues[..., 1]
         return np.exp(np.clip(log, -12, 3)).astype(np.float32)
 
 

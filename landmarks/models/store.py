@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
@@ -13,6 +12,7 @@ import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from landmarks.atomic import replacing
 from landmarks.errors import WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
@@ -52,10 +52,9 @@ def save_model(
         "about": about or {},
     }
     tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
-    temporary.chmod(0o644)  # safetensors makes files that only their owner may read
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={KEY: json.dumps(header)})
+        partial.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def _stored(tensor: torch.Tensor) -> torch.Tensor:

@@ -15,7 +15,8 @@ def make(path, members):
             for name, data in pairs:
                 file.writestr(zipfile.ZipInfo(name), data)
     else:
-        with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as file:
+        kind = {".tar": "", ".bz2": "bz2", ".xz": "xz"}.get(path.suffix, "gz")
+        with tarfile.open(path, f"w:{kind}") as file:
             for name, data in pairs:
                 info = tarfile.TarInfo(name)
                 info.size = len(data)

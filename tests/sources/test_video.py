@@ -1,5 +1,10 @@
 from __future__ import annotations
 
+import os
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from landmarks.errors import ImageError
@@ -71,3 +76,19 @@ def test_odd_names(tmp_path, monkeypatch):
     for name in ("a%02d.mp4", "concat:b.mp4"):
         make_video(tmp_path / "x.mp4").rename(tmp_path / name)
         assert len(list(expand(find([name])))) == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"\xff\xfe/clip.mp4", "日本 ä.mp4".encode(), b"a.\xe9.mp4"])
+def test_any_bytes_in_a_path(tmp_path, name):
+    """OpenCV dies of a path that is no Unicode; nothing is left of the link that stands for it."""
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    try:
+        path.parent.mkdir(exist_ok=True)
+        make_video(tmp_path / "x.mp4").rename(path)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    before = set(os.listdir(tempfile.gettempdir()))
+    (source, *others) = expand(find([path]))
+    assert len(others) == 29 and source.name.isprintable()
+    assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("landmarks-")}
