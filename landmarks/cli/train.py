@@ -8,7 +8,7 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from landmarks.cli.shared import output
+from landmarks.cli.shared import output, table
 
 
 def train(
@@ -49,5 +49,9 @@ def calibrate(
     """Fit expected errors, quality and probabilities to validation faces; write the weights with them."""
     from landmarks.evaluation.calibrate import calibrate_file
 
-    calibration = calibrate_file(weights, data, out)
-    output.print(json.dumps(calibration.as_dict(), indent=1))
+    model = calibrate_file(weights, data, out)
+    output.print(json.dumps(model.calibration.as_dict(), indent=1))
+    output.print(table("validation faces", ["task", "faces"], [
+        [task, str(count) if isinstance(count, int) else ", ".join(f"{label} {n}" for label, n in count.items())]
+        for task, count in model.about["calibrated_on"].items()
+    ]))  # fmt: skip

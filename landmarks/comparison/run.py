@@ -24,6 +24,7 @@ from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
+from landmarks.datasets.labels import label_gaps, unlabelled
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
@@ -61,6 +62,7 @@ def compare(
     was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once. report: gets a line a
     finished run. Raises LandmarksError if `out` holds runs of other faces or of an arm with other settings.
     """
+    grid = learnable(grid, crops, report)
     out.mkdir(parents=True, exist_ok=True)
     _check_settings(out, dataset, split, detector)
     bench_folder = out / "bench"
@@ -80,6 +82,26 @@ def compare(
     failures = _run_all(missing, out, jobs, device, report)
     collect(out, milliseconds(grid.arms, device))
     return failures
+
+
+def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
+    """The grid without arms that have a task for which no training face has a label: nothing can be said of it. Reports
+    those, and what else the faces do not teach. Raises LandmarksError if no arm or no reference is left."""
+    table = crops.table.iloc[crops.part("train")]
+    tasks = dict.fromkeys(task for arm in grid.arms for task in arm.tasks)
+    for gap in label_gaps(table, tasks):
+        report(gap)
+    lacking = set(unlabelled(table, tasks))
+    left = [arm.name for arm in grid.arms if not lacking & set(arm.tasks)]
+    gone = [arm.name for arm in grid.arms if arm.name not in left]
+    if grid.reference not in left:
+        raise LandmarksError(
+            f"{', '.join(map(str, crops.folders))}: no training face has labels for {', '.join(sorted(lacking))}, so "
+            f"that the reference {grid.reference!r} cannot be trained; take those tasks out of the grid"
+        )
+    if gone:
+        report(f"left out, no labels for {', '.join(sorted(lacking))}: {', '.join(gone)}")
+    return grid.only(left)
 
 
 def views_folder(out: Path, arm: Arm) -> Path:

@@ -22,7 +22,7 @@ from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
 from landmarks.models import cascade
 from landmarks.models.cascade import Cascade
-from landmarks.models.network import Network, count_multiply_adds, count_parameters
+from landmarks.models.network import Network, attribute_heads, count_multiply_adds, count_parameters
 from landmarks.models.store import save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.batches import CachedBatches
@@ -63,6 +63,9 @@ def train_arm(
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
     trained = fit(network, objective, feed, own, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
+        for name, head in attribute_heads(trained):  # a class that no view showed is never answered
+            shown = np.unique(faces.arrays[name][:, faces.rows])
+            head.set_unseen(sorted(set(range(len(ATTRIBUTES[name]))) - set(shown.tolist())))
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     squares = bench.squares(arm.crop_scale)
@@ -134,8 +137,8 @@ def points_error(network: nn.Module, views: Views, device: str = "cpu") -> float
         true = batch[MAIN]
         left, right = POINTS_5.interocular
         size = (true[:, left] - true[:, right]).norm(dim=-1, keepdim=True)
-        errors.append(((points.cpu() - true).norm(dim=-1) / size).mean(dim=1))
-    return float(torch.cat(errors).mean())
+        errors.append(((points.cpu() - true).norm(dim=-1) / size).nanmean(dim=1))  # NaN where not labelled
+    return float(torch.cat(errors).nanmean())
 
 
 def _points(network: nn.Module, crops: torch.Tensor) -> torch.Tensor | None:

@@ -20,11 +20,13 @@ import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
+from landmarks.datasets.left_out import COPY, FILE, NOWHERE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
+from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
+from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import SCHEMES
 
 READERS = {
@@ -70,7 +72,10 @@ def read_dataset(path: str | Path) -> Dataset:
     for name, reader in READERS.items():
         if reader.recognise(files):
             table = reader.read(files)
-            check_table(table)
+            try:
+                check_table(table)
+            except DataError as error:
+                raise DataError(f"{files.root}: {error}") from error
             if not (table["split"] == "val").any():
                 table = split_validation(table, VALIDATION_SHARE)
             return Dataset(name, table, files, reader.TERMS)
@@ -122,41 +127,46 @@ def prepare(
 ) -> Crops:
     """Write the prepared form of a dataset and return its crops. Only train and val faces are cached.
 
-    Rows whose image is missing or unreadable, and later copies of a byte-identical training image, are left out with
-    a warning. Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
-    Raises DataError if there is no face to cache.
+    Faces whose image is missing or unreadable, that neither points nor a box place, or of later copies of a
+    byte-identical image are left out: one warning counts them by reason, `left_out.csv` names them.
+    Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
+    Raises DataError, with the counts, if there is no face to cache.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     (out / "dataset.json").unlink(missing_ok=True)
     rows = np.flatnonzero(dataset.table["split"].isin(["train", "val"]).to_numpy())
-    given = dataset.table[[*SCHEMES, "x0"]].notna().any(axis=1).to_numpy()
-    rows = rows[given[rows]]
     if not len(rows):
-        raise DataError(f"{dataset.files.root}: no face with points or a box in the training part; nothing to prepare")
+        raise DataError(f"{dataset.files.root}: no face in the splits train and val; nothing to prepare")
+    squares = canonical_squares(dataset.table.iloc[rows], CACHE_SCALE) * [1, 1, 1, 0]  # unturned
+    matrices = crop_matrices(squares, CACHE_SIZE)
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pixels = np.lib.format.open_memmap(partial_path(out / "crops.npy"), mode="w+", dtype=np.uint8, shape=shape)
     kept: list[np.integer] = []
     dropped: list[np.integer] = []
+    left_out = LeftOut()
     seen: dict[bytes, str] = {}
     table = dataset.table
     moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
     for done, row in enumerate(rows):
         progress(done, len(rows))
         name = table["image"].iloc[row]
+        matrix = matrices[done : done + 1]
+        if not np.isfinite(matrix).all():  # stays in the table, for its labels
+            left_out.add(name, NOWHERE, f"{name}: neither points nor a box say where the face is")
+            continue
         try:
             data = dataset.files.read(name)
             image = images.decode(data, name).pixels
         except (DataError, ImageError) as error:
-            warnings.warn(f"left out: {error}", stacklevel=2)
+            left_out.add(name, error.status if isinstance(error, ImageError) else "missing", str(error))
             dropped.append(row)
             continue
         original = seen.setdefault(hashlib.sha256(data).digest(), name)
         if original != name:
-            warnings.warn(f"left out: {name} is a copy of {original}", stacklevel=2)
+            left_out.add(name, COPY, f"{name} is a copy of {original}")
             dropped.append(row)
             continue
-        matrix = _cache_matrix(table.iloc[row])
         pixels[len(kept)] = extract_crop(image, matrix[0], CACHE_SIZE)
         for scheme in SCHEMES.values():
             points = table[scheme.name].iloc[row]
@@ -168,6 +178,13 @@ def prepare(
         kept.append(row)
     pixels.flush()
     progress(len(rows), len(rows))
+    left_out.write(out)
+    if left_out.rows:
+        told = f"{len(left_out.rows)} of {len(rows)} faces cannot be used: {left_out.counts()}"
+        if not kept:
+            partial_path(out / "crops.npy").unlink()
+            raise DataError(f"{dataset.files.root}: {told}; nothing to prepare. {out / FILE} names them")
+        warnings.warn(f"left out: {told}. {out / FILE} names them", stacklevel=2)
     save_table(table.drop(index=table.index[dropped]), out / "table.parquet")
     save_table(table.assign(**moved).iloc[kept], out / "crops.parquet")
     commit(partial_path(out / "crops.npy"), out / "crops.npy")
@@ -207,17 +224,6 @@ def about(path: str | Path) -> dict[str, Any]:
         raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
 
 
-def _cache_matrix(row: pd.Series) -> np.ndarray:
-    """(1, 2, 3): image -> cached crop, unturned, around the face."""
-    scheme = next((scheme for scheme in SCHEMES.values() if row[scheme.name] is not None), None)
-    if scheme is None:
-        squares = FACE_BOX.squares(row[BOX].to_numpy(float), CACHE_SCALE)
-    else:
-        squares = face_squares(row[scheme.name][None], scheme, CACHE_SCALE)
-        squares[:, 3] = 0
-    return crop_matrices(squares, CACHE_SIZE)
-
-
 def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
     """One sentence for every image of a dataset that cannot be used and every point or box outside its image."""
     problems = []
@@ -231,7 +237,7 @@ def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda
             continue
         for scheme in SCHEMES:
             points = dataset.table[scheme].iloc[row]
-            if points is not None and not ((points > -width) & (points < 2 * np.array([width, height]))).all():
+            if points is not None and ((points < -width) | (points > 2 * np.array([width, height]))).any():
                 problems.append(f"{name}: {scheme} lie far outside the image of {width} x {height} pixels")
     progress(len(dataset.table), len(dataset.table))
     return problems

@@ -101,6 +101,19 @@ class NetworkConfig:
         return asdict(self)
 
 
+def differences(config: NetworkConfig, other: NetworkConfig) -> list[str]:
+    """The settings by which the weights of one network do not do for the other: those that shape what both have or
+    say what its numbers mean. Tasks may differ, a locator may be missing on one side."""
+    names = ["encoder", "width", "sharing", "input_size", "crop_scale", "features"]
+    if config.schemes and other.schemes:
+        names.append("coding")
+        if config.coding == other.coding == "simcc":
+            names += ["bins_per_pixel", "bins_margin", "bins_rank"]
+    if config.locator_size and other.locator_size:
+        names.append("locator_size")
+    return [name for name in names if getattr(config, name) != getattr(other, name)]
+
+
 class Network(nn.Module):
     """Crops in, one output a task out."""
 
@@ -137,6 +150,11 @@ class Network(nn.Module):
             if isinstance(module, ConvNorm):
                 module.fuse()
         return self.to(memory_format=torch.channels_last)
+
+
+def attribute_heads(network: Network) -> list[tuple[str, AttributeHead]]:
+    """A network's heads of attributes, by name."""
+    return [(name, head) for name, head in network.heads.items() if isinstance(head, AttributeHead)]
 
 
 class Locator(nn.Module):

@@ -12,6 +12,7 @@ import torch
 
 from landmarks import __version__
 from landmarks.datasets.dataset import about, load_crops
+from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
 from landmarks.errors import LandmarksError
 from landmarks.models.network import NetworkConfig
@@ -81,6 +82,7 @@ def train_from_config(
             "version": __version__,
             "trained_on": trained_on,
             "training": dataclasses.asdict(training),
+            "labels": label_counts(crops.table.iloc[crops.part("train")], network.config.tasks),
             **({} if begin is None else {"started_from": {"sha256": begin.sha256, **begin.about}}),
             "validation": last.get("val", {}),
         },

@@ -170,6 +170,23 @@ def test_check_lists_problems(monkeypatch, tmp_path, capsys):
     (tmp_path / "faces.csv").write_text("image,split\ngone.png,train\n")
     assert run(monkeypatch, "data", "check", tmp_path) == 1
     assert "gone.png" in capsys.readouterr().err
+    (tmp_path / "faces.csv").write_text("image,split,smiling\ngone.png,train,1\n")
+    assert run(monkeypatch, "data", "check", tmp_path) == 1
+    shown = capsys.readouterr()
+    assert "'smiling' (perhaps 'smile')" in shown.err and "1 faces, 2 problems" in shown.out
+    (tmp_path / "faces.csv").write_text("image,smile\na.png,grin\n")
+    assert run(monkeypatch, "data", "check", tmp_path) == 1
+    assert "faces.csv line 2: smile must be" in capsys.readouterr().err
+    assert run(monkeypatch, "data", "check", tmp_path / "nowhere") == 2
+
+
+def test_preparing_without_images_fails_in_one_sentence(monkeypatch, tmp_path, capsys):
+    lines = "".join(f"{i}.png,1,1,90,90\n" for i in range(80))
+    (tmp_path / "faces.csv").write_text("image,x0,y0,x1,y1\n" + lines)
+    assert run(monkeypatch, "data", "prepare", tmp_path, "--out", tmp_path / "p") == 2
+    shown = capsys.readouterr()
+    assert "80 of 80 faces cannot be used: 80 without their image" in shown.err
+    assert len(shown.err.strip().splitlines()) == 1 and not shown.out.strip()
 
 
 @pytest.mark.parametrize(
