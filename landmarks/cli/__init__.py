@@ -19,7 +19,9 @@ app = typer.Typer(
     help="Facial landmarks, head pose, smile, glasses and gender from one network.",
 )
 app.command(epilog="Example: landmarks annotate photos --recursive --out results --draw")(annotate.annotate)
-app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")(train.train)
+app.command(
+    epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl"
+)(train.train)
 app.command(
     epilog="Example: landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors"
 )(train.calibrate)

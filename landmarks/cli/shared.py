@@ -37,6 +37,10 @@ BACKEND_HELP = (
     "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
     "are exported first, in memory, at every call: some seconds."
 )
+SET_HELP = (
+    "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "
+    "Give it again for more fields."
+)
 DETECTOR_HELP = (
     "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. The two networks look "
     "at a copy of at most 640 pixels a side; yunet:320 says otherwise."

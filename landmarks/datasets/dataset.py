@@ -35,6 +35,7 @@ CACHE_SIZE = 192
 CACHE_SCALE = 4.0
 """Side of a cached crop over the larger side of the landmarks' extent: room for every augmentation."""
 VALIDATION_SHARE = 0.1
+FACTS = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -62,7 +63,7 @@ def read_dataset(path: str | Path) -> Dataset:
     The training part is split into `train` and `val` (a tenth, stratified by source and pose, always the same) unless
     the dataset brings its own validation part. Raises DataError.
     """
-    if (Path(path) / "dataset.json").is_file():
+    if (Path(path) / FACTS).is_file():
         facts = about(path)
         return Dataset(facts["name"], load_table(Path(path) / "table.parquet"), Files(facts["root"]), facts["terms"])
     files = Files(path)
@@ -104,6 +105,10 @@ class Crops:
         """Indices of the rows of a split."""
         return np.flatnonzero((self.table["split"] == split).to_numpy())
 
+    def sources(self, split: str) -> set[str]:
+        """The sources that the faces of a split are of."""
+        return set(self.table["source"].iloc[self.part(split)].dropna())
+
 
 def _map_pixels(folder: Path) -> np.ndarray:
     """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped."""
@@ -126,61 +131,72 @@ def prepare(
     Raises DataError if there is no face to cache.
     """
     out = Path(out)
+    rows = _rows_to_cache(dataset)
     out.mkdir(parents=True, exist_ok=True)
-    (out / "dataset.json").unlink(missing_ok=True)
-    rows = np.flatnonzero(dataset.table["split"].isin(["train", "val"]).to_numpy())
-    given = dataset.table[[*SCHEMES, "x0"]].notna().any(axis=1).to_numpy()
-    rows = rows[given[rows]]
+    (out / FACTS).unlink(missing_ok=True)
+    temporary = out / "crops.npy.tmp"
+    crops = _cut_faces(dataset, rows, temporary, progress)
+    dropped = dataset.table.index[np.setdiff1d(rows, crops.index)]
+    save_table(dataset.table.drop(index=dropped), out / "table.parquet")
+    save_table(crops, out / "crops.parquet")
+    os.replace(temporary, out / "crops.npy")
+    facts = {
+        "name": dataset.name,
+        "root": str(dataset.files.root.resolve()),
+        "terms": dataset.terms,
+        "crops": len(crops),
+        "cache_size": CACHE_SIZE,
+        "cache_scale": CACHE_SCALE,
+    }
+    (out / f"{FACTS}.tmp").write_text(json.dumps(facts, indent=1), encoding="utf-8")
+    os.replace(out / f"{FACTS}.tmp", out / FACTS)
+    return load_crops(out)
+
+
+def _rows_to_cache(dataset: Dataset) -> np.ndarray:
+    """Places of the train and val rows that have points or a box. Raises DataError if there are none."""
+    table = dataset.table
+    given = table[[*SCHEMES, "x0"]].notna().any(axis=1) & table["split"].isin(["train", "val"])
+    rows = np.flatnonzero(given.to_numpy())
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no face with points or a box in the training part; nothing to prepare")
-    shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
-    pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
-    kept: list[np.integer] = []
-    dropped: list[np.integer] = []
-    seen: dict[bytes, str] = {}
-    table = dataset.table
+    return rows
+
+
+def _cut_faces(dataset: Dataset, rows: np.ndarray, path: Path, progress: Callable[[int, int], None]) -> pd.DataFrame:
+    """Cut the faces of some rows and write them to a file of pixels, of which the last ones stay unused where an image
+    is left out. Returns the table of those cut, points and boxes in crop pixels, by their places in the dataset's."""
+    table = dataset.table.reset_index(drop=True)
+    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), CACHE_SIZE, CACHE_SIZE, 3))
     moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
-    for done, row in enumerate(rows):
+    kept: list[int] = []
+    seen: dict[bytes, str] = {}
+    for done, row in enumerate(rows.tolist()):
         progress(done, len(rows))
         name = table["image"].iloc[row]
         try:
             data = dataset.files.read(name)
             image = images.decode(data, name).pixels
         except (DataError, ImageError) as error:
-            warnings.warn(f"left out: {error}", stacklevel=2)
-            dropped.append(row)
+            warnings.warn(f"left out: {error}", stacklevel=3)
             continue
         original = seen.setdefault(hashlib.sha256(data).digest(), name)
         if original != name:
-            warnings.warn(f"left out: {name} is a copy of {original}", stacklevel=2)
-            dropped.append(row)
+            warnings.warn(f"left out: {name} is a copy of {original}", stacklevel=3)
             continue
         matrix = _cache_matrix(table.iloc[row])
         pixels[len(kept)] = extract_crop(image, matrix[0], CACHE_SIZE)
-        for scheme in SCHEMES.values():
-            points = table[scheme.name].iloc[row]
+        for scheme in SCHEMES:
+            points = table[scheme].iloc[row]
             if points is not None:
-                moved[scheme.name].iloc[row] = transform(matrix, points[None])[0]
+                moved[scheme].iloc[row] = transform(matrix, points[None])[0]
         corners = table[BOX].iloc[row].to_numpy(float).reshape(1, 2, 2)
         for name, value in zip(BOX, transform(matrix, corners).ravel()):
             moved[name].iloc[row] = value
         kept.append(row)
     pixels.flush()
     progress(len(rows), len(rows))
-    save_table(table.drop(index=table.index[dropped]), out / "table.parquet")
-    save_table(table.assign(**moved).iloc[kept], out / "crops.parquet")
-    os.replace(out / "crops.npy.tmp", out / "crops.npy")
-    facts = {
-        "name": dataset.name,
-        "root": str(dataset.files.root.resolve()),
-        "terms": dataset.terms,
-        "crops": len(kept),
-        "cache_size": CACHE_SIZE,
-        "cache_scale": CACHE_SCALE,
-    }
-    (out / "dataset.json.tmp").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    os.replace(out / "dataset.json.tmp", out / "dataset.json")
-    return load_crops(out)
+    return table.assign(**moved).iloc[kept]
 
 
 def load_crops(*paths: str | Path) -> Crops:
@@ -201,7 +217,7 @@ def load_crops(*paths: str | Path) -> Crops:
 def about(path: str | Path) -> dict:
     """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
     try:
-        facts = json.loads((Path(path) / "dataset.json").read_text(encoding="utf-8"))
+        facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
         return {key: facts[key] for key in ("name", "root", "terms", "crops", "cache_size", "cache_scale")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error

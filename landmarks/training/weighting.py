@@ -13,6 +13,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
+from landmarks.errors import unknown
 from landmarks.schemes import SCHEMES
 from landmarks.training.history import losses_of
 
@@ -286,5 +287,5 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 def create_weighting(name: str, tasks: tuple[str, ...], task_weights: dict[str, float]) -> Weighting:
     """A weighting by name; the tasks' order is that of the network, the main task first. Raises ValueError."""
     if name not in WEIGHTINGS:
-        raise ValueError(f"unknown weighting {name!r}; known: {', '.join(WEIGHTINGS)}")
+        raise ValueError(unknown("weighting", name, WEIGHTINGS))
     return WEIGHTINGS[name](tasks, task_weights)

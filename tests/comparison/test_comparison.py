@@ -160,9 +160,9 @@ def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
     training = dataclasses.replace(arm.training(0), average_decay=0.8)
     torch.manual_seed(0)
     network, objective = make_network(arm, training)
-    feed = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
-    trained = fit(network, objective, feed, feed, feed, training, tmp_path, {})
-    seen = objective.figures(trained, next(iter(feed.batches(0))))
+    batches = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
+    trained = fit(network, objective, batches, batches, batches, training, tmp_path, {})
+    seen = objective.figures(trained, next(iter(batches.batches(0))))
     assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
     for task in objective.tasks[1:]:
         assert seen[task][0] < (1.0 if arm.weighting == "dynamic" else 0.5)  # there the tasks fade with what they gain
