@@ -16,7 +16,7 @@ import pytest
 import torch
 
 from landmarks.comparison.example import EXAMPLE, draw_face
-from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid, read_grid
+from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
 from landmarks.comparison.see import see
@@ -78,47 +78,11 @@ def test_absolute_tanh_is_taken_after_pooling_with_the_same_result():
         ({"weighting": "fair"}, "unknown weighting"),
         ({"seeds": 0}, "seeds"),
         ({"epochs": 0}, "epochs"),
-        ({"stopping": {"kind": "late"}}, "late"),
     ],
 )
 def test_arms_that_cannot_be_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Arm(**{"name": "x", **values})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[[arms]]\nname = 'a'\n[[arms]]\nname = 'a'", "two arms are called 'a'"),
-        ("reference = 'b'\n[[arms]]\nname = 'a'", "'b' is no arm"),
-        ("[[arms]]\nname = 'a'\ncolour = 1", "unknown key 'colour'"),
-        ("speed = 1", "unknown key 'speed'"),
-        ("", "no arms"),
-        ("[[arms]]", "name"),
-        ("arms = 3", "cannot|not iterable|object"),
-        ("[[arms", "cannot be read as TOML"),
-    ],
-)
-def test_grids_that_cannot_be_are_refused_by_name(tmp_path, text, message):
-    path = tmp_path / "grid.toml"
-    path.write_text(text)
-    with pytest.raises(LandmarksError, match=message) as caught:
-        read_grid(path)
-    assert "grid.toml" in str(caught.value)
-
-
-def test_a_grid_runs_the_first_seeds_of_all_arms_first(tmp_path):
-    path = tmp_path / "grid.toml"
-    path.write_text(
-        "[defaults]\nseeds = 2\n[[arms]]\nname = 'a'\nseeds = 1\n[[arms]]\nname = 'b'\n"
-        "[arms.stopping]\nkind = 'task_wise'\nstrip = 3"
-    )
-    grid = read_grid(path)
-    assert [(arm.name, seed) for arm, seed in grid.runs()] == [("a", 0), ("b", 0), ("b", 1)]
-    assert grid.arms[1].stopping.strip == 3
-    assert [arm.name for arm in grid.only(["b"]).arms] == ["b"]
-    with pytest.raises(LandmarksError, match="no arm 'c'"):
-        grid.only(["c"])
 
 
 def test_faces_of_a_size_are_the_same_for_every_arm():
@@ -234,7 +198,7 @@ def test_an_arm_that_fails_costs_only_itself(small, tmp_path, jobs):
 KILLED = """
 import sys
 from pathlib import Path
-from landmarks.comparison.grid import read_grid
+from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage

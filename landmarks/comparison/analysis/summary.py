@@ -16,6 +16,7 @@ from landmarks.comparison.analysis.questions import tasks_text
 from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
+from landmarks.config import build
 from landmarks.evaluation.card import markdown_table
 from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
 from landmarks.schemes import ABSENT
@@ -95,7 +96,7 @@ def summarise(measured: Measured, reference: str) -> pd.DataFrame:
 
 def level_costs(arm: ArmResults) -> list[int]:
     """Multiply-adds of a face up to each level of a cascade."""
-    cascade = Cascade(Arm(**arm.config).network_config().input_size)
+    cascade = Cascade(build(Arm, arm.config, f"arm {arm.name!r}").network_config().input_size)
     return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
 
 

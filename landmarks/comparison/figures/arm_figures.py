@@ -8,7 +8,14 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from landmarks import metrics
-from landmarks.comparison.analysis.questions import EVERY, nearest, other_reference, reference_arm, tasks_text
+from landmarks.comparison.analysis.questions import (
+    every_task,
+    nearest,
+    other_reference,
+    reference_arm,
+    tasks_text,
+    tasks_words,
+)
 from landmarks.comparison.analysis.statistics import THRESHOLD, landmark_errors
 from landmarks.comparison.analysis.summary import Measured, contrast, level_costs
 from landmarks.comparison.results import ArmResults
@@ -26,7 +33,7 @@ def error_distributions(measured: Measured) -> Figure:
     thresholds = np.linspace(0, 0.25, 251)
     for network in dict.fromkeys(arm.config["network"] for arm in results.arms.values()):
         arms = [arm for arm in results.arms.values() if arm.config["network"] == network and _usual(arm)]
-        for tasks, style in ((frozenset(), "--"), (EVERY, "-")):
+        for tasks, style in ((frozenset(), "--"), (every_task(results), "-")):
             arm = nearest(reference_arm(results), [arm for arm in arms if arm.auxiliary == tasks])
             if arm is not None:
                 shares = metrics.ced(measured.values["mean_error"][arm.name], thresholds)
@@ -142,9 +149,10 @@ def training_size(measured: Measured) -> Figure:
     if len(sizes) < 2:
         return Figure()
     figure, panels = empty_panels(2, ERROR_LABEL)
+    every = every_task(measured.results)
     for tasks, label, colour, marker in (
         (frozenset(), "landmarks only", INK, "o"),
-        (EVERY, "+ all four", COLOURS[0], "s"),
+        (every, tasks_words(every), COLOURS[0], "s"),
     ):
         shown = {}
         for place, size in enumerate([*sizes, 0]):
