@@ -18,7 +18,7 @@ from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.evaluation.robustness import Placement, locate_crops
 from landmarks.geometry import face_squares
-from landmarks.inference.backend import Backend, TorchBackend
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate
 from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, QualityCurve, Softmax
 from landmarks.models.store import load_model, save_model
@@ -38,7 +38,7 @@ def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | P
     """
     model = load_model(weights)
     crops = load_crops(*data)
-    calibration = calibrate(TorchBackend(load_model(weights)), crops)
+    calibration = calibrate(load_backend(load_model(weights), "cpu"), crops)
     save_model(model.network, out, model.about, calibration)
     return calibration
 

@@ -30,6 +30,8 @@ class Seen(NamedTuple):
     """(N, K, 2) by scheme: what tells of a point's error, before calibration."""
     logits: dict[str, np.ndarray]
     """(N, C) by attribute."""
+    levels: tuple[np.ndarray, ...] = ()
+    """(N, 5, 2) crop pixels after each of a cascade's levels but the last one, whose points are `points`."""
 
 
 class Backend(Protocol):
@@ -55,20 +57,21 @@ class Backend(Protocol):
 
 
 class TorchBackend:
-    """A model in torch, on any of its devices. The model's network is fused and moved there."""
+    """A model in torch, on any of its devices. The model's network is moved there, and computes as it is."""
 
     name = TORCH
     locator_sha256 = ""
 
     def __init__(self, model: Model, device: str = "cpu") -> None:
         self.device = choose_device(device)
-        self.network = model.network.fuse().to(self.device)
+        self.network = model.network.to(self.device)
         self.config, self.calibration = self.network.config, model.calibration
         self.about, self.sha256 = model.about, model.sha256
 
     def see(self, crops: np.ndarray) -> Seen:
         prediction = predict(self.network, self._tensor(crops))
-        return Seen(*({name: value.cpu().numpy() for name, value in field.items()} for field in prediction))
+        points, signs, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in prediction)
+        return Seen(points, signs, logits)
 
     @torch.inference_mode()
     def find(self, crops: np.ndarray) -> np.ndarray:
@@ -122,7 +125,8 @@ class OnnxBackend:
     def see(self, crops: np.ndarray) -> Seen:
         values = iter(self._session.run(self._names, {"crops": crops}))
         schemes, attributes = self.config.schemes, self.config.attributes
-        return Seen(*(dict(zip(names, values)) for names in (schemes, schemes, attributes)))
+        points, signs, logits = (dict(zip(names, values)) for names in (schemes, schemes, attributes))
+        return Seen(points, signs, logits)
 
     def find(self, crops: np.ndarray) -> np.ndarray:
         assert self._locator is not None
@@ -158,7 +162,10 @@ def load_backend(weights: str | Path | Model | Backend, device: str = "auto", ba
         if exported:
             return OnnxBackend.open(weights)
         weights = load_model(weights)
-    return OnnxBackend.of(weights) if backend == ONNX else TorchBackend(weights, device)
+    if backend == ONNX:
+        return OnnxBackend.of(weights)
+    weights.network.fuse()
+    return TorchBackend(weights, device)
 
 
 def choose_device(device: str) -> torch.device:

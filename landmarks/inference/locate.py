@@ -28,6 +28,8 @@ class Located:
     """(N, C) float32 by attribute."""
     squares: np.ndarray
     """(N, 4): the face squares of the last pass."""
+    levels: tuple[np.ndarray, ...] = ()
+    """(N, 5, 2) float64 image pixels after each of a cascade's levels but the last one."""
 
 
 def locate(
@@ -41,7 +43,7 @@ def locate(
     """Find the points and attributes of N faces, in batches over all images.
 
     images: (H, W, 3) uint8 RGB each; owners: (N,) index of each face's image; squares: (N, 4) face squares.
-    A face whose points come out not finite keeps NaN.
+    A face whose points come out not finite keeps NaN. A network without landmarks has one pass.
     """
     parts = [
         _locate_batch(
@@ -54,7 +56,8 @@ def locate(
 
 def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
     config = backend.config
-    scheme = SCHEMES[config.schemes[0]]
+    if not config.schemes:
+        passes = 1
     if config.locator_size and passes > 1:
         squares = _locate_roughly(backend, images, squares)
         passes -= 1
@@ -64,8 +67,10 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
         back = invert(matrices)
         points = {name: transform(back, p.astype(np.float64)) for name, p in seen.points.items()}
         if left:
+            scheme = SCHEMES[config.schemes[0]]
             squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    return Located(points, seen.signs, seen.logits, squares)
+    levels = tuple(transform(back, level.astype(np.float64)) for level in seen.levels)
+    return Located(points, seen.signs, seen.logits, squares, levels)
 
 
 def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
@@ -86,7 +91,9 @@ def _join(parts: list[Located]) -> Located:
         values = [getattr(part, name) for part in parts]
         return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
 
-    return Located(field("points"), field("signs"), field("logits"), np.concatenate([part.squares for part in parts]))
+    squares = np.concatenate([part.squares for part in parts])
+    levels = tuple(np.concatenate(level) for level in zip(*(part.levels for part in parts)))
+    return Located(field("points"), field("signs"), field("logits"), squares, levels)
 
 
 def _nothing(backend: Backend) -> Located:

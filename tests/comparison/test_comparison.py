@@ -19,10 +19,17 @@ from landmarks.comparison.example import EXAMPLE, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
-from landmarks.comparison.see import see
 from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
-from landmarks.comparison.train import choose_faces, count_arm_parameters, kept_samples, make_network, multiply_adds_of
+from landmarks.comparison.train import (
+    backend_of,
+    choose_faces,
+    count_arm_parameters,
+    kept_samples,
+    locate_in,
+    make_network,
+    multiply_adds_of,
+)
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.views import make_views, open_views
@@ -242,8 +249,8 @@ def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):
     assert isinstance(network, Network)
     torch.nn.init.zeros_(network.heads[MAIN].linear.weight)
     torch.nn.init.zeros_(network.heads[MAIN].linear.bias)
-    seen = see(network, bench.pictures, bench.squares(1.7), 1.7, passes=1)
-    np.testing.assert_allclose(seen.points, np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
+    found = locate_in(backend_of(arm, network), bench.pictures, bench.squares(1.7), passes=1)
+    np.testing.assert_allclose(found.points[MAIN], np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
 
 
 @pytest.mark.parametrize("broken", ["bench.json", "faces.parquet", "pictures.npy"])
