@@ -83,12 +83,12 @@ class Arm:
     stopping: Stopping = field(default_factory=Stopping)
     faces: int = 0
     """Training faces, chosen at random by the seed; 0: all."""
-    crop_scale: float = 1.7
+    crop_scale: float = NetworkConfig.crop_scale
     epochs: int = 30
     """As many steps as so many epochs over all training faces have, however many faces there are."""
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
+    batch_size: int = TrainingConfig.batch_size
+    learning_rate: float = TrainingConfig.learning_rate
+    weight_decay: float = TrainingConfig.weight_decay
     distance: str = "least_squares"
     distance_weight: float = 1000.0
     precision: str = "bfloat16"

@@ -12,9 +12,7 @@ import numpy as np
 
 from landmarks.detection.base import Detections
 from landmarks.errors import DataError
-from landmarks.geometry import FACE_BOX, BoxRule
-
-BOX_COLUMNS = ("x0", "y0", "x1", "y1")
+from landmarks.geometry import BOX, FACE_BOX, BoxRule
 
 
 class BoxFile:
@@ -44,11 +42,11 @@ def _read_boxes(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
     try:
         with open(path, encoding="utf-8-sig", newline="") as file:
             reader = csv.DictReader(file)
-            missing = {"image", *BOX_COLUMNS} - set(reader.fieldnames or ())
+            missing = {"image", *BOX} - set(reader.fieldnames or ())
             if missing:
                 raise DataError(f"{path} line 1: the column {sorted(missing)[0]} is missing; wanted image,x0,y0,x1,y1")
             for row in reader:
-                if any(row[name] != "" for name in BOX_COLUMNS):
+                if any(row[name] != "" for name in BOX):
                     yield row["image"], _parse_box(row, f"{path} line {reader.line_num}")
     except (OSError, UnicodeDecodeError, csv.Error) as error:
         raise DataError(f"{path}: cannot be read as a CSV file of boxes ({error})") from error
@@ -57,7 +55,7 @@ def _read_boxes(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:
 def _parse_box(row: dict[str, str], where: str) -> tuple[float, ...]:
     """x0, y0, x1, y1, score of a row of a file of boxes. Raises DataError."""
     try:
-        x0, y0, x1, y1 = box = tuple(float(row[name]) for name in BOX_COLUMNS)
+        x0, y0, x1, y1 = box = tuple(float(row[name]) for name in BOX)
         score = float(row.get("score") or "nan")
     except (TypeError, ValueError) as error:
         raise DataError(f"{where}: a coordinate or the score is not a number ({error})") from error

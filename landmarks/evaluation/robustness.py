@@ -22,9 +22,8 @@ from landmarks.datasets.samples import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import PASSES, Located, locate
+from landmarks.metrics import THRESHOLD
 from landmarks.schemes import SCHEMES
-
-THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)

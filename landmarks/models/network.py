@@ -12,7 +12,7 @@ from torch import Tensor, nn
 
 from landmarks.config import checked
 from landmarks.errors import unknown
-from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
+from landmarks.models.encoders import ENCODERS, GREY_MIDDLE, GREY_SPREAD, TORCHVISION, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
@@ -170,7 +170,7 @@ class Locator(nn.Module):
 
 def normalise(crops: Tensor, dtype: torch.dtype) -> Tensor:
     """crops: (N, S, S, 3) uint8 -> (N, 3, S, S) about -2 to 2, channels last in memory, as convolutions like it."""
-    return (crops.permute(0, 3, 1, 2).to(dtype) - 127.5) / 64
+    return (crops.permute(0, 3, 1, 2).to(dtype) - GREY_MIDDLE) / GREY_SPREAD
 
 
 def error_name(scheme: str) -> str:

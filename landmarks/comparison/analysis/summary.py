@@ -23,7 +23,9 @@ from landmarks.schemes import ABSENT
 
 SHIFT_FREE = "_shift_free"
 SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width", "epochs")
-CONTRASTED = ("mean_error", "failure_landmarks", f"mean_error{SHIFT_FREE}")
+ERROR, FAILURES = "mean_error", "failure_landmarks"
+ERROR_SHIFT_FREE = ERROR + SHIFT_FREE
+CONTRASTED = (ERROR, FAILURES, ERROR_SHIFT_FREE)
 """The measures whose differences are tested."""
 
 
@@ -64,7 +66,7 @@ def describe(measured: Measured) -> pd.DataFrame:
         others |= {f"level_{place}_mean_error": level for place, level in enumerate(arm.levels, 1)}
         for key, vectors in others.items():
             if vectors.size:
-                row |= _over_seeds(key, face_values(vectors, "mean_error").mean(axis=1))
+                row |= _over_seeds(key, face_values(vectors, ERROR).mean(axis=1))
         for task, guesses in arm.guesses.items():
             row |= _over_seeds(f"{task}_balanced_accuracy", _accuracies(measured.results, task, guesses))
         numbers = arm.numbers.mean()
@@ -89,7 +91,7 @@ def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
 
 def summarise(measured: Measured, reference: str) -> pd.DataFrame:
     """Every arm, and its difference to the reference; no differences where the reference has no landmarks."""
-    located = measured.values["mean_error"]
+    located = measured.values[ERROR]
     pairs = {arm: reference for arm in located if arm != reference and reference in located}
     return describe(measured).join(contrast(measured, pairs))
 
@@ -107,8 +109,8 @@ COSTS = ("parameters", "multiply-adds", "training, s", "ms a face")
 def cells(arm: str, row: pd.Series) -> list[str]:
     """A row of `summarise` as text, in the order of COLUMNS and COSTS."""
     return [
-        *(arm, str(row["seeds"]), spread(row, "mean_error"), spread(row, "failure_landmarks")),
-        *(interval(row, "mean_error"), corrected(row, "mean_error")),
+        *(arm, str(row["seeds"]), spread(row, ERROR), spread(row, FAILURES)),
+        *(interval(row, ERROR), corrected(row, ERROR)),
         number(row.get("second_pass_mean_error", np.nan)),
         *costs(row),
     ]

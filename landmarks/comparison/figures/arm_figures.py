@@ -16,10 +16,11 @@ from landmarks.comparison.analysis.questions import (
     tasks_text,
     tasks_words,
 )
-from landmarks.comparison.analysis.statistics import THRESHOLD, landmark_errors
+from landmarks.comparison.analysis.statistics import SIGNIFICANCE, landmark_errors
 from landmarks.comparison.analysis.summary import Measured, contrast, level_costs
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers
+from landmarks.metrics import THRESHOLD
 
 ERROR_LABEL = "mean error, % of the inter-ocular distance"
 NETWORK_COLOURS = {"tcdcn": COLOURS[0], "tcdcn-journal": COLOURS[2], "compact": COLOURS[1], "cascade": COLOURS[3]}
@@ -196,7 +197,7 @@ def forest(measured: Measured, pairs: dict[str, str]) -> Figure:
     figure, (axes,) = empty_panels(1, "", width=6.0, height=0.9 + 0.28 * len(frame))
     for place, (_, row) in enumerate(frame.iterrows()):
         value, low, high = (row[f"mean_error_{part}"] for part in ("difference", "low", "high"))
-        certain = row["mean_error_p_holm"] < 0.05
+        certain = row["mean_error_p_holm"] < SIGNIFICANCE
         colour = "#888888" if not certain else COLOURS[0] if value < 0 else COLOURS[1]
         look = {"fmt": "o", "color": colour, "mfc": colour if certain else "white", "capsize": 3, "lw": 1.3}
         axes.errorbar(value, place, xerr=[[value - low], [high - value]], **look)

@@ -19,13 +19,12 @@ from landmarks.comparison.analysis.questions import (
     tasks_text,
 )
 from landmarks.comparison.analysis.statistics import differences, landmark_errors, seed_spreads
-from landmarks.comparison.analysis.summary import Measured
+from landmarks.comparison.analysis.summary import FAILURES, Measured
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, GRID, INK, empty_panels, legend_above, tidy
 from landmarks.schemes import ABSENT, POINTS_5, POSE
 
-FAILURES = "failure_landmarks"
 FAILURE_LABEL = "landmarks off by more than 10 %, %"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 

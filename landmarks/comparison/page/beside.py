@@ -7,12 +7,11 @@ from collections.abc import Sequence
 import pandas as pd
 
 from landmarks.comparison.analysis.questions import alone_by_epochs, headline_arms, main_arms, tasks_words
-from landmarks.comparison.analysis.summary import Measured, contrast, interval, spread
+from landmarks.comparison.analysis.summary import ERROR, FAILURES, Measured, contrast, interval, spread
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.card import markdown_table
 
-ERROR, FAILURES = "mean_error", "failure_landmarks"
 NOT_RUN = "not run"
 
 

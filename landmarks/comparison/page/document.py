@@ -15,7 +15,16 @@ from pathlib import Path
 
 from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
 from landmarks.comparison.analysis.statistics import ROUNDS
-from landmarks.comparison.analysis.summary import Measured, describe, measure, spread, summarise, summary_markdown
+from landmarks.comparison.analysis.summary import (
+    ERROR,
+    FAILURES,
+    Measured,
+    describe,
+    measure,
+    spread,
+    summarise,
+    summary_markdown,
+)
 from landmarks.comparison.figures.gallery import draw_figures, drawings
 from landmarks.comparison.page.beside import paper_tables
 from landmarks.comparison.page.sections import Section, group_section
@@ -135,7 +144,7 @@ def _headline(results: Results, described) -> list[str]:
             (words, arms[words]) for words in (tasks_words(frozenset()), tasks_words(every)) if words in arms
         ):
             row = described.loc[arm.name]
-            errors, failures = (spread(row, key) for key in ("mean_error", "failure_landmarks"))
+            errors, failures = (spread(row, key) for key in (ERROR, FAILURES))
             told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
         lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
     return lines

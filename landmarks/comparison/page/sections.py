@@ -18,7 +18,17 @@ from landmarks.comparison.analysis.questions import (
     reference_arm,
     tasks_text,
 )
-from landmarks.comparison.analysis.summary import Measured, contrast, corrected, interval, level_costs, spread
+from landmarks.comparison.analysis.summary import (
+    ERROR,
+    ERROR_SHIFT_FREE,
+    FAILURES,
+    Measured,
+    contrast,
+    corrected,
+    interval,
+    level_costs,
+    spread,
+)
 from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
@@ -27,7 +37,6 @@ from landmarks.models.cascade import LEVELS
 
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
-ERROR, FAILURES, SHIFT_FREE = "mean_error", "failure_landmarks", "mean_error_shift_free"
 
 
 @dataclass(frozen=True)
@@ -82,7 +91,7 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Se
             str(name): f"{labels[str(name)]} ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()
         }
         brief.append(f"in points of mean error, {_helping(changes, sized, ERROR)}")
-        lines.append(f"without the shift that all faces share, {_helping(changes, labels, SHIFT_FREE)}")
+        lines.append(f"without the shift that all faces share, {_helping(changes, labels, ERROR_SHIFT_FREE)}")
     whole = all_tasks(measured.results)
     if whole is not None and whole.name in changes.index:
         told = f"failures with all {_count(whole)} tasks, against the landmarks alone: "
@@ -231,7 +240,7 @@ def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: M
     for name in names:
         row = described.loc[name]
         label = f"`{name}`" if labels.get(name, name) == name else f"{labels[name]}, `{name}`"
-        cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, SHIFT_FREE, FAILURES))]
+        cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, ERROR_SHIFT_FREE, FAILURES))]
         if name in changes.index:
             change = changes.loc[name]
             cells += [f"`{change['reference']}`", *_tested(change)]
