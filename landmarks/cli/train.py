@@ -12,7 +12,7 @@ from landmarks.cli.shared import SET_HELP, errors, output
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file with the sections [network] and [training].")],
+    config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
     data: Annotated[
         list[Path],
         typer.Option(help="Learn from this folder of `landmarks data prepare`. Give it again for more folders."),
