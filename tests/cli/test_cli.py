@@ -192,7 +192,8 @@ def test_check_lists_problems(monkeypatch, tmp_path, capsys):
 @pytest.mark.parametrize(
     "command",
     [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
-     ("data", "prepare"), ("data", "info"), ("data", "check"), ("weights", "list"), ("weights", "info"), ("weights", "verify")],
+     ("data", "prepare"), ("data", "info"), ("data", "check"),
+     ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip
 def test_help_shows_an_example(monkeypatch, capsys, command):
     assert run(monkeypatch, *command, "--help") == 0
