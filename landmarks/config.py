@@ -117,7 +117,7 @@ def value_of(setting: str) -> Any:
 
 
 @lru_cache
-def _adapter(kind: Any) -> TypeAdapter:
+def _adapter(kind: Any) -> TypeAdapter[Any]:
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

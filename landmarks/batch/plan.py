@@ -16,7 +16,7 @@ from landmarks.sources.source import Container, Source
 TASK_IMAGES = 8
 """Images that are given to a worker at once."""
 TASK_BYTES = 32 << 20
-"""A group ends earlier when what must be sent along (frames, members of archives) is larger than this."""
+"""A task ends earlier when what must be sent along (frames, members of archives) is larger than this."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +56,12 @@ class Task:
     """Ascending in the order of the images."""
     names: tuple[int, ...]
     """Digest of the name of each image, in order."""
-    group: Images
+    images: Images
     """Those of them that are not done yet."""
     skipped: int = 0
     """How many are done."""
     changed: int = 0
-    """How many of the group were done before, but their files have changed since."""
+    """How many of these were done before, but their files have changed since."""
 
 
 @dataclass(frozen=True)
@@ -93,20 +93,20 @@ class Plan:
         if few:
             yield number, few
 
-    def groups(self, sources: Iterable[Source], order: Order) -> Iterator[Images]:
-        """What is to be done, group by group; the order sees each task as it comes up."""
+    def work(self, sources: Iterable[Source], order: Order) -> Iterator[Images]:
+        """What is to be done, task by task; the order is told of each task as it comes up."""
         for chunk in self.chunks(sources):
             for task in self.tasks(chunk):
-                order.see(task)
-                if task.group:
-                    yield task.group
+                order.add(task)
+                if task.images:
+                    yield task.images
 
     def tasks(self, chunk: Chunk) -> Iterator[Task]:
-        """The images of a chunk in groups. Where they end does not depend on what is done."""
+        """The images of a chunk in tasks. Where they end does not depend on what is done."""
         number, sources = chunk
         place = number << 32
         names: list[int] = []
-        group: Images = []
+        images: Images = []
         weight = changed = 0
         for source in expand(sources):
             name = digest(source.name)
@@ -118,17 +118,17 @@ class Plan:
             is_new = at is None or (self.retry_failed and bool(self.index.failed[at]))
             is_changed = not is_new and int(self.index.stamps[at]) != digest(source.stamp())
             if is_new or is_changed:
-                group.append(source.hold(self.limit))
+                images.append(source.hold(self.limit))
                 changed += is_changed
             if len(names) == TASK_IMAGES or weight >= TASK_BYTES:
-                yield Task(place, tuple(names), group, len(names) - len(group), changed)
-                place, names, group, weight, changed = place + 1, [], [], 0, 0
+                yield Task(place, tuple(names), images, len(names) - len(images), changed)
+                place, names, images, weight, changed = place + 1, [], [], 0, 0
         if names:
-            yield Task(place, tuple(names), group, len(names) - len(group), changed)
+            yield Task(place, tuple(names), images, len(names) - len(images), changed)
 
 
 class Order:
-    """The images of the tasks that were seen, whatever their order; some 10 bytes for each."""
+    """The images of the tasks that were added, whatever their order; some 10 bytes for each."""
 
     def __init__(self) -> None:
         self._places, self._counts, self._names = array("Q"), array("B"), array("Q")
@@ -137,7 +137,7 @@ class Order:
         self.changed = 0
         """Images that were done before, but whose files have changed since."""
 
-    def see(self, task: Task) -> None:
+    def add(self, task: Task) -> None:
         self._places.append(task.place)
         self._counts.append(len(task.names))
         self._names.extend(task.names)

@@ -8,7 +8,6 @@ is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
@@ -18,10 +17,10 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from landmarks.atomic import replacing, write_text
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.config import build
 from landmarks.errors import LandmarksError
-from landmarks.formats.text import sync_folder
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
@@ -120,9 +119,7 @@ class Results:
 
 def write_grid(folder: Path, grid: Grid) -> None:
     """Write the arms and the questions, whole or not at all."""
-    temporary = folder / f".{GRID}.tmp"
-    temporary.write_text(json.dumps(asdict(grid), indent=1), encoding="utf-8")
-    os.replace(temporary, folder / GRID)
+    write_text(folder / GRID, json.dumps(asdict(grid), indent=1))
 
 
 def read_grid_of(folder: Path) -> Grid:
@@ -263,11 +260,5 @@ def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync_folder(path.parent)
+    with replacing(path) as partial:
+        pq.write_table(table, partial, compression="zstd")

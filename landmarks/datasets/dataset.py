@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from landmarks import images
+from landmarks.atomic import commit, partial_path, write_text
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
@@ -85,7 +86,7 @@ class Crops:
         """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy)."""
         self.folders, self.table = folders, table
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"folders": self.folders, "table": self.table}  # never pixels: worker processes map them again
 
     @cached_property
@@ -134,12 +135,12 @@ def prepare(
     rows = _rows_to_cache(dataset)
     out.mkdir(parents=True, exist_ok=True)
     (out / FACTS).unlink(missing_ok=True)
-    temporary = out / "crops.npy.tmp"
-    crops = _cut_faces(dataset, rows, temporary, progress)
+    partial = partial_path(out / "crops.npy")
+    crops = _cut_faces(dataset, rows, partial, progress)
     dropped = dataset.table.index[np.setdiff1d(rows, crops.index)]
     save_table(dataset.table.drop(index=dropped), out / "table.parquet")
     save_table(crops, out / "crops.parquet")
-    os.replace(temporary, out / "crops.npy")
+    commit(partial, out / "crops.npy")
     facts = {
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
@@ -148,8 +149,7 @@ def prepare(
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,
     }
-    (out / f"{FACTS}.tmp").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    os.replace(out / f"{FACTS}.tmp", out / FACTS)
+    write_text(out / FACTS, json.dumps(facts, indent=1))
     return load_crops(out)
 
 
@@ -214,7 +214,7 @@ def load_crops(*paths: str | Path) -> Crops:
     return Crops(folders, pd.concat(tables, ignore_index=True))
 
 
-def about(path: str | Path) -> dict:
+def about(path: str | Path) -> dict[str, Any]:
     """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
     try:
         facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))

@@ -7,6 +7,7 @@ import hashlib
 import math
 from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -35,6 +36,9 @@ class BoxFile:
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         rows = np.array(self._rows.get(name, []), np.float32).reshape(-1, 5)
         return Detections(rows[:, :4], rows[:, 4])
+
+    def settings(self) -> dict[str, Any]:
+        return {"digest": self.digest}
 
 
 def _read_boxes(path: Path) -> Iterator[tuple[str, tuple[float, ...]]]:

@@ -18,8 +18,8 @@ FORMAT = 1
 SUFFIX = ".onnx"
 NETWORK, LOCATOR = "network", "locator"
 """The graphs of a network; the locator's file lies beside the network's, see `locator_path`."""
-SIGNS, LOGITS = "_signs", "_logits"
-"""What the names of a scheme's signs and an attribute's logits end in."""
+ERROR_CUES, LOGITS = "_signs", "_logits"
+"""What the names of a scheme's error cues and an attribute's logits end in."""
 
 
 @dataclass(frozen=True)
@@ -31,7 +31,7 @@ class OnnxFile:
     """`network` or `locator`."""
     config: NetworkConfig
     calibration: Calibration
-    about: dict
+    about: dict[str, Any]
     """Facts about the weights, as in their file."""
     precision: str
     """`float32` or `int8`."""

@@ -13,6 +13,7 @@ import json
 import logging
 import warnings
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from torch.nn import functional
 
 from landmarks import __version__
 from landmarks.errors import LandmarksError
-from landmarks.export.file import FORMAT, LOCATOR, LOGITS, NETWORK, SIGNS
+from landmarks.export.file import ERROR_CUES, FORMAT, LOCATOR, LOGITS, NETWORK
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Locator, Network, predict
 from landmarks.models.store import KEY, Model
@@ -36,7 +37,7 @@ TOLERANCE = 0.01
 ERRORS, QUALITY = "_errors", "quality"
 OUTPUTS = {
     "": "x and y of each point in pixels of the crop given, pixel centres at integers, or probability of each class",
-    SIGNS: "signs of each point's error before calibration: log expected error and log spread, as shares of the side",
+    ERROR_CUES: "error cues of each point before calibration: log expected error and log spread, as shares of the side",
     ERRORS: "expected error of each point as a share of the face size",
     LOGITS: "logits of the classes before calibration",
     QUALITY: "probability that the points' mean error is below a tenth of the face size",
@@ -59,10 +60,11 @@ class WholeNetwork(nn.Module):
         outputs = {}
         for name in config.schemes:
             outputs[name] = to_crop(seen.points[name], crops, config.input_size)
-            outputs[name + SIGNS] = seen.signs[name]
+            outputs[name + ERROR_CUES] = seen.error_cues[name]
             if name in calibration.errors:
                 curve = calibration.errors[name]
-                log = curve.constant + (seen.signs[name] * torch.tensor([curve.expected, curve.spread])).sum(dim=-1)
+                factors = torch.tensor([curve.expected, curve.spread])
+                log = curve.constant + (seen.error_cues[name] * factors).sum(dim=-1)
                 outputs[name + ERRORS] = log.clamp(-12, 3).exp()
         for name in config.attributes:
             outputs[name + LOGITS] = seen.logits[name]
@@ -130,7 +132,7 @@ def export_model(model: Model) -> Graphs:
     return Graphs(parts, parity)
 
 
-def _header(model: Model, part: str) -> dict:
+def _header(model: Model, part: str) -> dict[str, Any]:
     return {
         "format": FORMAT,
         "part": part,
@@ -143,7 +145,7 @@ def _header(model: Model, part: str) -> dict:
     }
 
 
-def _graph(module: nn.Module, header: dict) -> bytes:
+def _graph(module: nn.Module, header: dict[str, Any]) -> bytes:
     """The ONNX file of a module that maps crops to named outputs."""
     example = torch.zeros(2, 97, 113, 3, dtype=torch.uint8)  # three sizes that no constant of a network equals
     sizes = {axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))}

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
-from landmarks.formats.plain import BOX
+from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
 
 if TYPE_CHECKING:
@@ -93,7 +93,7 @@ class Layout:
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> Layout:
+    def from_dict(cls, document: dict[str, Any]) -> Layout:
         """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known."""
         known = {
             "attributes": {name: name for name in ATTRIBUTES},

@@ -5,7 +5,9 @@ from __future__ import annotations
 import numpy as np
 import torch
 
-from landmarks.inference.backend import TORCH, Seen, choose_device
+from landmarks.device import choose_device
+from landmarks.inference.backend import NetworkOutputs
+from landmarks.inference.config import TORCH
 from landmarks.models.calibration import Calibration
 from landmarks.models.cascade import Cascade
 from landmarks.models.network import NetworkConfig
@@ -26,11 +28,11 @@ class CascadeBackend:
         self.about: dict = {}
 
     @torch.inference_mode()
-    def see(self, crops: np.ndarray) -> Seen:
+    def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         """crops: (N, S, S, 3) uint8 RGB. A cascade has neither attributes nor anything that tells of its errors."""
         *levels, points = self.cascade(torch.from_numpy(crops).to(self.device)).cpu().numpy().swapaxes(0, 1)
-        return Seen({POINTS_5.name: points}, {}, {}, tuple(levels))
+        return NetworkOutputs({POINTS_5.name: points}, {}, {}, tuple(levels))
 
-    def find(self, crops: np.ndarray) -> np.ndarray:
+    def run_locator(self, crops: np.ndarray) -> np.ndarray:
         """A cascade has no locator: its config has no size for one."""
         raise NotImplementedError

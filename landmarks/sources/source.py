@@ -114,7 +114,7 @@ def failure(whole: Source, mark: str, reason: str, status: str = "unreadable") -
     return Held(whole.path, whole.name, size=0, mark=mark, content=ImageError(whole.name, status, reason))
 
 
-def file_stamp(path: str | os.PathLike) -> str:
+def file_stamp(path: str | os.PathLike[str]) -> str:
     """Size and time of change of a file; empty if it is not there."""
     try:
         status = os.stat(path)

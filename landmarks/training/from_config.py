@@ -12,6 +12,7 @@ import torch
 from landmarks import __version__
 from landmarks.config import build, override, read_toml
 from landmarks.datasets.dataset import about, load_crops
+from landmarks.device import choose_device
 from landmarks.errors import LandmarksError
 from landmarks.models.store import load_model, save_model
 from landmarks.training.config import TrainingFile
@@ -47,15 +48,13 @@ def train_from_config(
     network_config, training = file.network, file.training
     if threads:
         torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     crops = load_crops(*data)
     try:
         training.check(network_config.tasks, crops.sources("train"))
     except ValueError as error:
         raise LandmarksError(f"{_named(config, settings)}: training.{error}") from error
     begin = None if start is None else load_model(start)
-    network = train(network_config, training, crops, out, device, begin, report)
+    network = train(network_config, training, crops, out, str(choose_device(device)), begin, report)
     path = Path(out) / "weights.safetensors"
     trained_on = [
         {"dataset": facts["name"], "terms": facts["terms"], "faces": int((crops.table["cache"][rows] == cache).sum())}

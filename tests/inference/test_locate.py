@@ -59,7 +59,7 @@ def test_networks_and_cascades_are_located_alike(network, cascade, passes):
 
 def test_a_cascade_tells_of_its_levels(cascade):
     found = locate(CascadeBackend(cascade, SCALE), PICTURES, np.arange(5), SQUARES, 1, batch_size=2)
-    assert len(found.levels) == LEVELS - 1 and found.logits == {} and found.signs == {}
+    assert len(found.levels) == LEVELS - 1 and found.logits == {} and found.error_cues == {}
     for number, level in enumerate(found.levels):
         np.testing.assert_array_equal(level, by_hand(lambda crops, n=number: cascade(crops)[:, n], 48, 1))
 

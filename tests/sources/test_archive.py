@@ -1,10 +1,8 @@
 from __future__ import annotations
 
-import io
 import random
 import struct
 import tarfile
-import zipfile
 
 import pytest
 
@@ -12,25 +10,10 @@ from landmarks.errors import ImageError
 from landmarks.sources import archive
 from landmarks.sources.find import expand, find
 from landmarks.sources.names import harmless
+from tests.helpers.archives import make
 
 LIMIT = 10_000
 MEMBERS = {"b10.jpg": b"ten", "b2.jpg": b"two", "sub/a.PNG": b"a", "notes.txt": b"no", "x/.hidden.jpg": b"no"}
-
-
-def make(path, members):
-    """An archive of the kind that the suffix tells. members: name -> bytes, or (name, bytes) pairs."""
-    pairs = list(members.items()) if isinstance(members, dict) else members
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, data in pairs:
-                file.writestr(zipfile.ZipInfo(name), data)
-    else:
-        with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as file:
-            for name, data in pairs:
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                file.addfile(info, io.BytesIO(data))
-    return path
 
 
 def contents(sources, limit=LIMIT):

@@ -34,7 +34,7 @@ def bucket(server, monkeypatch, tmp_path):
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    from tests.sources.test_archive import make
+    from tests.helpers.archives import make
 
     system = fsspec.filesystem("s3", skip_instance_cache=True)
     if not system.exists("photos"):

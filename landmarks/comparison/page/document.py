@@ -9,10 +9,10 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
 
+from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
 from landmarks.comparison.analysis.statistics import ROUNDS
 from landmarks.comparison.analysis.summary import (
@@ -128,10 +128,7 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
     place = Path("figures") / path.stem
     names = draw_figures(measured, path.parent / place, facts.reported, (".png",))
     text = page(measured, facts, {name: (place / f"{name}.png").as_posix() for name in names})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, text)
 
 
 def _headline(results: Results, described) -> list[str]:

@@ -9,7 +9,8 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.errors import DataError
-from landmarks.formats.plain import BOX, DECIMALS, Plain
+from landmarks.formats.plain import DECIMALS, Plain
+from landmarks.geometry import BOX
 from landmarks.schemes import POINTS_5, Scheme
 
 EDGE = 0.5
