@@ -81,7 +81,7 @@ def test_a_cascade_has_levels(tmp_path):
 def test_a_row_is_whole_or_absent(tmp_path, monkeypatch):
     write_row(tmp_path, a_row())
     before = row_path(tmp_path, "one", 0).read_bytes()
-    monkeypatch.setattr("landmarks.comparison.results.os.fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("landmarks.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_row(tmp_path, a_row(train_error=0.9))
     with pytest.raises(OSError, match="full"):
