@@ -12,6 +12,9 @@ import pandas as pd
 
 from landmarks.schemes import Scheme
 
+THRESHOLD = 0.1
+"""Errors above this share of the normaliser are failures; where areas under the CED end."""
+
 
 def interocular(points: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Normaliser: distance of the two inter-ocular landmarks. points: (N, K, 2) -> (N,) pixels."""
@@ -41,7 +44,7 @@ def nme(errors: np.ndarray) -> np.ndarray:
     return np.nanmean(errors, axis=-1)
 
 
-def failure_rate(errors: np.ndarray, threshold: float = 0.1) -> float:
+def failure_rate(errors: np.ndarray, threshold: float = THRESHOLD) -> float:
     """Share of errors above the threshold; of faces with (N,) errors, of landmarks with (N, K)."""
     return float(np.mean(errors[~np.isnan(errors)] > threshold))
 
@@ -52,7 +55,7 @@ def ced(errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     return np.searchsorted(known, thresholds, side="right") / len(known)
 
 
-def auc(errors: np.ndarray, threshold: float = 0.1) -> float:
+def auc(errors: np.ndarray, threshold: float = THRESHOLD) -> float:
     """Area under the CED from 0 to the threshold, over the threshold: exact, as the CED is a step function."""
     return float(np.nanmean(np.clip(threshold - errors, 0, None)) / threshold)
 

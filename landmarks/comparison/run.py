@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,7 +19,7 @@ import torch
 
 from landmarks.atomic import write_text
 from landmarks.comparison.grid import Arm, Grid
-from landmarks.comparison.results import collect, row_path, write_faces, write_row
+from landmarks.comparison.results import collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
@@ -54,15 +54,22 @@ def compare(
     split: str = "test",
     jobs: int = 1,
     device: str = "cpu",
+    names: Sequence[str] = (),
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Failure]:
     """Train and see every arm and seed of a grid that `out` does not have yet; return those that failed.
 
-    Writes `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and weights. A run that
-    was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once. report: gets a line a
-    finished run. Raises LandmarksError if `out` holds runs of other faces or of an arm with other settings.
+    Writes `grid.json`, `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and
+    weights. A run that was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once;
+    names: of the arms to run, all if there are none. report: gets a line a finished run. Raises LandmarksError if `out`
+    holds runs of other faces or of an arm with other settings, and for an unknown name.
     """
+    chosen = [arm.name for arm in grid.choose(names)]
     grid = learnable(grid, crops, report)
+    names = [arm.name for arm in grid.arms if arm.name in chosen]
+    if not names:
+        raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
+    runs = grid.runs(names)
     out.mkdir(parents=True, exist_ok=True)
     _check_settings(out, dataset, split, detector)
     bench_folder = out / "bench"
@@ -71,7 +78,8 @@ def compare(
         make_bench(dataset, split, detector, bench_folder)
     bench = open_bench(bench_folder)
     write_faces(out, _faces(bench))
-    missing = [(arm, seed) for arm, seed in grid.runs() if not _finished(out, arm, seed)]
+    write_grid(out, grid)
+    missing = [(arm, seed) for arm, seed in runs if not _finished(out, arm, seed)]
     for arm in dict.fromkeys(arm for arm, _ in missing):
         folder = views_folder(out, arm)
         for part in ("train", "val"):
@@ -80,7 +88,7 @@ def compare(
                 samples = kept_samples(crops, crops.part(part), arm, DETECTED)
                 make_views(samples, VIEWS if part == "train" else 1, folder / part)
     failures = _run_all(missing, out, jobs, device, report)
-    collect(out, milliseconds(grid.arms, device))
+    collect(out, milliseconds(grid.choose(names), device))
     return failures
 
 
@@ -101,7 +109,7 @@ def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
         )
     if gone:
         report(f"left out, no labels for {', '.join(sorted(lacking))}: {', '.join(gone)}")
-    return grid.only(left)
+    return grid.without(gone)
 
 
 def views_folder(out: Path, arm: Arm) -> Path:

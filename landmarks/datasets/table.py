@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks import geometry
 from landmarks.atomic import replacing
 from landmarks.errors import DataError
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 SPLITS = ("train", "val", "test")
-BOX = ["x0", "y0", "x1", "y1"]
+BOX = list(geometry.BOX)
 
 
 def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:

@@ -28,7 +28,7 @@ from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.evaluation.robustness import Placement, locate_crops
 from landmarks.geometry import face_squares
-from landmarks.inference.backend import Backend, TorchBackend
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate
 from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, QualityCurve, Softmax
 from landmarks.models.heads import NEVER
@@ -61,7 +61,7 @@ def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | P
     crops = load_crops(*data)
     if "labels" not in model.about and not model.calibration.attributes:  # nothing else says what it learnt from
         forget_unseen(model.network, crops.table.iloc[crops.part("train")])
-    calibration = calibrate(TorchBackend(copy.deepcopy(model)), crops)
+    calibration = calibrate(load_backend(copy.deepcopy(model), "cpu"), crops)
     faces = label_counts(crops.table.iloc[crops.part("val")], model.network.config.tasks)
     save_model(model.network, out, {**model.about, "calibrated_on": faces}, calibration)
     return load_model(Path(out))

@@ -21,10 +21,10 @@ from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
+from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
-THRESHOLD = 0.1
 SLICES = ("pose", "glasses", "gender", "source")
 """Columns by whose groups figures are given."""
 CHUNK = 256

@@ -24,9 +24,8 @@ from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import Located, locate
+from landmarks.metrics import THRESHOLD
 from landmarks.schemes import SCHEMES
-
-THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)

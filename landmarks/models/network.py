@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
+from landmarks.config import checked
+from landmarks.errors import unknown
+from landmarks.models.encoders import ENCODERS, GREY_MIDDLE, GREY_SPREAD, TORCHVISION, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
@@ -21,6 +23,7 @@ SOFT: dict[str, type[Towers]] = {"soft": Towers, "cross_stitch": CrossStitch}
 SHARINGS = (HARD, *SOFT)
 
 
+@checked
 @dataclass(frozen=True)
 class NetworkConfig:
     """All that is needed to build a network and to feed it. Raises ValueError for values that make no network."""
@@ -58,17 +61,17 @@ class NetworkConfig:
         object.__setattr__(self, "tasks", tuple(self.tasks))
         for task in self.tasks:
             if task not in SCHEMES and task not in ATTRIBUTES:
-                raise ValueError(f"unknown task {task!r}; known: {', '.join([*SCHEMES, *ATTRIBUTES])}")
+                raise ValueError(unknown("task", task, [*SCHEMES, *ATTRIBUTES]))
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
         if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
-            raise ValueError(f"unknown encoder {self.encoder!r}; known: {', '.join(ENCODERS)}, {TORCHVISION}NAME")
+            raise ValueError(unknown("encoder", self.encoder, [*ENCODERS, f"{TORCHVISION}NAME"]))
         if not 0.1 <= self.width <= 16:
             raise ValueError(f"width must be 0.1 to 16, not {self.width}")
         if self.sharing not in SHARINGS:
-            raise ValueError(f"unknown sharing {self.sharing!r}; known: {', '.join(SHARINGS)}")
+            raise ValueError(unknown("sharing", self.sharing, SHARINGS))
         if self.coding not in CODINGS:
-            raise ValueError(f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)}")
+            raise ValueError(unknown("coding", self.coding, CODINGS))
         if not 16 <= self.input_size <= 1024:
             raise ValueError(f"input_size must be 16 to 1024 pixels, not {self.input_size}")
         if self.locator_size and not 16 <= self.locator_size <= 256:
@@ -185,7 +188,7 @@ class Locator(nn.Module):
 
 def normalise(crops: Tensor, dtype: torch.dtype) -> Tensor:
     """crops: (N, S, S, 3) uint8 -> (N, 3, S, S) about -2 to 2, channels last in memory, as convolutions like it."""
-    return (crops.permute(0, 3, 1, 2).to(dtype) - 127.5) / 64
+    return (crops.permute(0, 3, 1, 2).to(dtype) - GREY_MIDDLE) / GREY_SPREAD
 
 
 def error_name(scheme: str) -> str:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator
-from typing import IO
+from typing import IO, Any
 
 import av
 import av.error
@@ -24,7 +24,7 @@ class Decoder:
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._container = av.open(file, options={"protocol_whitelist": ""}, metadata_errors="ignore")
+        self._container = av.open(file, mode="r", options={"protocol_whitelist": ""}, metadata_errors="ignore")
         self._stream = stream = self._container.streams.video[0]
         if stream.codec_context is None:
             raise ValueError("there is no decoder for it")
@@ -45,9 +45,8 @@ class Decoder:
         """Seconds from the start of the video; frame; whether it is damaged, or drawn after one that is."""
         damaged = begun = False
         for packet in self._packets():
-            begun = (
-                begun or packet.is_keyframe
-            )  # A recording may begin with pictures that are drawn after earlier ones.
+            # A recording may begin with pictures that are drawn after earlier ones.
+            begun = begun or packet.is_keyframe
             try:
                 frames = packet.decode()
             except av.error.FFmpegError:
@@ -70,7 +69,7 @@ class Decoder:
             return f"{len(self._lost)} pictures of the video cannot be decoded, the first at {self._lost[0]:.2f} s"
         return ""
 
-    def _packets(self) -> Iterator[av.Packet]:
+    def _packets(self) -> Iterator[av.Packet[Any]]:
         """The packets of the picture; those of sound are passed over."""
         last = None
         packets = self._container.demux()

@@ -21,11 +21,11 @@ from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.digest import digest
 from landmarks.datasets.samples import Samples
-from landmarks.errors import WeightsError
+from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.models.store import Model
-from landmarks.training.batches import Feed, SampleBatches
+from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, read_settings, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.objective import Objective, TaskObjective
@@ -60,21 +60,24 @@ def train(
     if start is not None:
         begin_with(network, start)
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
-    feeds = {
+    batches = {
         part: SampleBatches(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
         for part, chosen in rows.items()
     }
+    if not len(batches["train"]):
+        where = ", ".join(str(folder) for folder in crops.folders)
+        raise DataError(f"{where}: no faces in the split 'train'; nothing to learn from")
     settings = {
         "network": network_config.as_dict(),
         "training": asdict(config),
-        "faces": len(feeds["train"]),
+        "faces": len(batches["train"]),
         "data": digest(crops),
     }
     if start is not None:
         settings["start"] = start.sha256
     objective = TaskObjective(network_config, config)
     trained = fit(
-        network, objective, feeds["train"], feeds["watched"], feeds["val"], config, out, settings, device, report
+        network, objective, batches["train"], batches["watched"], batches["val"], config, out, settings, device, report
     )
     forget_unseen(cast(Network, trained), crops.table.iloc[rows["train"]], start)
     return cast(Network, trained)
@@ -88,9 +91,9 @@ def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, seed: int
 def fit(
     network: nn.Module,
     objective: Objective,
-    feed: Feed,
-    watched: Feed,
-    held_out: Feed,
+    learnt: Batches,
+    watched: Batches,
+    held_out: Batches,
     config: TrainingConfig,
     out: str | Path,
     settings: dict,
@@ -99,7 +102,7 @@ def fit(
 ) -> nn.Module:
     """The loop itself: train any network by its objective; return the running average of its weights.
 
-    feed: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
+    learnt: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
     averaged weights.
 
     Writes to `out`: `log.jsonl`, a row an epoch with losses, factors and stops, and `state.safetensors`, from which an
@@ -112,7 +115,7 @@ def fit(
     weighting = create_weighting(config.weighting, objective.tasks, config.task_weights).to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, weighting, config), lr=config.learning_rate)
-    steps = config.epochs * feed.steps()
+    steps = config.epochs * learnt.steps()
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
     parts = {"network": network, "average": average, "weighting": weighting}
     done = _resume(out, settings, parts, optimizer, schedule)
@@ -124,7 +127,9 @@ def fit(
         stopped = config.stopping.stopped(history, objective.tasks, config.task_weights)
         factors = {task: 0.0 if task in stopped else value for task, value in weighting.factors(history).items()}
         row: dict = {"epoch": epoch, "factors": factors, "stopped": stopped}
-        row["train"] = _train_epoch(parts, objective, optimizer, schedule, feed.batches(epoch), factors, config, device)
+        row["train"] = _train_epoch(
+            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device
+        )
         row["lr"] = schedule.get_last_lr()[0]
         if len(held_out):
             row["watched"] = validate(average.module, objective, watched, device)
@@ -171,7 +176,7 @@ def _train_epoch(parts, objective, optimizer, schedule, batches, factors, config
 
 
 @torch.inference_mode()
-def validate(network: nn.Module, objective: Objective, held_out: Feed, device: str = "cpu") -> dict[str, float]:
+def validate(network: nn.Module, objective: Objective, held_out: Batches, device: str = "cpu") -> dict[str, float]:
     """An objective's figures on held-out faces, which look the same every time: means over the faces that have the
     label."""
     network.eval()

@@ -109,13 +109,32 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("data", "info", "EMPTY"), "no dataset known"),
         (("evaluate", "--data", "EMPTY", "--weights", "W"), "no dataset known"),
         (("train", "none.toml", "--data", "EMPTY", "--out", "OUT"), "none.toml"),
+        (("train", "GRID", "--data", "EMPTY", "--out", "OUT"), "arms: unknown key"),
+        (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--set", "epochs=1.5"), "must be a whole number"),
+        (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
+        (("compare",), "give a grid and --data, or --example"),
+        (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
+        (
+            ("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--arm", "oen"),
+            "'oen' in the grid; did you mean one",
+        ),
+        (("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--set", "epoch=1"), "did you mean 'epochs'?"),
     ],
 )
 def test_wrong_calls_end_in_one_sentence_and_2(
     monkeypatch, images, small_weights, tmp_path, capsys, arguments, message
 ):
     (tmp_path / "EMPTY").mkdir()
-    places = {"IN": images, "OUT": tmp_path / "out", "EMPTY": tmp_path / "EMPTY", "W": small_weights}
+    (tmp_path / "grid.toml").write_text("[[arms]]\nname = 'one'\n[[arms]]\nname = 'two'")
+    (tmp_path / "train.toml").write_text("[training]\nepochs = 1")
+    places = {
+        "GRID": tmp_path / "grid.toml",
+        "TRAIN": tmp_path / "train.toml",
+        "IN": images,
+        "OUT": tmp_path / "out",
+        "EMPTY": tmp_path / "EMPTY",
+        "W": small_weights,
+    }
     filled = []
     for argument in arguments:
         head, _, rest = argument.partition("/")
@@ -142,6 +161,8 @@ def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
     assert (
         run(monkeypatch, "train", config, "--data", tmp_path / "p", "--out", tmp_path / "run", "--device", "cpu") == 0
     )
+    captured = capsys.readouterr()
+    assert captured.err.startswith("epoch 1: points_5 ") and "weights: " in captured.out
     weights = tmp_path / "run" / "weights.safetensors"
     assert run(monkeypatch, "weights", "info", weights) == 0
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out
@@ -191,8 +212,9 @@ def test_preparing_without_images_fails_in_one_sentence(monkeypatch, tmp_path, c
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("data", "prepare"),
-     ("data", "info"), ("data", "check"), ("weights", "list"), ("weights", "info"), ("weights", "verify")],
+    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
+     ("data", "prepare"), ("data", "info"), ("data", "check"),
+     ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip
 def test_help_shows_an_example(monkeypatch, capsys, command):
     assert run(monkeypatch, *command, "--help") == 0

@@ -31,7 +31,7 @@ from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Network, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
-from landmarks.training.add_locator import graft
+from landmarks.training.add_locator import add_locator
 from tests.helpers.faces import SMALL
 
 
@@ -287,13 +287,13 @@ def test_the_face_in_the_middle_is_taken():
     assert middle_box(boxes, picture).tolist() == boxes[1].tolist()
 
 
-def test_a_locator_is_grafted(tmp_path):
+def test_a_locator_is_added(tmp_path):
     models = []
     for seed, size in ((0, 32), (1, 40)):
         torch.manual_seed(seed)
         save_model(Network(replace(SMALL, locator_size=size)), tmp_path / f"{size}.safetensors", {"name": size})
         models.append(load_model(tmp_path / f"{size}.safetensors"))
-    network = graft(*models)
+    network = add_locator(*models)
     crops = torch.randint(0, 256, (2, 40, 40, 3), dtype=torch.uint8)
     assert network.config.locator_size == 40
     assert torch.equal(network.locator(crops), models[1].network.locator(crops))
@@ -302,4 +302,4 @@ def test_a_locator_is_grafted(tmp_path):
     assert torch.equal(before, after)
     save_model(Network(SMALL), tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match="no locator to give"):
-        graft(models[0], load_model(tmp_path / "none.safetensors"))
+        add_locator(models[0], load_model(tmp_path / "none.safetensors"))
