@@ -2,7 +2,8 @@
 
 The graph `network` takes `crops`, (N, H, W, 3) uint8 RGB of any size, one face each. It resizes them bilinearly, with
 antialiasing where they shrink, pixel centres at integers: x_out = (x_in + 0.5) * S / W - 0.5; a crop of the network's
-own size passes unchanged. `OUTPUTS` says what comes out. A second graph, `locator`, finds five points in rough crops.
+own size passes unchanged. `locator` finds five points in rough crops. `face` takes the surroundings of a detector's box
+and makes both passes, cropping inside. What comes out says `landmarks.export.header`.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import inspect
 import json
 import logging
 import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 
 import cv2
@@ -22,27 +24,20 @@ from torch.nn import functional
 
 from landmarks import __version__
 from landmarks.errors import LandmarksError
-from landmarks.export.file import FORMAT, LOCATOR, LOGITS, NETWORK, SIGNS
+from landmarks.export.file import ERRORS, FACE, LOCATOR, LOGITS, NETWORK, PARTS, QUALITY, SIGNS
+from landmarks.export.header import MARGIN, header
+from landmarks.export.sampling import cut, first_squares, squares_of, to_picture
+from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Locator, Network, predict
 from landmarks.models.store import KEY, Model
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 from landmarks.sessions import open_session, require
 
 OPSET = 18
 """The first whose Resize can antialias."""
 TOLERANCE = 0.01
 """How far an output of the graph may be from torch's: points in pixels of the crop, all else in their own units."""
-ERRORS, QUALITY = "_errors", "quality"
-OUTPUTS = {
-    "": "x and y of each point in pixels of the crop given, pixel centres at integers, or probability of each class",
-    SIGNS: "signs of each point's error before calibration: log expected error and log spread, as shares of the side",
-    ERRORS: "expected error of each point as a share of the face size",
-    LOGITS: "logits of the classes before calibration",
-    QUALITY: "probability that the points' mean error is below a tenth of the face size",
-}
-"""Outputs by what their names end in; before it stands a task, such as `points_5` or `smile`. Expected errors and
-quality only where the network is calibrated."""
 
 
 class WholeNetwork(nn.Module):
@@ -53,12 +48,18 @@ class WholeNetwork(nn.Module):
         self.network, self.calibration = network, calibration
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """crops: (N, H, W, 3) uint8 RGB -> by the names in `OUTPUTS`."""
+        """crops: (N, H, W, 3) uint8 RGB -> outputs by name."""
+        size = self.network.config.input_size
+        return self.read(resize(crops, size), lambda points: to_crop(points, crops, size))
+
+    def read(self, crops: Tensor, back: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """crops: (N, S, S, 3), 0 to 255, S the network's `input_size`; back: takes points (N, K, 2) from their pixels to
+        those of the crops given."""
         config, calibration = self.network.config, self.calibration
-        seen = predict(self.network, resize(crops, config.input_size))
+        seen = predict(self.network, crops)
         outputs = {}
         for name in config.schemes:
-            outputs[name] = to_crop(seen.points[name], crops, config.input_size)
+            outputs[name] = back(seen.points[name])
             outputs[name + SIGNS] = seen.signs[name]
             if name in calibration.errors:
                 curve = calibration.errors[name]
@@ -88,6 +89,28 @@ class WholeLocator(nn.Module):
         return {POINTS_5.name: to_crop(self.locator(resize(crops, size)), crops, size)}
 
 
+class WholeFace(WholeNetwork):
+    """What `face` computes: both passes of `landmarks.inference.locate`."""
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """crops: (N, H, W, 3) uint8 RGB, detectors' boxes enlarged `MARGIN` times -> outputs of `network` by name."""
+        config, locator = self.network.config, self.network.locator
+        squares = first_squares(crops, MARGIN, FACE_BOX, config.crop_scale)
+        if locator is not None:
+            points = to_picture(locator(cut(crops, squares, locator.size)), squares, locator.size)
+            squares = squares_of(points, POINTS_5, config.crop_scale)
+        elif config.schemes:
+            points = self._points(crops, squares, config.schemes[0])
+            squares = squares_of(points, SCHEMES[config.schemes[0]], config.crop_scale)
+        size = config.input_size
+        return self.read(cut(crops, squares, size), lambda points: to_picture(points, squares, size))
+
+    def _points(self, crops: Tensor, squares: Tensor, scheme: str) -> Tensor:
+        """The network's own first pass: points (N, K, 2) in pixels of the crops given."""
+        size = self.network.config.input_size
+        return to_picture(predict(self.network, cut(crops, squares, size)).points[scheme], squares, size)
+
+
 def resize(crops: Tensor, size: int) -> Tensor:
     """crops: (N, H, W, 3) uint8 -> (N, size, size, 3) float32, 0 to 255."""
     planes = crops.permute(0, 3, 1, 2).float()
@@ -107,13 +130,13 @@ class Graphs:
     """A network's ONNX files in memory."""
 
     parts: dict[str, bytes]
-    """`network` and, where there is one, `locator`."""
+    """`network`, `face` and, where there is one, `locator`."""
     parity: float
     """Largest distance of a point from torch's, pixels of the crop."""
 
 
-def export_model(model: Model) -> Graphs:
-    """Export a model and compare the graphs with torch on seeded crops.
+def export_model(model: Model, wanted: Collection[str] = PARTS) -> Graphs:
+    """Export those parts of a model that are wanted and there, and compare the graphs with torch on seeded crops.
 
     Raises LandmarksError if a package of the extra is missing or if the graphs say something else than torch does.
     """
@@ -122,28 +145,19 @@ def export_model(model: Model) -> Graphs:
     if "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
         raise LandmarksError(f"torch {torch.__version__} is too old to export networks; install a newer one")
     network = copy.deepcopy(model.network).cpu().float().fuse()
-    modules: dict[str, nn.Module] = {NETWORK: WholeNetwork(network, model.calibration).eval()}
+    modules: dict[str, nn.Module] = {
+        NETWORK: WholeNetwork(network, model.calibration),
+        FACE: WholeFace(network, model.calibration),
+    }
     if network.locator is not None:
-        modules[LOCATOR] = WholeLocator(network.locator).eval()
-    parts = {part: _graph(module, _header(model, part)) for part, module in modules.items()}
+        modules[LOCATOR] = WholeLocator(network.locator)
+    modules = {part: module.eval() for part, module in modules.items() if part in wanted}
+    parts = {part: _graph(module, header(model, part)) for part, module in modules.items()}
     parity = max(_compare(module, parts[part], model.network.config.input_size) for part, module in modules.items())
     return Graphs(parts, parity)
 
 
-def _header(model: Model, part: str) -> dict:
-    return {
-        "format": FORMAT,
-        "part": part,
-        "version": __version__,
-        "precision": "float32",
-        "weights_sha256": model.sha256,
-        "config": model.network.config.as_dict(),
-        "calibration": model.calibration.as_dict(),
-        "about": model.about,
-    }
-
-
-def _graph(module: nn.Module, header: dict) -> bytes:
+def _graph(module: nn.Module, facts: dict) -> bytes:
     """The ONNX file of a module that maps crops to named outputs."""
     example = torch.zeros(2, 97, 113, 3, dtype=torch.uint8)  # three sizes that no constant of a network equals
     sizes = {axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))}
@@ -164,12 +178,11 @@ def _graph(module: nn.Module, header: dict) -> bytes:
     graph = proto.graph
     for entry in (*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output, graph):
         del entry.metadata_props[:]  # where each line of our source lies on this machine
-    graph.input[0].doc_string = "(N, H, W, 3) uint8 RGB: squares around a face each, as `crop_scale` says; of any size"
+    graph.input[0].doc_string = facts["input"]
     for output in graph.output:
-        task = next((task for task in (*SCHEMES, *ATTRIBUTES) if output.name.startswith(task)), "")
-        output.doc_string = OUTPUTS[output.name.removeprefix(task)]
+        output.doc_string = facts["outputs"][output.name]["meaning"]
     proto.producer_name, proto.producer_version = KEY, __version__
-    require("onnx").helper.set_model_props(proto, {KEY: json.dumps(header)})
+    require("onnx").helper.set_model_props(proto, {KEY: json.dumps(facts)})
     return proto.SerializeToString()
 
 
