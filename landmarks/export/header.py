@@ -13,17 +13,20 @@ from landmarks.models.network import NetworkConfig
 from landmarks.models.store import Model
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
-MARGIN = 2.0
-"""Side of the crops that `face` takes over the side of the detector's box: room for what the second pass needs, a
-square turned by any angle around a face that is not quite where the box is."""
+SQUARES = "(N, H, W, 3) uint8 RGB, of any size: "
 INPUTS = {
-    NETWORK: "(N, H, W, 3) uint8 RGB: upright face squares, `crop_scale` extents wide, resized inside",
-    LOCATOR: "(N, H, W, 3) uint8 RGB: rough face squares, `crop_scale` extents wide, turned any way, resized inside",
-    FACE: f"(N, H, W, 3) uint8 RGB: detectors' boxes, each enlarged {MARGIN:g} times about its centre, black outside the "
-    "image; cropped inside",
+    NETWORK: {"crops": SQUARES + "upright face squares, see `square`"},
+    LOCATOR: {"crops": SQUARES + "rough face squares, turned any way"},
+    FACE: {
+        "images": "(N, H, W, 3) or (1, H, W, 3) uint8 RGB, of any size: an image for each box, or one for all",
+        "boxes": "(N, 4) float32: x0, y0, x1, y1 in pixels of the image, as `box_rule` takes them",
+    },
 }
-"""What each graph takes as `crops`."""
-POINTS = "x and y of each point in pixels of the crop given, pixel centres at integers"
+"""What each graph takes, by name."""
+POINTS = "x and y of each point in pixels of the image or crop given, pixel centres at integers"
+CUES = "log expected error and log spread of each point before calibration, as shares of the side of the last crop"
+EXPECTED = "expected error of each point as a share of the face size, which is the larger side of `extent`"
+TRUST = "probability that the mean error of the points is below a tenth of the face size; low for what is no face"
 RULES = {
     "pixels": "Pixel centres are at integers: a picture w pixels wide spans -0.5 to w - 0.5. x goes right, y down.",
     "extent": "The smallest rectangle, upright with the face, around its five anchors: eye centres, nose tip, mouth "
@@ -53,13 +56,13 @@ def header(model: Model, part: str) -> dict:
         "config": config.as_dict(),
         "calibration": model.calibration.as_dict(),
         "about": model.about,
-        "input": INPUTS[part],
+        "inputs": INPUTS[part],
         "outputs": outputs(config, model.calibration, part),
         "rules": RULES,
         "anchors": {name: anchors(name) for name in dict.fromkeys((*config.schemes, POINTS_5.name))},
-        "box_rules": {name: asdict(kind.rule) for name, kind in DETECTORS.items()},
+        "box_rules": {name: asdict(vars(kind)["rule"]) for name, kind in DETECTORS.items()},
     }
-    return facts | ({"box_rule": asdict(FACE_BOX), "margin": MARGIN} if part == FACE else {})
+    return facts | ({"box_rule": asdict(FACE_BOX)} if part == FACE else {})
 
 
 def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[str, dict]:
@@ -75,19 +78,16 @@ def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[
         add(name, POINTS, count, 2, points=points)
         if part == LOCATOR:
             return found
-        add(name + SIGNS, "log expected error and log spread of each point before calibration, as shares of the side of "
-            "the network's crop", count, 2, points=points)  # fmt: skip
+        add(name + SIGNS, CUES, count, 2, points=points)
         if name in calibration.errors:
-            add(name + ERRORS, "expected error of each point as a share of the face size, which is the extent's larger "
-                "side", count, points=points)  # fmt: skip
+            add(name + ERRORS, EXPECTED, count, points=points)
     for name in config.attributes:
         attribute = ATTRIBUTES[name]
         note = f" {attribute.note}" if attribute.note else ""
         add(name + LOGITS, "logits of the classes before calibration", len(attribute), classes=attribute.labels)
         add(name, f"probability of each class.{note}", len(attribute), classes=attribute.labels)
     if calibration.quality is not None and config.schemes and config.schemes[0] in calibration.errors:
-        add(QUALITY, "probability that the mean error of the points is below a tenth of the face size; low for what is "
-            "no face")  # fmt: skip
+        add(QUALITY, TRUST)
     return found
 
 
