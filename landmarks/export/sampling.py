@@ -73,8 +73,9 @@ def cut(images: Tensor, squares: Tensor, size: int) -> Tensor:
     corners = first[:, :, None, None] + corners  # (N, P, 3, 3, 2)
     corners = low[:, :, None, None] + corners.clamp_min(0).minimum(blocks[:, :, None, None]) * block[:, :, None, None]
     column, row = corners.long().flatten(1, 3).unbind(dim=-1)  # (N, 9 P)
-    several = torch.full((1,), images.shape[0]).sub(1).clamp_max(1)  # 0: one image for all
-    owner = torch.arange(squares.shape[0])[:, None] * several
+    given, wanted = torch.full((1,), images.shape[0]), torch.full((1,), squares.shape[0])
+    misfit = (given - 1) * (given - wanted)  # not 0 where the numbers do not fit: that image is not there
+    owner = torch.arange(squares.shape[0])[:, None] * (given - 1).clamp_max(1) + misfit.abs() * given
     index = (owner * (height + 1) + row) * (width + 1) + column
     table = functional.pad(images.to(torch.int32), (0, 0, 1, 0, 1, 0))
     table = table.cumsum(dim=1, dtype=torch.int32).cumsum(dim=2, dtype=torch.int32).flatten(0, 2)
