@@ -66,7 +66,7 @@ def test_crops_are_those_of_the_geometry(size):
 def test_crops_of_very_large_images():
     """Their table of sums overflows, and does no harm."""
     image = np.full((1, 3000, 2900, 3), 255, np.uint8)
-    crop = cut(torch.from_numpy(image), torch.tensor([[1500.0, 1500.0, 2500.0, 1.0, 0.0]]), 16)
+    crop = cut(torch.from_numpy(image), torch.tensor([[1450.0, 1500.0, 2000.0, 1.0, 0.0]]), 16)
     assert torch.equal(crop, torch.full((1, 16, 16, 3), 255.0))
 
 
