@@ -1,31 +1,75 @@
-"""landmarks: facial landmarks, head pose, smile, glasses and gender from one network."""
+"""landmarks: facial landmarks, head pose, smile, glasses and gender from one network.
+
+The public interface is what this module names. Each name is imported when it is first used, so that `import landmarks`
+costs nothing.
+"""
 
 from __future__ import annotations
 
 from importlib import import_module
 from importlib.metadata import PackageNotFoundError, version
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from landmarks.batch.options import Resume, RunOptions
+    from landmarks.batch.run import Summary, annotate_folder
+    from landmarks.datasets.dataset import read_dataset
+    from landmarks.drawing.draw import Style, draw
+    from landmarks.evaluation.evaluate import evaluate
+    from landmarks.faces import Faces
+    from landmarks.formats import read_results
+    from landmarks.inference.annotator import Annotator
+    from landmarks.inference.config import AnnotatorConfig
+    from landmarks.models.store import load_model
+    from landmarks.record import Record
+    from landmarks.sources.find import find
 
 try:
     __version__ = version("landmarks")
 except PackageNotFoundError:  # run from a source tree that is not installed
     __version__ = "0+unknown"
 
-_PUBLIC = {
+__all__ = [
+    "Annotator",
+    "AnnotatorConfig",
+    "Faces",
+    "Record",
+    "Resume",
+    "RunOptions",
+    "Style",
+    "Summary",
+    "__version__",
+    "annotate_folder",
+    "draw",
+    "evaluate",
+    "find",
+    "load_model",
+    "read_dataset",
+    "read_results",
+]
+
+_MODULES = {
     "Annotator": "landmarks.inference.annotator",
+    "AnnotatorConfig": "landmarks.inference.config",
     "Faces": "landmarks.faces",
+    "Record": "landmarks.record",
+    "Resume": "landmarks.batch.options",
+    "RunOptions": "landmarks.batch.options",
+    "Style": "landmarks.drawing.draw",
+    "Summary": "landmarks.batch.run",
+    "annotate_folder": "landmarks.batch.run",
     "draw": "landmarks.drawing.draw",
-    "evaluate": "landmarks.evaluation.measures",
+    "evaluate": "landmarks.evaluation.evaluate",
+    "find": "landmarks.sources.find",
     "load_model": "landmarks.models.store",
     "read_dataset": "landmarks.datasets.dataset",
     "read_results": "landmarks.formats",
 }
-__all__ = [*_PUBLIC, "__version__"]
 
 
-def __getattr__(name: str):
-    """Public names are imported when first used, so that `import landmarks` costs nothing."""
-    if name in _PUBLIC:
-        return getattr(import_module(_PUBLIC[name]), name)
+def __getattr__(name: str) -> Any:
+    if name in _MODULES:
+        return getattr(import_module(_MODULES[name]), name)
     raise AttributeError(f"module {__name__!r} has no attribute {name!r}")
 
 

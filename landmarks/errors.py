@@ -17,7 +17,7 @@ class ImageError(LandmarksError):
         super().__init__(f"{path}: {reason}")
         self.path, self.status, self.reason = path, status, reason
 
-    def __reduce__(self):
+    def __reduce__(self) -> tuple[type[ImageError], tuple[str, str, str]]:
         return ImageError, (self.path, self.status, self.reason)
 
 

@@ -2,9 +2,9 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from dataclasses import dataclass, field
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -111,7 +111,7 @@ class Faces:
     def __len__(self) -> int:
         return len(self.boxes)
 
-    def __getitem__(self, index) -> Faces:
+    def __getitem__(self, index: Any) -> Faces:
         """The faces that an integer, slice, mask or index array picks; always a Faces."""
         if isinstance(index, (int, np.integer)):
             index = [index]
@@ -128,7 +128,7 @@ class Faces:
             quality=None if self.quality is None else self.quality[index],
         )
 
-    def __iter__(self):
+    def __iter__(self) -> Iterator[Faces]:
         return (self[i] for i in range(len(self)))
 
     @classmethod

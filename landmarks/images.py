@@ -93,7 +93,7 @@ class Image:
         return (self.height, self.width) if _TURNS[self.orientation][0] else (self.width, self.height)
 
 
-def read(path: str | os.PathLike, max_pixels: int = MAX_PIXELS) -> Image:
+def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS) -> Image:
     """Decode a file. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     return decode(read_bytes(path, most_bytes(max_pixels)), printable(path), max_pixels)
 
@@ -103,7 +103,7 @@ def most_bytes(max_pixels: int) -> int:
     return 8 * max_pixels + (64 << 20)
 
 
-def read_bytes(path: str | os.PathLike, limit: int) -> bytes:
+def read_bytes(path: str | os.PathLike[str], limit: int) -> bytes:
     """The bytes of a file of at most `limit` bytes. Raises ImageError: `missing`, `unreadable` or `too_large`."""
     name = printable(path)
     try:
@@ -148,10 +148,7 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS) -> Image:
         raise ImageError(name, "unreadable", f"{format_name} files cannot be read; convert it to JPEG or PNG")
     try:
         with reader(io.BytesIO(data)) as picture:
-            width, height = picture.size
-            if width * height > max_pixels:
-                size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
-                raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
+            _check_size(picture, name, max_pixels)
             if format_name == "PNG":  # Its checksums find any damage, but Pillow looks at them only on a copy.
                 reader(io.BytesIO(data)).verify()
             orientation = _orientation(picture)
@@ -179,6 +176,28 @@ def from_array(array: np.ndarray, name: str) -> Image:
     else:
         return Image(np.ascontiguousarray(array))
     raise ImageError(name, "unreadable", f"an image must be a NumPy array (H, W, 3) of uint8, RGB; this is {kind}")
+
+
+def from_picture(picture: PIL.Image.Image, name: str, max_pixels: int = MAX_PIXELS) -> Image:
+    """A picture that Pillow holds or has opened, as `decode` would give its file. Raises ImageError."""
+    _check_size(picture, name, max_pixels)
+    try:
+        orientation = _orientation(picture)
+        pixels = _decode_other(picture)
+        return Image(_turn(pixels, _orientation(picture)), orientation, _note(picture))
+    except MemoryError as error:
+        raise ImageError(name, "too_large", "there is not enough memory to decode it") from error
+    except Exception as error:  # Decoders raise anything at all on broken bytes.
+        reason = f"the picture is damaged or of an unusual kind ({error or type(error).__name__})"
+        raise ImageError(name, "unreadable", reason) from error
+
+
+def _check_size(picture: PIL.Image.Image, name: str, max_pixels: int) -> None:
+    """Raises ImageError for a picture that says it has more pixels."""
+    width, height = picture.size
+    if width * height > max_pixels:
+        size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
+        raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
 
 
 def to_stored(points: np.ndarray, image: Image) -> np.ndarray:
@@ -273,6 +292,6 @@ def _decode_other(picture: PIL.Image.Image) -> np.ndarray:
     return np.array(picture.convert("RGB"))
 
 
-def printable(path: str | os.PathLike) -> str:
+def printable(path: str | os.PathLike[str]) -> str:
     """A path as valid Unicode, for tables and messages; bytes that are none are written as \\udc.."""
     return os.fsencode(path).decode("utf-8", "backslashreplace")

@@ -10,7 +10,8 @@ from landmarks.faces import Faces
 
 OK, NO_FACE = "ok", "no_face"
 MISSING, UNREADABLE, TOO_LARGE, TIMEOUT, ERROR = "missing", "unreadable", "too_large", "timeout", "error"
-FAILED = (MISSING, UNREADABLE, TOO_LARGE, TIMEOUT, ERROR)
+UNREACHABLE = "unreachable"
+FAILED = (MISSING, UNREADABLE, UNREACHABLE, TOO_LARGE, TIMEOUT, ERROR)
 """Statuses that make a run end with exit code 1."""
 
 
@@ -20,8 +21,9 @@ class Record:
 
     image: str
     status: str
-    """`ok`, `no_face`, or why there is nothing: `missing`, `unreadable`, `too_large`; `timeout` if it took too long,
-    `error` if the detector, the network or the whole process failed on it."""
+    """`ok`, `no_face`, or why there is nothing: `missing`, `unreadable`, `too_large`; `unreachable` if its server did
+    not give it now, which the next run tries again; `timeout` if it took too long, `error` if the detector, the
+    network or the whole process failed on it."""
     faces: Faces
     reason: str = ""
     """One sentence for a failed image, or about what was left out of another one."""

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import contextlib
-import io
 import os
 import random
 import resource
@@ -19,38 +18,10 @@ from PIL import ImageCms
 
 from landmarks import images
 from landmarks.errors import ImageError
+from tests.helpers.pictures import FORMATS, encode, scene
 
 # The test runner drops the filter that images.py sets.
 pytestmark = pytest.mark.filterwarnings("ignore::UserWarning")
-
-FORMATS = {
-    "jpeg": {"format": "JPEG", "quality": 95, "subsampling": 0},
-    "progressive": {"format": "JPEG", "quality": 95, "progressive": True},
-    "png": {"format": "PNG"},
-    "webp": {"format": "WEBP", "lossless": True},
-    "gif": {"format": "GIF"},
-    "bmp": {"format": "BMP"},
-    "tiff": {"format": "TIFF"},
-    "tiff_lzw": {"format": "TIFF", "compression": "tiff_lzw"},
-    "ppm": {"format": "PPM"},
-    "jp2": {"format": "JPEG2000"},
-}
-if PIL.features.check("avif"):
-    FORMATS["avif"] = {"format": "AVIF", "quality": 95}
-
-
-def scene(width: int = 48, height: int = 32) -> np.ndarray:
-    """A smooth picture without any symmetry. -> (H, W, 3) uint8."""
-    x, y = np.meshgrid(np.linspace(0, 255, width), np.linspace(0, 255, height))
-    return np.stack([x, y, (255 - x) * y / 255], axis=-1).astype(np.uint8)
-
-
-def encode(picture, **options) -> bytes:
-    if isinstance(picture, np.ndarray):
-        picture = PIL.Image.fromarray(picture)
-    file = io.BytesIO()
-    picture.save(file, **options)
-    return file.getvalue()
 
 
 def png_header(width: int, height: int) -> bytes:
@@ -256,11 +227,17 @@ def png_with(kind: bytes, data: bytes) -> bytes:
     return whole[:33] + chunk + whole[33:]
 
 
-@pytest.mark.parametrize("kind, head", [(b"zTXt", b"a\0\0"), (b"iCCP", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0")])
-def test_a_bomb_in_what_is_no_picture(kind, head):
-    """A gigabyte of zeros in compressed text or a colour profile is not unpacked."""
+@pytest.fixture(scope="module")
+def gigabyte_of_zeros() -> bytes:
+    """Compressed to a megabyte, once: it takes seconds."""
     packer = zlib.compressobj(9)
-    bomb = head + b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+    return b"".join(packer.compress(bytes(1 << 24)) for _ in range(64)) + packer.flush()
+
+
+@pytest.mark.parametrize("kind, head", [(b"zTXt", b"a\0\0"), (b"iCCP", b"a\0\0"), (b"iTXt", b"a\0\1\0\0\0")])
+def test_a_bomb_in_what_is_no_picture(kind, head, gigabyte_of_zeros):
+    """A gigabyte of zeros in compressed text or a colour profile is not unpacked."""
+    bomb = head + gigabyte_of_zeros
     before = resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
     with contextlib.suppress(ImageError):
         images.decode(png_with(kind, bomb), "a")

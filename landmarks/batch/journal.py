@@ -10,9 +10,7 @@ from __future__ import annotations
 
 import json
 import os
-import sys
 import time
-import warnings
 import zlib
 from array import array
 from collections.abc import Iterable, Iterator
@@ -22,9 +20,8 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.errors import LandmarksError
+from landmarks.atomic import Lock, sync
 from landmarks.formats.records import record_from_dict, record_to_dict
-from landmarks.formats.text import sync_folder
 from landmarks.record import FAILED, Record
 
 SYNC_SECONDS = 1.0
@@ -61,15 +58,9 @@ class Journal:
     def __init__(self, path: Path) -> None:
         """Raises LandmarksError if another run has it, OSError if it cannot be written."""
         self.path = path
+        self._lock = Lock(path.with_suffix(".lock"))
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
-        try:
-            _lock(self._file.fileno())
-        except (BlockingIOError, PermissionError):
-            self._file.close()
-            raise LandmarksError(f"{path.parent}: another run is writing here; wait, or choose another --out") from None
-        except OSError as error:  # Some network file systems have no locks.
-            warnings.warn(f"{path}: cannot be locked ({error.strerror}); start no second run here", stacklevel=2)
-        sync_folder(path.parent)
+        sync(path.parent)
         self._end = 0
         for offset, line in self._lines():
             self._end = offset + len(line)
@@ -141,6 +132,7 @@ class Journal:
             self.sync()
         finally:
             self._file.close()
+            self._lock.release()
 
     def __enter__(self) -> Journal:
         return self
@@ -156,17 +148,3 @@ class Journal:
                 if line.endswith(b"\n") and line[:9] == b"%08x\t" % zlib.crc32(line[9:-1]):
                     yield offset, line
                 offset += len(line)
-
-
-def _lock(descriptor: int) -> None:
-    """Take the file for this process alone. Raises OSError if another one has it."""
-    if sys.platform == "win32":
-        import msvcrt
-
-        # It locks bytes, which may lie behind the end; those in use must stay readable.
-        os.lseek(descriptor, 1 << 40, os.SEEK_SET)
-        msvcrt.locking(descriptor, msvcrt.LK_NBLCK, 1)
-    else:
-        import fcntl
-
-        fcntl.flock(descriptor, fcntl.LOCK_EX | fcntl.LOCK_NB)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import platform
 import sys
 from dataclasses import dataclass, field
@@ -12,10 +11,13 @@ from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
 from typing import Any
 
+from landmarks.atomic import write_text
 from landmarks.errors import LandmarksError
-from landmarks.formats.text import sync_folder
 
 PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
+VERSION = "results_version"
+"""The setting that says which versions of the package give the same numbers."""
+RESTART = "choose another --out, or begin anew with --fresh"
 CURE = "use the same settings, choose another --out, or begin anew with --fresh"
 
 
@@ -41,6 +43,7 @@ class Manifest:
         run = cls(path, settings)
         if continued:
             earlier = _read(path)
+            _check_version(path, earlier["settings"], settings)
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
             run.starts = earlier["starts"]
@@ -56,14 +59,8 @@ class Manifest:
 
     def write(self) -> None:
         """Write the file, whole or not at all. Raises OSError."""
-        temporary = self.path.with_name(self.path.name + ".partial")
         content = {"settings": self.settings, "results": self.results, "starts": self.starts}
-        with open(temporary, "w", encoding="utf-8", errors="backslashreplace") as file:
-            json.dump(content, file, indent=1, ensure_ascii=False)
-            file.flush()
-            os.fsync(file.fileno())
-        os.replace(temporary, self.path)
-        sync_folder(self.path.parent)
+        write_text(self.path, json.dumps(content, indent=1, ensure_ascii=False))
 
 
 def _read(path: Path) -> dict[str, Any]:
@@ -75,6 +72,18 @@ def _read(path: Path) -> dict[str, Any]:
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise LandmarksError(f"{path}: does not tell how the run here was begun ({error}); {CURE}") from error
     return content
+
+
+def _check_version(path: Path, before: dict[str, Any], after: dict[str, Any]) -> None:
+    """Raises LandmarksError if another version of the package began the run, whose numbers would differ."""
+    old, new = before.get(VERSION), after.get(VERSION)
+    if old == new:
+        return
+    if old is None:
+        by = f"version {before['version']} of landmarks" if "version" in before else "an older version of landmarks"
+    else:
+        by = f"a version of landmarks whose results have the number {old}, where this one's have {new}"
+    raise LandmarksError(f"{path.parent}: was begun by {by}, and this one may give other numbers; {RESTART}")
 
 
 def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") -> list[str]:
@@ -90,6 +99,8 @@ def _changes(before: dict[str, Any], after: dict[str, Any], prefix: str = "") ->
 
 
 def _short(value: Any) -> str:
+    if isinstance(value, dict):
+        return "yes"
     text = "none" if value is None else value if isinstance(value, str) else json.dumps(value)
     return text if len(text) <= 40 else f"{text[:12]}..."
 

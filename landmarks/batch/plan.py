@@ -11,12 +11,15 @@ import numpy as np
 from landmarks.batch.journal import Index, digest
 from landmarks.batch.worker import Images
 from landmarks.sources.find import expand
-from landmarks.sources.source import Container, Source
+from landmarks.sources.source import UNKNOWN, Container, Source
+from landmarks.sources.stamps import with_stamps
 
 TASK_IMAGES = 8
 """Images that are given to a worker at once."""
 TASK_BYTES = 32 << 20
-"""A group ends earlier when what must be sent along (frames, members of archives) is larger than this."""
+"""A task ends earlier rather than have more than this of frames and members of archives; one may be larger alone."""
+MEMORY_IN_FLIGHT = 256 << 20
+"""Bytes of frames and members of archives that all processes of a run have room for at once, or one that is larger."""
 
 
 @dataclass(frozen=True)
@@ -56,12 +59,12 @@ class Task:
     """Ascending in the order of the images."""
     names: tuple[int, ...]
     """Digest of the name of each image, in order."""
-    group: Images
+    images: Images
     """Those of them that are not done yet."""
     skipped: int = 0
     """How many are done."""
     changed: int = 0
-    """How many of the group were done before, but their files have changed since."""
+    """How many of these were done before, but their files have changed since."""
 
 
 @dataclass(frozen=True)
@@ -79,7 +82,7 @@ class Plan:
         """The sources in pieces that can be looked at apart from each other; where they end depends on names alone."""
         number = 0
         few: list[Source] = []
-        for source in sources:
+        for source in with_stamps(sources, lambda source: self.index.find(digest(source.name)) is not None):
             if isinstance(source, Container):
                 for piece in ([few] if few else []) + [[source]]:
                     yield number, piece
@@ -93,42 +96,51 @@ class Plan:
         if few:
             yield number, few
 
-    def groups(self, sources: Iterable[Source], order: Order) -> Iterator[Images]:
-        """What is to be done, group by group; the order sees each task as it comes up."""
+    def work(self, sources: Iterable[Source], order: Order) -> Iterator[Images]:
+        """What is to be done, task by task; the order is told of each task as it comes up."""
         for chunk in self.chunks(sources):
             for task in self.tasks(chunk):
-                order.see(task)
-                if task.group:
-                    yield task.group
+                order.add(task)
+                if task.images:
+                    yield task.images
 
     def tasks(self, chunk: Chunk) -> Iterator[Task]:
-        """The images of a chunk in groups. Where they end does not depend on what is done."""
+        """The images of a chunk in tasks. Where they end does not depend on what is done."""
         number, sources = chunk
         place = number << 32
         names: list[int] = []
-        group: Images = []
+        images: Images = []
         weight = changed = 0
         for source in expand(sources):
             name = digest(source.name)
             if not self.shard.holds(name):
                 continue
+            if names and weight + source.weight > TASK_BYTES:
+                yield Task(place, tuple(names), images, len(names) - len(images), changed)
+                place, names, images, weight, changed = place + 1, [], [], 0, 0
             names.append(name)
             weight += source.weight
             at = self.index.find(name)
             is_new = at is None or (self.retry_failed and bool(self.index.failed[at]))
-            is_changed = not is_new and int(self.index.stamps[at]) != digest(source.stamp())
-            if is_new or is_changed:
-                group.append(source.hold(self.limit))
+            is_again = not is_new and int(self.index.stamps[at]) == digest(UNKNOWN)
+            is_changed = not is_new and not is_again and _differs(int(self.index.stamps[at]), source.stamp())
+            if is_new or is_again or is_changed:
+                images.append(source.hold(self.limit))
                 changed += is_changed
-            if len(names) == TASK_IMAGES or weight >= TASK_BYTES:
-                yield Task(place, tuple(names), group, len(names) - len(group), changed)
-                place, names, group, weight, changed = place + 1, [], [], 0, 0
+            if len(names) == TASK_IMAGES:
+                yield Task(place, tuple(names), images, len(names) - len(images), changed)
+                place, names, images, weight, changed = place + 1, [], [], 0, 0
         if names:
-            yield Task(place, tuple(names), group, len(names) - len(group), changed)
+            yield Task(place, tuple(names), images, len(names) - len(images), changed)
+
+
+def _differs(digest_before: int, stamp: str) -> bool:
+    """Whether a file was changed; not if its server does not say."""
+    return stamp != UNKNOWN and digest(stamp) != digest_before
 
 
 class Order:
-    """The images of the tasks that were seen, whatever their order; some 10 bytes for each."""
+    """The images of the tasks that were added, whatever their order; some 10 bytes for each."""
 
     def __init__(self) -> None:
         self._places, self._counts, self._names = array("Q"), array("B"), array("Q")
@@ -137,7 +149,7 @@ class Order:
         self.changed = 0
         """Images that were done before, but whose files have changed since."""
 
-    def see(self, task: Task) -> None:
+    def add(self, task: Task) -> None:
         self._places.append(task.place)
         self._counts.append(len(task.names))
         self._names.extend(task.names)

@@ -1,38 +1,45 @@
 """A run over any number of images: workers, a journal, and at the end the results from the journal in one pass.
 
-Killed at any moment and started again it goes on, and ends as if it had never been stopped: groups of neighbours are
+Killed at any moment and started again it goes on, and ends as if it had never been stopped: the images of a task are
 journaled whole or not at all, so that the same faces go through the network together, and the order of the rows is
 that of the sources.
 """
 
 from __future__ import annotations
 
+import os
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-from landmarks.batch.engines.base import LOCAL, create_engine
+from landmarks.atomic import remove_scratch
+from landmarks.batch.box_report import BoxReport, with_boxes
+from landmarks.batch.engines.base import create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.manifest import Manifest
-from landmarks.batch.plan import TASK_IMAGES, Order, Plan, Shard
-from landmarks.batch.worker import ImageWriter, Recipe
-from landmarks.batch.writers.drawings import UNFINISHED, Drawings, drawing_path
+from landmarks.batch.options import LOCAL, Resume, RunOptions
+from landmarks.batch.outage import Outage
+from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan
+from landmarks.batch.processes import default_workers
+from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
+from landmarks.batch.writers.chips import Chips
+from landmarks.batch.writers.drawings import Drawings
 from landmarks.clock import Clock
-from landmarks.drawing.draw import Style
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
 from landmarks.images import most_bytes
+from landmarks.inference.config import AnnotatorConfig
 from landmarks.record import FAILED, Record
+from landmarks.sources.find import find
+from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 
 if TYPE_CHECKING:
     from landmarks.inference.annotator import Annotator
-
-__all__ = ["Recipe", "Shard", "Summary", "annotate", "drawing_path"]
 
 
 @dataclass(frozen=True)
@@ -52,6 +59,11 @@ class Summary:
     """Share of the working time of all processes by stage: read, decode, detect, locate (crops and network), draw,
     write (journal and results)."""
 
+    boxes_unused: int = 0
+    """Names in the file of boxes that no image of the run has; they are listed in `boxes_unmatched.csv`."""
+    images_without_boxes: int = 0
+    """Images that the file of boxes does not name; likewise."""
+
     @property
     def images(self) -> int:
         return sum(self.statuses.values())
@@ -63,62 +75,48 @@ class Summary:
 
 
 def annotate(
-    annotator: Annotator | Recipe,
+    annotator: ImageAnnotator | AnnotatorFactory,
     sources: Sequence[Source],
     out: str | Path,
-    formats: Sequence[str] = ("csv",),
-    drawings: bool = False,
-    style: Style = Style(),
+    options: RunOptions = RunOptions(),
+    resume: Resume = Resume(),
     report: Callable[[Record], None] = lambda record: None,
-    *,
-    coords: str = "upright",
-    beside: Sequence[ImageWriter] = (),
-    engine: str = LOCAL,
-    address: str = "",
-    workers: int = 0,
-    timeout: float | None = None,
-    fresh: bool = False,
-    retry_failed: bool = False,
-    shard: Shard = Shard(),
     progress: Callable[[int, int | None], None] = lambda done, total: None,
 ) -> Summary:
     """Annotate images and write the results to the folder `out`, which is made if need be.
 
-    What was done there before, with the same settings, is not done again unless the image's file has changed; with
-    `retry_failed`, failed images are. fresh: forget what was done there. The results appear when the run has ended.
+    What was done there before, with the same settings, is not done again unless the image's file has changed. The
+    results appear when the run has ended.
 
-    annotator: an Annotator if all is to happen in this process, else the Recipe by which each of `workers` processes
-    makes its own; formats, coords: see Results; drawings: also write each image with its faces to `out/drawings`;
-    beside: other writers that need the pixels; engine: `local`, or `ray` to use a Ray cluster, which needs a Recipe and
-    has a worker for each of its cores if `workers` is 0; address: of the cluster, `auto` for the one that this machine
-    belongs to, empty to start one here; timeout: seconds an image may take, where there are workers; report: is given
-    each record when it is done, in no order; progress: how many images are done, and of how many, if known.
+    annotator: an AnnotatorConfig, by which each worker makes an Annotator of its own, or one Annotator if all is to
+    happen in this process; report: is given each record when it is done, in no order; progress: how many images are
+    done, and of how many, if known.
 
-    Raises LandmarksError if `out` cannot be written, if another run is writing there or the earlier one had other
-    settings, or if the annotator cannot be made; ValueError for unknown formats.
+    Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
+    earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
-    writers = [*([Drawings(out / "drawings", style)] if drawings else []), *beside]
+    writers = _writers(out, options)
+    refuse_own_folder(sources, out)
+    annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
-    if total is not None:
-        workers = min(workers, -(-total // TASK_IMAGES)) or min(workers, 1)
     try:
         out.mkdir(parents=True, exist_ok=True)
         with (
             Journal(out / "journal.jsonl") as journal,
-            create_engine(engine, annotator, writers, workers, timeout, address) as running,
+            create_engine(annotator, writers, options, _workers(options, total)) as engine,
         ):
-            settings = running.facts.settings | _described(writers)
-            results = Results(out, running.facts.nothing, formats, coords)
-            if fresh:
+            settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
+            results = Results(out, engine.facts.empty, options.formats, options.coords)
+            if resume.fresh:
                 journal.clear()
             run = Manifest.begin(out / "run.json", settings, continued=not journal.empty)
-            plan = Plan(journal.index(), shard, retry_failed, most_bytes(settings["max_pixels"]))
+            plan = Plan(journal.index(), options.shard, resume.retry_failed, most_bytes(settings["max_pixels"]))
             order = Order()
-            for stale in (out / "drawings").glob(UNFINISHED):
-                stale.unlink()
-            finished = 0
-            for done in running.run(plan, sources, order):
+            for writer in writers:
+                remove_scratch(writer.folder)
+            finished, outage = 0, Outage()
+            for done in engine.run(plan, sources, order):
                 with clock("write"):
                     journal.append(done.records, done.stamps)
                 clock.add(done.seconds)
@@ -127,23 +125,33 @@ def annotate(
                 finished += len(done.records)
                 for record in done.records:
                     report(record)
+                    outage.see(record)
                 progress(order.skipped + finished, total)
             statuses: Counter[str] = Counter()
             faces = 0
+            matched = BoxReport(boxes, sources, all_members=options.shard.count == 1) if boxes else None
             with clock("write"):
                 journal.sync()
                 for record in journal.records(order.names(), journal.index()):
                     results.write(record)
                     statuses[record.status] += 1
                     faces += len(record.faces)
+                    if matched:
+                        matched.see(record)
                 results.close()
+                unused, without = matched.write(out) if matched else (0, 0)
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares)
+            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without)
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
-                {"engine": engine, "workers": running.size, **this_time},
+                {
+                    "engine": options.engine,
+                    "workers": engine.size,
+                    "memory_in_flight": MEMORY_IN_FLIGHT,
+                    **this_time,
+                },
                 {"images": summary.images, "statuses": summary.statuses, "faces": faces},
             )
     except OSError as error:
@@ -151,14 +159,42 @@ def annotate(
     return summary
 
 
-def _described(writers: Sequence[ImageWriter]) -> dict[str, str]:
-    """Kind and plain options of each writer, in words, without the folder it writes to."""
-    described: dict[str, str] = {}
-    for writer in writers:
-        plain = [f"{name} {value}" for name, value in vars(writer).items() if isinstance(value, (str, int, float))]
-        kind = type(writer).__name__.lower()
-        described[kind] = "; ".join(filter(None, [described.get(kind), ", ".join(plain) or "yes"]))
-    return described
+def annotate_folder(
+    sources: str | os.PathLike | Iterable[str | os.PathLike],
+    out: str | os.PathLike,
+    config: AnnotatorConfig | Annotator = AnnotatorConfig(),
+    options: RunOptions = RunOptions(),
+    resume: Resume = Resume(),
+    *,
+    recursive: bool = False,
+    every: int = 1,
+    report: Callable[[Record], None] = lambda record: None,
+    progress: Callable[[int, int | None], None] = lambda done, total: None,
+) -> Summary:
+    """Annotate what a user names and write the results to the folder `out`: `landmarks annotate`, from Python.
+
+    sources, recursive, every: see `find`; the rest: see `annotate`. A program that asks for workers needs the usual
+    `if __name__ == "__main__":` around its call. Raises the errors of both.
+    """
+    return annotate(config, find(sources, recursive, every), Path(out), options, resume, report, progress)
+
+
+def _writers(out: Path, options: RunOptions) -> list[Drawings | Chips]:
+    """What is written beside the tables."""
+    writers: list[Drawings | Chips] = []
+    if options.drawings:
+        writers.append(Drawings(out / Drawings.name, options.style))
+    if options.chips is not None:
+        writers.append(Chips(out / Chips.name, options.chips, f".{options.chip_format}"))
+    return writers
+
+
+def _workers(options: RunOptions, total: int | None) -> int:
+    """How many workers a run over `total` images is given: not more than have something to do."""
+    workers = options.workers
+    if workers is None:
+        workers = default_workers() if options.engine == LOCAL else 0
+    return workers if total is None else min(workers, max(1, -(-total // TASK_IMAGES)))
 
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:

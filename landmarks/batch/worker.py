@@ -1,4 +1,4 @@
-"""One worker: takes groups of sources, gives back what became of them. In this process, or the whole of its own."""
+"""One worker: takes the images of a task, gives back what became of them. In this process, or the whole of its own."""
 
 from __future__ import annotations
 
@@ -12,24 +12,19 @@ import threading
 import traceback
 import warnings
 from collections.abc import Iterator, Sequence
-from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
-from typing import TYPE_CHECKING, Any, Protocol
+from typing import Any, Protocol, runtime_checkable
 
-import cv2
-
+from landmarks.clock import Clock
+from landmarks.device import use_threads
 from landmarks.errors import LandmarksError
 from landmarks.faces import Faces
 from landmarks.images import most_bytes
 from landmarks.record import Record
-from landmarks.sources.source import Source, held
+from landmarks.sources.ahead import read_ahead
+from landmarks.sources.source import Source
 
-if TYPE_CHECKING:
-    from landmarks.inference.annotator import Annotator
-
-READERS = 4
-"""Files that a worker reads at once, ahead of the one it decodes: that hides the delays of a network."""
 CRASHED = 70
 """Exit code of a worker that failed for a reason nobody thought of."""
 
@@ -37,25 +32,49 @@ Images = list[Source]
 """Neighbours among the sources; their faces go through the network together."""
 
 
-@dataclass(frozen=True)
-class Recipe:
-    """How a process makes its Annotator; nothing heavy is imported before it does."""
+class ImageAnnotator(Protocol):
+    """What a run needs of an Annotator."""
 
-    options: dict[str, Any] = field(default_factory=dict)
-    """The Annotator's arguments; a `device` may name several, with commas, that the workers share out."""
-    module: str = "landmarks.inference.annotator"
-    name: str = "Annotator"
+    empty: Faces
+    """The result for an image without faces."""
+    clock: Clock
+    """Seconds of `stream` by stage."""
 
-    def __call__(self, worker: int = 0) -> Annotator:
-        devices = str(self.options.get("device", "auto")).split(",")
-        options = {**self.options, "device": devices[worker % len(devices)].strip()}
-        return getattr(importlib.import_module(self.module), self.name)(**options)
+    def settings(self) -> dict[str, Any]:
+        """All that its results depend on, beside the images, as JSON takes it; `max_pixels` is among it."""
+
+    def stream(self, sources: Iterator[Source], /) -> Iterator[Record]:
+        """One record an image, in order, whatever happens to the image."""
+
+
+@runtime_checkable
+class AnnotatorFactory(Protocol):
+    """Makes the annotator of each worker process; it can be pickled. AnnotatorConfig is one."""
+
+    @property
+    def preload(self) -> str:
+        """The module to import, once for all workers, before one is made."""
+
+    @property
+    def device(self) -> str:
+        """`auto`, or devices with commas between them that the workers share out."""
+
+    def create(self, worker: int = 0) -> ImageAnnotator:
+        """The annotator of the worker of this number, from 0."""
 
 
 class ImageWriter(Protocol):
     """Writes something beside the tables that needs an image's pixels, such as a drawing. Each worker has a copy."""
 
-    def write(self, record: Record) -> None: ...
+    @property
+    def name(self) -> str:
+        """Its name in the settings of a run."""
+
+    def settings(self) -> dict[str, Any]:
+        """What its files depend on, beside the records, as JSON takes it."""
+
+    def write(self, record: Record) -> None:
+        """Write what belongs to a record that has pixels. Raises OSError if nothing more can be written."""
 
 
 @dataclass(frozen=True)
@@ -64,7 +83,7 @@ class Facts:
 
     settings: dict[str, Any]
     """All that results depend on, beside the images."""
-    nothing: Faces
+    empty: Faces
     """The result for an image without faces."""
 
 
@@ -77,7 +96,7 @@ class Stop:
 
 @dataclass(frozen=True)
 class Done:
-    """What became of a group."""
+    """What became of the images of a task."""
 
     records: list[Record]
     """Without pixels."""
@@ -89,34 +108,39 @@ class Done:
 
 
 class Worker:
-    """An Annotator and the writers beside it."""
+    """An annotator and the writers of images."""
 
-    def __init__(self, annotator: Annotator, beside: Sequence[ImageWriter] = (), timeout: float | None = None) -> None:
+    def __init__(
+        self, annotator: ImageAnnotator, writers: Sequence[ImageWriter] = (), timeout: float | None = None
+    ) -> None:
         """timeout: seconds an image may take; then the process, which must have no other work, ends with code 1."""
-        self.annotator, self.beside, self.timeout = annotator, beside, timeout
-        self.facts = Facts(annotator.settings(), annotator.nothing)
+        self.annotator, self.writers, self.timeout = annotator, writers, timeout
+        self.facts = Facts(annotator.settings(), annotator.empty)
         self._nowhere = open(os.devnull, "w") if timeout else None  # noqa: SIM115
 
-    def __call__(self, group: Images) -> Done:
-        """Annotate a group. Raises OSError if a writer cannot write at all."""
+    def __call__(self, images: Images) -> Done:
+        """Annotate the images of a task. Raises OSError if a writer cannot write at all."""
         clock = self.annotator.clock
         limit = most_bytes(self.facts.settings["max_pixels"])
         records, stamps = [], []
 
-        def read(pool: ThreadPoolExecutor) -> Iterator[Source]:
-            for reading in [pool.submit(held, source, limit) for source in group]:
+        def read() -> Iterator[Source]:
+            ahead = read_ahead(images, limit)
+            while True:
                 self._watch()
                 with clock("read"):
-                    source = reading.result()
+                    source = next(ahead, None)
+                if source is None:
+                    return
                 stamps.append(source.stamp())
                 yield source
 
-        with ThreadPoolExecutor(READERS) as pool, warnings.catch_warnings(record=True) as caught:
+        with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
-            for record in self.annotator.stream(read(pool)):
+            for record in self.annotator.stream(read()):
                 self._watch()
                 with clock("draw"):
-                    for writer in self.beside:
+                    for writer in self.writers:
                         writer.write(record)
                 records.append(replace(record, pixels=None))
         if self.timeout:
@@ -132,23 +156,25 @@ class Worker:
 def run(
     connection: Connection,
     environment: dict[str, str],
-    recipe: Recipe,
+    factory: AnnotatorFactory,
     number: int,
-    beside: Sequence[ImageWriter],
+    writers: Sequence[ImageWriter],
     timeout: float | None,
 ) -> None:
     """A process that is worker `number`: sends Facts, then a Done for every Images it is sent; or Stop."""
     os.environ.update(environment)  # What was set since the process that it comes from was started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one says when to end.
     try:
-        importlib.import_module(recipe.module)
-        use_one_thread()  # Before anything is made: onnxruntime settles its threads as it opens a network.
-        worker = Worker(recipe(number), beside, timeout)
+        importlib.import_module(factory.preload)
+        # Workers share out the cores among themselves; threads inside each would only get in each other's way. Before
+        # anything is made, since onnxruntime settles its threads as it opens a network.
+        use_threads(1)
+        worker = Worker(factory.create(number), writers, timeout)
         connection.send(worker.facts)
-        groups: queue.SimpleQueue[Images | None] = queue.SimpleQueue()
-        threading.Thread(target=_receive, args=(connection, groups), daemon=True).start()
-        while (group := groups.get()) is not None:
-            connection.send(worker(group))
+        tasks: queue.SimpleQueue[Images | None] = queue.SimpleQueue()
+        threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
+        while (images := tasks.get()) is not None:
+            connection.send(worker(images))
     except (LandmarksError, ValueError) as error:
         connection.send(Stop(str(error)))
     except (BrokenPipeError, ConnectionResetError):
@@ -161,17 +187,10 @@ def run(
         sys.exit(CRASHED)  # Not 1, which says that an image took too long.
 
 
-def _receive(connection: Connection, groups: queue.SimpleQueue) -> None:
-    """Take groups as they come, so that neither side ever waits for the other while both send; None at the end."""
+def _receive(connection: Connection, tasks: queue.SimpleQueue[Images | None]) -> None:
+    """Take tasks as they come, so that neither side ever waits for the other while both send; None at the end."""
     try:
         while True:
-            groups.put(connection.recv())
+            tasks.put(connection.recv())
     except (EOFError, OSError):
-        groups.put(None)
-
-
-def use_one_thread() -> None:
-    """Workers share out the cores among themselves; threads inside each would only get in each other's way."""
-    cv2.setNumThreads(1)
-    if torch := sys.modules.get("torch"):
-        torch.set_num_threads(1)
+        tasks.put(None)

@@ -8,16 +8,17 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Iterable, Iterator
+from dataclasses import dataclass
 from importlib.util import find_spec
 from pathlib import Path
-from typing import Any
+from typing import Any, ClassVar
 
 import cv2
 import numpy as np
 
 from landmarks import images
-from landmarks.batch.worker import Recipe
 from landmarks.clock import Clock
+from landmarks.device import CPU
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.faces import Faces
 from landmarks.record import NO_FACE, OK, Record
@@ -77,12 +78,12 @@ PEERS: dict[str, tuple[str, Callable[[], Find]]] = {
 class Peer:
     """A peer in the place of an Annotator. Raises LandmarksError if it lacks something, ImportError if it is broken."""
 
-    def __init__(self, name: str, max_side: int | None = None, device: str = "cpu") -> None:
+    def __init__(self, name: str, max_side: int | None = None) -> None:
         """name: in PEERS; max_side: of the copy that it looks at, None: the image itself."""
         self.name, self.max_side = name, max_side
         self.find = PEERS[name][1]()
         self.clock = Clock()
-        self.nothing = Faces.empty(POINTS_5, ())
+        self.empty = Faces.empty(POINTS_5, ())
 
     def settings(self) -> dict[str, Any]:
         return {"peer": self.name, "max_side": self.max_side, "max_pixels": images.MAX_PIXELS}
@@ -98,7 +99,7 @@ class Peer:
                     else:
                         image = images.from_array(content, source.name)
             except ImageError as error:
-                yield Record(source.name, error.status, self.nothing, error.reason)
+                yield Record(source.name, error.status, self.empty, error.reason)
                 continue
             with self.clock("detect"):
                 count = self.find(_shrunk(image.pixels, self.max_side))
@@ -112,8 +113,17 @@ def installed() -> list[str]:
     return [name for name, (package, _) in PEERS.items() if find_spec(package)]
 
 
-def recipe(name: str, max_side: int | None = None) -> Recipe:
-    return Recipe({"name": name, "max_side": max_side, "device": "cpu"}, module=__name__, name=Peer.__name__)
+@dataclass(frozen=True)
+class PeerFactory:
+    """Makes a Peer in each worker."""
+
+    name: str
+    max_side: int | None = None
+    device: ClassVar[str] = CPU
+    preload: ClassVar[str] = __name__
+
+    def create(self, worker: int = 0) -> Peer:
+        return Peer(self.name, self.max_side)
 
 
 def _shrunk(image: np.ndarray, side: int | None) -> np.ndarray:

@@ -9,15 +9,14 @@ from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
-import cv2
 import numpy as np
-import torch
 
 from landmarks import images
 from landmarks.batch.journal import Journal
+from landmarks.batch.options import RunOptions
 from landmarks.batch.plan import TASK_IMAGES
 from landmarks.batch.run import annotate
-from landmarks.batch.worker import Recipe
+from landmarks.batch.worker import AnnotatorFactory
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
@@ -28,7 +27,7 @@ from landmarks.record import OK, Record
 from landmarks.sources.source import Source
 
 BATCH = 64
-"""Faces a network call."""
+"""Faces per forward pass."""
 UNITS = {
     "decode": "an image",
     "detect": "an image",
@@ -82,20 +81,20 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     records = [Record(s.name, OK, f, width=100, height=100) for s, f in zip(sources, faces)]
 
     chosen = [pictures[i] for i in owners[take]]
-    sizes = [config.input_size] * annotator.passes
-    if config.locator_size and annotator.passes > 1:
+    sizes = [config.input_size] * annotator.config.passes
+    if config.locator_size and annotator.config.passes > 1:
         sizes[0] = config.locator_size
     crops = [cut(chosen, crop_matrices(squares, size), size) for size in sizes]
-    networks: list[Callable[[np.ndarray], object]] = [backend.see] * len(sizes)
-    if config.locator_size and annotator.passes > 1:
-        networks[0] = backend.find
+    networks: list[Callable[[np.ndarray], object]] = [backend.run_network] * len(sizes)
+    if config.locator_size and annotator.config.passes > 1:
+        networks[0] = backend.run_locator
 
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: [images.read(source.path) for source in sources],
         "detect": lambda: [annotator.detector(picture, s.name) for picture, s in zip(pictures, sources)],
         "crop": lambda: [cut(chosen, crop_matrices(squares, size), size) for size in sizes],
         "predict": lambda: [network(seen) for network, seen in zip(networks, crops)],
-        "locate": lambda: locate(backend, pictures, owners[take], squares, annotator.passes, BATCH),
+        "locate": lambda: locate(backend, pictures, owners[take], squares, annotator.config.passes, BATCH),
         "write": lambda: _write(records, annotator),
         "draw": lambda: [draw(picture, f) for picture, f in zip(pictures, faces)],
     }
@@ -103,7 +102,7 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     return {name: _median(work, rounds) / share[UNITS[name]] for name, work in stages.items()}
 
 
-def run_speed(recipe: Recipe, sources: Sequence[Source], count: int, workers: int) -> Speed:
+def run_speed(factory: AnnotatorFactory, sources: Sequence[Source], count: int, workers: int) -> Speed:
     """A whole run over `count` images, the sources again and again under other names. Raises LandmarksError."""
     many = repeated(sources, count)
     first: list[float] = []
@@ -114,7 +113,7 @@ def run_speed(recipe: Recipe, sources: Sequence[Source], count: int, workers: in
 
     with tempfile.TemporaryDirectory() as folder:
         started = time.perf_counter()
-        summary = annotate(recipe, many, folder, report=report, workers=workers)
+        summary = annotate(factory, many, folder, RunOptions(workers=workers), report=report)
         ended = time.perf_counter()
     seen = first[0] if first else ended
     rate = max(summary.images - TASK_IMAGES, 1) / max(ended - seen, 1e-9)
@@ -129,18 +128,12 @@ def repeated(sources: Sequence[Source], count: int) -> list[Source]:
     ]
 
 
-def use_threads(count: int) -> None:
-    """Let torch, OpenCV and every later onnxruntime session use so many threads."""
-    torch.set_num_threads(count)
-    cv2.setNumThreads(count)
-
-
 def _write(records: Sequence[Record], annotator: Annotator) -> None:
     """What becomes of records once they are there: the journal and the tables."""
     with tempfile.TemporaryDirectory() as folder, Journal(Path(folder) / "journal.jsonl") as journal:
         for low in range(0, len(records), TASK_IMAGES):
             journal.append(list(records[low : low + TASK_IMAGES]), [""] * len(records[low : low + TASK_IMAGES]))
-        results = Results(Path(folder), annotator.nothing)
+        results = Results(Path(folder), annotator.empty)
         for record in records:
             results.write(record)
         results.close()

@@ -2,37 +2,56 @@
 
 from __future__ import annotations
 
+import inspect
 import os
 import sys
 import warnings
+from collections.abc import Callable
+from typing import Annotated
 
 import typer
+from rich.markup import escape
 
+from landmarks import __version__
 from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, train, weights
-from landmarks.cli.shared import errors
+from landmarks.cli.shared import errors, output
 from landmarks.errors import LandmarksError
 
-app = typer.Typer(
-    no_args_is_help=True,
-    add_completion=False,
-    pretty_exceptions_enable=False,
-    help="Facial landmarks, head pose, smile, glasses and gender from one network.",
+app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+
+
+def _add(command: Callable[..., None], example: str) -> None:
+    """Make a function a command. Its docstring is text: brackets in it, as in landmarks[onnx], are no markup."""
+    app.command(help=escape(inspect.getdoc(command) or ""), epilog=f"Example: {example}")(command)
+
+
+_add(annotate.annotate, "landmarks annotate photos --recursive --out results --draw")
+_add(train.train, "landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")
+_add(train.calibrate, "landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors")
+_add(
+    evaluate.evaluate,
+    "landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json",
 )
-app.command(epilog="Example: landmarks annotate photos --recursive --out results --draw")(annotate.annotate)
-app.command(epilog="Example: landmarks train weights/compact.toml --data prepared/mtfl --out runs/compact")(train.train)
-app.command(
-    epilog="Example: landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors"
-)(train.calibrate)
-app.command(
-    epilog="Example: landmarks evaluate --weights compact --data MTFL.zip --detector whole-image --out results.json"
-)(evaluate.evaluate)
-app.command(epilog="Example: landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")(
-    compare.compare
-)
-app.command(epilog="Example: landmarks benchmark data/samples --images 200 --workers 1,2 --peers")(benchmark.benchmark)
-app.command(epilog="Example: landmarks export compact --out exported")(export.export)
+_add(compare.compare, "landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")
+_add(benchmark.benchmark, "landmarks benchmark data/samples --images 200 --workers 1,2 --peers")
+_add(export.export, "landmarks export compact --out exported")
 app.add_typer(data.app, name="data")
 app.add_typer(weights.app, name="weights")
+
+
+def _show_version(wanted: bool) -> None:
+    if wanted:
+        output.print(f"landmarks {__version__}")
+        raise typer.Exit
+
+
+@app.callback()
+def _options(
+    version: Annotated[
+        bool, typer.Option("--version", callback=_show_version, is_eager=True, help="Show the version and exit.")
+    ] = False,
+) -> None:
+    """Facial landmarks, head pose, smile, glasses and gender from one network."""
 
 
 def main() -> None:

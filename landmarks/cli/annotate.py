@@ -3,15 +3,30 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, errors, names, progress
+from landmarks.cli.shared import (
+    BACKEND_HELP,
+    DETECTOR_HELP,
+    DEVICE_HELP,
+    WEIGHTS_HELP,
+    counted,
+    errors,
+    progress,
+    split_names,
+)
 
+if TYPE_CHECKING:
+    from landmarks.batch.run import Summary
+    from landmarks.record import Record
+
+INPUT, FACES, OUTPUT, MACHINE, RESUME = "Input", "Faces", "Output", "Machine", "Resume"
+"""The groups of options."""
 GENDER_HELP = (
-    "Gender is a dataset label: how annotators perceived a face. It errs, and differently by group (see the card); "
-    "do not use it to decide anything about anybody. Leave it out with --tasks."
+    "Gender is a dataset label: how annotators perceived a face. It errs, and in some groups more than in others (see "
+    "the card). Do not use it to decide anything about anyone. Leave it out with --tasks."
 )
 
 
@@ -23,61 +38,122 @@ def annotate(
             "videos, URLs (s3://...), @list.txt, or - for paths on stdin."
         ),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the results.")],
-    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    *,
+    recursive: Annotated[
+        bool, typer.Option("--recursive", help="Look into subfolders.", rich_help_panel=INPUT)
+    ] = False,
+    every: Annotated[int, typer.Option(min=1, help="Take every Nth video frame.", rich_help_panel=INPUT)] = 1,
+    shard: Annotated[
+        str,
+        typer.Option(help="I/N: take the I-th of N parts of the images, for N machines.", rich_help_panel=INPUT),
+    ] = "1/1",
+    max_pixels: Annotated[
+        int,
+        typer.Option(min=1, help="Do not decode larger images (status too_large).", rich_help_panel=INPUT),
+    ] = 100_000_000,
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = "compact",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
     boxes: Annotated[
-        Optional[Path], typer.Option(help="CSV of face boxes: image,x0,y0,x1,y1; no detector runs.")
+        Optional[Path],
+        typer.Option(
+            help="Take the face boxes of this CSV file (image,x0,y0,x1,y1) instead of a detector's.",
+            rich_help_panel=FACES,
+        ),
     ] = None,
     whole_image: Annotated[
-        bool, typer.Option("--whole-image", help="Every image is one face; no detector runs.")
+        bool,
+        typer.Option("--whole-image", help="Take every image for one face; no detector runs.", rich_help_panel=FACES),
     ] = False,
-    scheme: Annotated[int, typer.Option(help="Number of landmarks.")] = 5,
+    scheme: Annotated[int, typer.Option(help="Number of landmarks, 5 or 68.", rich_help_panel=FACES)] = 5,
     tasks: Annotated[
-        Optional[str], typer.Option(help=f"Attributes to write, comma-separated; all by default. {GENDER_HELP}")
+        Optional[str],
+        typer.Option(
+            help=f"Attributes to write, comma-separated; by default all. {GENDER_HELP}", rich_help_panel=FACES
+        ),
     ] = None,
+    max_faces: Annotated[
+        Optional[int],
+        typer.Option(min=1, help="Keep at most this many faces per image, largest first.", rich_help_panel=FACES),
+    ] = None,
+    min_face_size: Annotated[
+        float,
+        typer.Option(
+            min=0,
+            help="Skip faces smaller than this: sqrt(width x height) of the box, in pixels.",
+            rich_help_panel=FACES,
+        ),
+    ] = 0.0,
+    out: Annotated[Path, typer.Option(help="Write the results to this folder.", rich_help_panel=OUTPUT)],
     format: Annotated[
-        str, typer.Option(help="Of parquet, csv, jsonl, coco, pts, yolo, cvat, labelstudio; comma-separated.")
+        str,
+        typer.Option(
+            help="Formats to write, comma-separated: parquet, csv, jsonl, coco, pts, yolo, cvat, labelstudio.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "csv",
     coords: Annotated[
-        str, typer.Option(help="upright, or original: the stored pixels of a file whose EXIF orientation turns it.")
+        str,
+        typer.Option(
+            help="Pixels that coordinates refer to: upright, or original for the stored pixels of files whose EXIF "
+            "orientation turns them.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = "upright",
-    max_faces: Annotated[Optional[int], typer.Option(min=1, help="Of an image, only so many: the largest.")] = None,
-    min_face_size: Annotated[
-        float, typer.Option(min=0, help="Pass over faces whose box is smaller: root of its area, in pixels.")
-    ] = 0.0,
+    draw: Annotated[
+        bool, typer.Option("--draw", help="Also write each image with its faces drawn.", rich_help_panel=OUTPUT)
+    ] = False,
     chips: Annotated[
-        Optional[int], typer.Option(min=8, help="Also write aligned faces of so many pixels a side, such as 112.")
+        Optional[int],
+        typer.Option(
+            min=8, help="Also write each face upright and cut out, this many pixels a side.", rich_help_panel=OUTPUT
+        ),
     ] = None,
-    chip_format: Annotated[str, typer.Option(help="png or jpg.")] = "png",
-    draw: Annotated[bool, typer.Option("--draw", help="Also write each image with its faces drawn.")] = False,
-    recursive: Annotated[bool, typer.Option("--recursive", help="Look into subfolders.")] = False,
-    every: Annotated[int, typer.Option(min=1, help="Of a video, one frame of so many.")] = 1,
-    shard: Annotated[
-        str, typer.Option(help="I/N: only the I-th of N parts of the images, for N machines or jobs.")
-    ] = "1/1",
+    chip_format: Annotated[str, typer.Option(help="Format of the chips, png or jpg.", rich_help_panel=OUTPUT)] = "png",
+    quiet: Annotated[
+        bool, typer.Option("--quiet", help="Show no progress bar and no summary.", rich_help_panel=OUTPUT)
+    ] = False,
     engine: Annotated[
-        str, typer.Option(help="local, or ray: Ray Data, on one machine or a cluster of them (the extra `ray`).")
+        str,
+        typer.Option(
+            help="local, or ray for Ray Data on one machine or a cluster (needs the extra `ray`).",
+            rich_help_panel=MACHINE,
+        ),
     ] = "local",
     ray_address: Annotated[
-        str, typer.Option(help="Of a Ray cluster; auto: the one this machine belongs to; by default one is started.")
+        str,
+        typer.Option(
+            help="Address of the Ray cluster; auto for the one this machine belongs to. By default one is started "
+            "here.",
+            rich_help_panel=MACHINE,
+        ),
     ] = "",
     workers: Annotated[
-        Optional[int], typer.Option(min=0, help="Processes; one a core by default; 0: none beside this one.")
+        Optional[int],
+        typer.Option(min=0, help="Worker processes; by default one per core. 0: none.", rich_help_panel=MACHINE),
     ] = None,
     device: Annotated[
         str,
-        typer.Option("--device", "--devices", help="auto, cpu, cuda, or several (cuda:0,cuda:1) to share out."),
+        typer.Option(
+            "--device",
+            "--devices",
+            help=f"{DEVICE_HELP} Workers share out several (cuda:0,cuda:1).",
+            rich_help_panel=MACHINE,
+        ),
     ] = "auto",
-    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
-    batch_size: Annotated[int, typer.Option(min=1, help="Most faces a network call.")] = 64,
-    timeout: Annotated[float, typer.Option(min=1, help="Seconds an image may take, where there are workers.")] = 300,
-    retry_failed: Annotated[bool, typer.Option("--retry-failed", help="Do images again that failed before.")] = False,
-    fresh: Annotated[bool, typer.Option("--fresh", help="Begin anew; forget what was done in the folder.")] = False,
-    max_pixels: Annotated[
-        int, typer.Option(min=1, help="Larger images are not decoded (status too_large).")
-    ] = 100_000_000,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar and no summary.")] = False,
+    backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP, rich_help_panel=MACHINE)] = None,
+    batch_size: Annotated[
+        int, typer.Option(min=1, help="Maximum faces per forward pass.", rich_help_panel=MACHINE)
+    ] = 64,
+    timeout: Annotated[
+        float,
+        typer.Option(min=1, help="Seconds that an image may take, where there are workers.", rich_help_panel=MACHINE),
+    ] = 300,
+    retry_failed: Annotated[
+        bool, typer.Option("--retry-failed", help="Do images again that failed.", rich_help_panel=RESUME)
+    ] = False,
+    fresh: Annotated[
+        bool, typer.Option("--fresh", help="Forget what was done in the folder and do all.", rich_help_panel=RESUME)
+    ] = False,
 ) -> None:
     """Find faces in images; write landmarks and attributes, a row for every image, and drawings.
 
@@ -87,54 +163,84 @@ def annotate(
     """
     from landmarks.batch import processes
 
-    if engine == "local" and workers != 0:
-        processes.prepare()
-    from landmarks.batch.run import Recipe, Shard
-    from landmarks.batch.run import annotate as run
-    from landmarks.batch.writers.chips import Chips
-    from landmarks.formats import FORMATS
-    from landmarks.sources.find import find
+    if workers != 0:
+        processes.prepare()  # It imports what the workers need while the imports below go on.
+    from landmarks.batch.options import Resume, RunOptions
+    from landmarks.batch.plan import Shard
+    from landmarks.batch.run import annotate_folder
+    from landmarks.inference.config import AnnotatorConfig
 
-    formats = names(format, FORMATS, "format")
-    found = find(sources, recursive, every)
-    source = "whole-image" if whole_image else str(boxes) if boxes else detector
-    recipe = Recipe(
-        {
-            "weights": weights, "detector": source, "scheme": scheme, "device": device,
-            "tasks": None if tasks is None else names(tasks, None, "task"),
-            "batch_size": batch_size, "max_pixels": max_pixels, "backend": backend,
-            "max_faces": max_faces, "min_face_size": min_face_size,
-        }
-    )  # fmt: skip
-    if workers is None:
-        workers = processes.default_workers() if engine == "local" else 0
-    beside = [Chips(out / "chips", chips, f".{chip_format}")] if chips else []
+    config = AnnotatorConfig(
+        weights=weights,
+        detector="whole-image" if whole_image else boxes or detector,
+        scheme=scheme,
+        device=device,
+        tasks=None if tasks is None else split_names(tasks),
+        batch_size=batch_size,
+        max_pixels=max_pixels,
+        max_faces=max_faces,
+        min_face_size=min_face_size,
+        backend=backend,
+    )
+    options = RunOptions(
+        formats=split_names(format),
+        coords=coords,
+        drawings=draw,
+        chips=chips,
+        chip_format=chip_format,
+        engine=engine,
+        address=ray_address,
+        workers=workers,
+        timeout=timeout,
+        shard=Shard.parse(shard),
+    )
     with progress("annotating", quiet) as step:
-
-        def report(record) -> None:
-            if record.reason and not quiet:
-                errors.print(f"{record.image}: {record.reason}")
-
         try:
-            summary = run(
-                recipe, found, out, formats, draw, report=report, progress=step, shard=Shard.parse(shard),
-                coords=coords, beside=beside,
-                engine=engine, address=ray_address, workers=workers, timeout=timeout, fresh=fresh,
-                retry_failed=retry_failed,
-            )  # fmt: skip
+            summary = annotate_folder(
+                sources,
+                out,
+                config,
+                options,
+                Resume(fresh=fresh, retry_failed=retry_failed),
+                recursive=recursive,
+                every=every,
+                report=_ignore if quiet else _show_reason,
+                progress=step,
+            )
         except KeyboardInterrupt:
             errors.print(f"{out}: what is done is kept; the same command goes on from there")
             raise
     if not quiet:
-        counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
-        before = summary.images - summary.done
-        errors.print(
-            f"{summary.images} images ({counts}), {summary.faces} faces"
-            + (f", {before} of them done before" if before else "")
-            + (f", {summary.changed} changed since and done again" if summary.changed else "")
-            + f", {summary.done / max(summary.seconds, 1e-9):.1f} images/s -> {out}",
-        )
-        shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-        errors.print(f"time: {shares}")
+        for line in summary_lines(summary, out):
+            errors.print(line)
     if summary.failed:
         raise typer.Exit(1)
+
+
+def summary_lines(summary: Summary, out: Path) -> list[str]:
+    """What a run has done, in words: counts, speed, and where the time went."""
+    counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
+    parts = [f"{counted(summary.images, 'image')} ({counts})", counted(summary.faces, "face")]
+    if before := summary.images - summary.done:
+        parts.append(f"{before} of the images done before")
+    if summary.changed:
+        parts.append(f"{summary.changed} changed since and done again")
+    if summary.done > 1:  # One image says nothing of the speed: the start takes most of the time.
+        parts.append(f"{summary.done / max(summary.seconds, 1e-9):.1f} images/s")
+    lines = [f"{', '.join(parts)} -> {out}"]
+    if summary.boxes_unused or summary.images_without_boxes:
+        lines.append(
+            f"boxes: {counted(summary.boxes_unused, 'name')} without an image, "
+            f"{counted(summary.images_without_boxes, 'image')} without a row; see {out / 'boxes_unmatched.csv'}"
+        )
+    shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
+    return [*lines, f"time: {shares}"]
+
+
+def _show_reason(record: Record) -> None:
+    if record.reason:
+        errors.print(f"{record.image}: {record.reason}")
+
+
+def _ignore(record: Record) -> None:
+    pass

@@ -10,7 +10,16 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from rich.table import Table
 
-from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, errors, names, output, table
+from landmarks.cli.shared import (
+    BACKEND_HELP,
+    DETECTOR_HELP,
+    DEVICE_HELP,
+    WEIGHTS_HELP,
+    errors,
+    output,
+    split_names,
+    table,
+)
 from landmarks.errors import LandmarksError
 
 if TYPE_CHECKING:
@@ -21,48 +30,53 @@ def benchmark(
     sources: Annotated[list[str], typer.Argument(help="Images with faces: files, folders, globs.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="Of torch, onnxruntime and OpenCV, while single stages are measured.")
+        int, typer.Option(min=1, help="CPU threads of torch, onnxruntime and OpenCV while single stages are measured.")
     ] = 1,
     rounds: Annotated[
-        int, typer.Option(min=0, help="Repetitions of each stage, of which the median counts; 0: no single stages.")
+        int,
+        typer.Option(min=0, help="Repeat each stage this often and take the median; 0: no single stages."),
     ] = 10,
     images: Annotated[
-        int, typer.Option(min=0, help="Of whole runs: the images are given again and again under other names.")
+        int, typer.Option(min=0, help="Also measure whole runs over this many images, the given ones repeated.")
     ] = 0,
     workers: Annotated[str, typer.Option(help="Worker processes of the whole runs, comma-separated.")] = "1,2",
     peers: Annotated[
         bool,
-        typer.Option("--peers", help="Also whole runs of MediaPipe, dlib and facenet-pytorch, where installed."),
+        typer.Option("--peers", help="Also measure MediaPipe, dlib and facenet-pytorch, where installed."),
     ] = False,
     side: Annotated[
-        Optional[int], typer.Option(min=32, help="Let the peers look at a copy of at most so many pixels a side.")
+        Optional[int],
+        typer.Option(min=32, help="Shrink images for the peers to this many pixels on the longest side."),
     ] = None,
     out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
 ) -> None:
     """Measure annotation on this machine: each stage by itself, whole runs, and the peers beside them.
 
-    Single stages: one process, batches of 64 faces. Whole runs: without drawings, results as CSV, workers of one
-    thread each.
+    Single stages run in one process, in batches of 64 faces. Whole runs write CSV and no drawings; each worker has one
+    thread.
     """
-    from landmarks.batch.worker import Recipe
-    from landmarks.benchmark.peers import installed, recipe
-    from landmarks.benchmark.speed import UNITS, run_speed, stage_times, use_threads
+    from landmarks.atomic import write_text
+    from landmarks.benchmark.peers import PeerFactory, installed
+    from landmarks.benchmark.speed import UNITS, run_speed, stage_times
+    from landmarks.device import use_threads
     from landmarks.inference.annotator import Annotator
+    from landmarks.inference.config import AnnotatorConfig
     from landmarks.sources.find import find
 
     try:
-        counts = [int(number) for number in names(workers, None, "number")] or [1]
+        counts = [int(number) for number in split_names(workers)] or [1]
     except ValueError:
         raise LandmarksError(f"--workers takes numbers with commas between them, not {workers!r}") from None
     found = find(sources, recursive=True)
-    options: dict[str, Any] = {"weights": weights, "detector": detector, "device": device, "backend": backend}
+    config = AnnotatorConfig(weights=weights, detector=detector, device=device, backend=backend)
+    options = {"weights": weights, "detector": detector, "device": device, "backend": backend}
     figures: dict[str, Any] = {"options": options}
     if rounds:
         use_threads(threads)
-        times = stage_times(Annotator(**options), found, rounds)
+        times = stage_times(Annotator.from_config(config), found, rounds)
         figures |= {"threads": threads, "milliseconds": times}
         output.print(
             table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in UNITS.items()])
@@ -70,14 +84,14 @@ def benchmark(
     if images:
         runs: dict[str, Speed] = {}
         for count in counts:
-            runs[f"landmarks, {count} workers"] = run_speed(Recipe(options), found, images, count)
+            runs[f"landmarks, {count} workers"] = run_speed(config, found, images, count)
         for name in installed() if peers else []:
             errors.print(f"measuring {name}")
-            runs[name] = run_speed(recipe(name, side), found, images, counts[-1])
+            runs[name] = run_speed(PeerFactory(name, side), found, images, counts[-1])
         output.print(_runs_table(runs, f"landmarks, {counts[-1]} workers"))
         figures |= {"runs": {name: asdict(speed) for name, speed in runs.items()}, "peers_side": side}
     if out:
-        out.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
+        write_text(out, json.dumps(figures, indent=1) + "\n")
 
 
 def _runs_table(runs: dict[str, Speed], ours: str) -> Table:

@@ -42,7 +42,7 @@ def compare(
     from landmarks.comparison.side_by_side import write_side_by_side
     from landmarks.datasets.dataset import load_crops, prepare, read_dataset
     from landmarks.detection.create import create_detector
-    from landmarks.inference.backend import choose_device
+    from landmarks.device import choose_device
     from landmarks.sources.names import is_image
 
     if example:

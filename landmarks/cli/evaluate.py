@@ -7,29 +7,30 @@ from typing import Annotated, Optional
 
 import typer
 
-from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, WEIGHTS_HELP, output, progress
+from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, DEVICE_HELP, WEIGHTS_HELP, output, progress
 
 
 def evaluate(
-    data: Annotated[Path, typer.Option(help="A dataset's archive, its folder, or a prepared folder.")],
+    data: Annotated[Path, typer.Option(help="A dataset: its archive, its folder, or a prepared folder.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
-    split: Annotated[str, typer.Option(help="train, val or test.")] = "test",
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Never the annotated points.")] = "whole-image",
+    split: Annotated[str, typer.Option(help="Part of the data to measure on: train, val or test.")] = "test",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Annotated points give no boxes.")] = "whole-image",
     passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     out: Annotated[Optional[Path], typer.Option(help="Write all figures to this JSON file.")] = None,
     plots: Annotated[
-        Optional[Path], typer.Option(help="Draw error distribution and calibration to this folder.")
+        Optional[Path],
+        typer.Option(help="Draw the error distribution and the calibration into this folder."),
     ] = None,
-    quiet: Annotated[bool, typer.Option("--quiet", help="No progress bar.")] = False,
+    quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals."""
-    from landmarks.evaluation.evaluate import evaluate_weights
+    from landmarks.evaluation.evaluate import evaluate as measure
     from landmarks.evaluation.tables import tables, write_report
 
     with progress("evaluating", quiet) as step:
-        figures = evaluate_weights(weights, data, split, detector, passes, device, backend, step)
+        figures = measure(weights, data, split, detector, passes, device, backend, step)
     for table in tables(figures):
         output.print(table)
     if out:

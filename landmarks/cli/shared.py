@@ -34,13 +34,14 @@ output = _Plain()
 
 WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
 BACKEND_HELP = (
-    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file, torch for all else. With onnx other weights "
-    "are exported first, in memory, at every call: some seconds."
+    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file and torch for all else. onnx exports other "
+    "weights in memory first, which takes some seconds at every call."
 )
 DETECTOR_HELP = (
-    "centerface, yunet (its file named in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. The two networks look "
-    "at a copy of at most 640 pixels a side; yunet:320 says otherwise."
+    "centerface, yunet (name its file in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. centerface and yunet "
+    "shrink an image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
 )
+DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 
 
 @contextmanager
@@ -60,11 +61,21 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int | No
 
 def names(text: str, known: Collection[str] | None, what: str) -> tuple[str, ...]:
     """Comma-separated names. Raises LandmarksError for an unknown one."""
-    chosen = tuple(name.strip() for name in text.split(",") if name.strip())
+    chosen = split_names(text)
     for name in chosen:
         if known is not None and name not in known:
             raise LandmarksError(f"unknown {what} {name!r}; known: {', '.join(known)}")
     return chosen
+
+
+def split_names(text: str) -> tuple[str, ...]:
+    """Comma-separated names."""
+    return tuple(name.strip() for name in text.split(",") if name.strip())
+
+
+def counted(count: int, noun: str) -> str:
+    """`1 image`, `2 images`."""
+    return f"{count} {noun}{'' if count == 1 else 's'}"
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:

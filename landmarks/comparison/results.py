@@ -7,7 +7,6 @@ of every face kept; `results.parquet` is all of those rows in one file. `runs/AR
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -17,8 +16,8 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
+from landmarks.atomic import replacing
 from landmarks.errors import LandmarksError
-from landmarks.formats.text import sync_folder
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 FACES, RESULTS, ROWS, RUNS = "faces.parquet", "results.parquet", "rows", "runs"
@@ -229,11 +228,5 @@ def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
 
 
 def _write(path: Path, table: pa.Table) -> None:
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    with open(temporary, "wb") as file:
-        pq.write_table(table, file, compression="zstd")
-        file.flush()
-        os.fsync(file.fileno())
-    os.replace(temporary, path)
-    sync_folder(path.parent)
+    with replacing(path) as partial:
+        pq.write_table(table, partial, compression="zstd")

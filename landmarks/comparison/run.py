@@ -17,6 +17,7 @@ import numpy as np
 import pandas as pd
 import torch
 
+from landmarks.atomic import write_text
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.results import collect, row_path, write_faces, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
@@ -183,7 +184,7 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector)
         if kept != settings:
             raise LandmarksError(f"{path}: {out} holds a comparison on {kept}, not on {settings}; give another folder")
         return
-    path.write_text(json.dumps(settings), encoding="utf-8")
+    write_text(path, json.dumps(settings))
 
 
 def _faces(bench: Bench) -> pd.DataFrame:

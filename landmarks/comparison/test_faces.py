@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
@@ -13,6 +12,7 @@ from typing import NamedTuple
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import PartialFolder
 from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.detection.base import Detector
@@ -94,10 +94,9 @@ def make_bench(
     rows = np.flatnonzero(given.to_numpy()).tolist()
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no faces with {POINTS_5.name} in the split {split!r}")
-    temporary = folder.with_name(folder.name + ".partial")
-    temporary.mkdir(parents=True, exist_ok=True)
+    written = PartialFolder(folder)
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
-    pictures = np.lib.format.open_memmap(temporary / "pictures.npy", "w+", np.uint8, shape)
+    pictures = np.lib.format.open_memmap(written.file("pictures.npy"), "w+", np.uint8, shape)
     image = WholeImage()
     kept: list[int] = []
     columns: dict[str, list] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
@@ -124,9 +123,9 @@ def make_bench(
         kept.append(row)
     progress(len(rows), len(rows))
     pictures.flush()
-    save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], temporary / "faces.parquet")
-    (temporary / "bench.json").write_text(json.dumps(columns))
-    os.replace(temporary, folder)
+    save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], written.file("faces.parquet"))
+    written.file("bench.json").write_text(json.dumps(columns))
+    written.close()
 
 
 def open_bench(folder: Path) -> Bench:

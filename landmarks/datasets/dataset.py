@@ -8,17 +8,18 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from landmarks import images
+from landmarks.atomic import commit, partial_path, write_text
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
@@ -84,7 +85,7 @@ class Crops:
         """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy)."""
         self.folders, self.table = folders, table
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"folders": self.folders, "table": self.table}  # never pixels: worker processes map them again
 
     @cached_property
@@ -134,7 +135,7 @@ def prepare(
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no face with points or a box in the training part; nothing to prepare")
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
-    pixels = np.lib.format.open_memmap(out / "crops.npy.tmp", mode="w+", dtype=np.uint8, shape=shape)
+    pixels = np.lib.format.open_memmap(partial_path(out / "crops.npy"), mode="w+", dtype=np.uint8, shape=shape)
     kept: list[np.integer] = []
     dropped: list[np.integer] = []
     seen: dict[bytes, str] = {}
@@ -169,7 +170,7 @@ def prepare(
     progress(len(rows), len(rows))
     save_table(table.drop(index=table.index[dropped]), out / "table.parquet")
     save_table(table.assign(**moved).iloc[kept], out / "crops.parquet")
-    os.replace(out / "crops.npy.tmp", out / "crops.npy")
+    commit(partial_path(out / "crops.npy"), out / "crops.npy")
     facts = {
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
@@ -178,8 +179,7 @@ def prepare(
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,
     }
-    (out / "dataset.json.tmp").write_text(json.dumps(facts, indent=1), encoding="utf-8")
-    os.replace(out / "dataset.json.tmp", out / "dataset.json")
+    write_text(out / "dataset.json", json.dumps(facts, indent=1))
     return load_crops(out)
 
 
@@ -198,7 +198,7 @@ def load_crops(*paths: str | Path) -> Crops:
     return Crops(folders, pd.concat(tables, ignore_index=True))
 
 
-def about(path: str | Path) -> dict:
+def about(path: str | Path) -> dict[str, Any]:
     """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
     try:
         facts = json.loads((Path(path) / "dataset.json").read_text(encoding="utf-8"))

@@ -23,7 +23,7 @@ from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squar
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 
-class Samples(TorchDataset):
+class Samples(TorchDataset[dict[str, Tensor]]):
     """One augmented crop an item: a dict of `crop` (S, S, 3) uint8, points (K, 2) float32 in crop pixels (NaN where
     absent) by scheme, labels (int64, ABSENT where absent) by attribute. With a locator also `coarse`, a second, rougher
     crop of the same face for it, and `coarse_points` (5, 2), the face as five points in it.
@@ -70,7 +70,15 @@ class Samples(TorchDataset):
             item |= {"coarse": coarse["crop"], "coarse_points": coarse[POINTS_5.name]}
         return item
 
-    def _crop(self, index, jitter, size, points, labels, generator) -> dict[str, Tensor]:
+    def _crop(
+        self,
+        index: int,
+        jitter: Jitter,
+        size: int,
+        points: dict[str, np.ndarray],
+        labels: dict[str, int],
+        generator: np.random.Generator,
+    ) -> dict[str, Tensor]:
         square = jitter.draw(self.squares[index], generator)
         matrix = crop_matrices(square[None], size)
         image = extract_crop(self.crops.picture(self.rows[index]), matrix[0], size)

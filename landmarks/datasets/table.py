@@ -7,12 +7,13 @@ attribute. Kept as Parquet.
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import replacing
 from landmarks.errors import DataError
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
@@ -20,7 +21,7 @@ SPLITS = ("train", "val", "test")
 BOX = ["x0", "y0", "x1", "y1"]
 
 
-def make_table(rows: list[dict]) -> pd.DataFrame:
+def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A complete table from rows that may lack any column but `image` and `split`."""
     table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES])
     table["source"] = table["source"].astype(object).where(table["source"].notna(), "")
@@ -98,9 +99,8 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
     flat = table.copy()
     for name in SCHEMES:
         flat[name] = [None if p is None else np.asarray(p, float).ravel() for p in table[name]]
-    temporary = path.with_name(path.name + ".tmp")
-    flat.to_parquet(temporary, index=False)
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        flat.to_parquet(partial, index=False)
 
 
 def load_table(path: Path) -> pd.DataFrame:

@@ -7,7 +7,6 @@ drawn once: every face in a few views, the same ones for all.
 from __future__ import annotations
 
 import json
-import os
 from collections.abc import Callable
 from pathlib import Path
 from typing import cast
@@ -16,6 +15,7 @@ import numpy as np
 import torch
 from torch import Tensor
 
+from landmarks.atomic import PartialFolder
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError
 
@@ -46,8 +46,7 @@ def make_views(
     samples: Samples, count: int, folder: Path, progress: Callable[[int, int], None] = lambda done, total: None
 ) -> None:
     """Write `count` views of every sample to a folder; whole or not at all."""
-    temporary = folder.with_name(folder.name + ".partial")
-    temporary.mkdir(parents=True, exist_ok=True)
+    written = PartialFolder(folder)
     arrays: dict[str, np.ndarray] = {}
     for view in range(count):
         samples.epoch = view
@@ -55,14 +54,14 @@ def make_views(
             for name, tensor in samples[index].items():
                 if name not in arrays:
                     arrays[name] = np.lib.format.open_memmap(
-                        temporary / f"{name}.npy", "w+", tensor.numpy().dtype, (count, len(samples), *tensor.shape)
+                        written.file(f"{name}.npy"), "w+", tensor.numpy().dtype, (count, len(samples), *tensor.shape)
                     )
                 arrays[name][view, index] = tensor.numpy()
             progress(view * len(samples) + index + 1, count * len(samples))
     for array in arrays.values():
         cast(np.memmap, array).flush()
-    (temporary / FACTS).write_text(json.dumps({"views": count, "faces": len(samples), "names": sorted(arrays)}))
-    os.replace(temporary, folder)
+    written.file(FACTS).write_text(json.dumps({"views": count, "faces": len(samples), "names": sorted(arrays)}))
+    written.close()
 
 
 def open_views(folder: Path) -> Views:

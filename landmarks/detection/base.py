@@ -7,7 +7,7 @@ cutting them off there would move their centres.
 from __future__ import annotations
 
 from dataclasses import dataclass
-from typing import Protocol
+from typing import Any, Protocol
 
 import numpy as np
 
@@ -16,7 +16,7 @@ from landmarks.geometry import BoxRule
 
 @dataclass(frozen=True)
 class Detections:
-    """N face boxes of one image: the largest first, of equal ones the left one, then the upper one."""
+    """N face boxes of one image: largest first; ties go to the leftmost, then the topmost."""
 
     boxes: np.ndarray
     """(N, 4) float32: x0, y0, x1, y1 in pixels of the image."""
@@ -37,7 +37,7 @@ class Detections:
         return len(self.boxes)
 
     def select(self, most: int | None = None, smallest: float = 0.0) -> Detections:
-        """The `most` largest of the boxes whose size, the root of their area, is at least `smallest` pixels."""
+        """The `most` largest of the boxes of at least `smallest` pixels: sqrt(width x height)."""
         sides = np.maximum(self.boxes[:, 2:] - self.boxes[:, :2], 0)
         keep = np.flatnonzero(np.sqrt(sides.prod(axis=1)) >= smallest)[:most]
         return Detections(self.boxes[keep], self.scores[keep])
@@ -52,3 +52,6 @@ class Detector(Protocol):
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         """image: (H, W, 3) uint8 RGB; name: what a file of boxes calls it, of no meaning to other detectors."""
+
+    def settings(self) -> dict[str, Any]:
+        """What its boxes depend on beside the image and `rule`, such as a threshold, as JSON takes it."""

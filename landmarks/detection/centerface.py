@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from importlib.util import find_spec
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -39,6 +40,9 @@ class CenterFace:
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return search(image, self._find, self.max_side)
+
+    def settings(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "max_side": self.max_side}
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         self._network.setInput(cv2.dnn.blobFromImage(canvas))

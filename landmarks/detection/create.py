@@ -17,7 +17,7 @@ from landmarks.errors import DetectorError
 DETECTORS: dict[str, type] = {kind.name: kind for kind in (CenterFace, YuNet, WholeImage)}
 
 
-def create_detector(spec: str | Path, **options) -> Detector:
+def create_detector(spec: str | Path, **options: Any) -> Detector:
     """The detector of that name, or the boxes of that CSV file; options are its constructor's.
 
     `yunet:320` is YuNet with a `max_side` of 320. Raises DetectorError, or DataError for a file.

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 
 from landmarks.detection.base import Detections
@@ -17,3 +19,6 @@ class WholeImage:
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         height, width = image.shape[:2]
         return Detections(np.array([[-0.5, -0.5, width - 0.5, height - 0.5]]), np.array([np.nan]))
+
+    def settings(self) -> dict[str, Any]:
+        return {}

@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from functools import lru_cache
 from pathlib import Path
+from typing import Any
 
 import cv2
 import numpy as np
@@ -52,6 +53,9 @@ class YuNet:
         small, factors = shrink(image, self.max_side)
         found = search(small, self._find, self.max_side)
         return Detections((found.boxes + 0.5) * np.tile(factors, 2) - 0.5, found.scores)
+
+    def settings(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "max_side": self.max_side}
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         names = [f"{kind}_{stride}" for kind in ("cls", "obj", "bbox") for stride in STRIDES]

@@ -54,7 +54,7 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
         errors = _errors(seen, crops, rows, name)
         given = ~np.isnan(errors).any(axis=1)
         if given.any():
-            curves[name] = fit_errors(seen.signs[name][given], errors[given])
+            curves[name] = fit_errors(seen.error_cues[name][given], errors[given])
     attributes = {}
     for name in backend.config.attributes:
         labels = labels_of(table, ATTRIBUTES[name])
@@ -78,7 +78,7 @@ def _quality(
 
     def add(seen: Located, errors: np.ndarray) -> None:
         given = ~np.isnan(errors).any(axis=1)
-        expected.append(curve(seen.signs[name])[given])
+        expected.append(curve(seen.error_cues[name])[given])
         good.append(errors[given].mean(axis=1) < QUALITY_THRESHOLD)
 
     for seed, placement in enumerate((TYPICAL, *BAD)):
@@ -118,11 +118,13 @@ def _errors(seen: Located, crops: Crops, rows: np.ndarray, name: str) -> np.ndar
     return np.linalg.norm(seen.points[name] - true, axis=-1) / size[:, None]
 
 
-def fit_errors(signs: np.ndarray, errors: np.ndarray) -> ErrorCurve:
-    """signs: (N, K, 2), errors: (N, K) -> the curve under which the errors, taken as exponentially distributed about
-    their expectation, are likeliest. A weak prior keeps signs that say nothing at no weight."""
-    x = np.column_stack([np.ones(errors.size), signs.reshape(-1, 2)])
-    prior = np.array([np.log(errors.mean()) - signs[..., 0].mean(), 1.0, 0.0])
+def fit_errors(error_cues: np.ndarray, errors: np.ndarray) -> ErrorCurve:
+    """The curve under which errors, taken as exponentially distributed about their expectation, are likeliest.
+
+    error_cues: (N, K, 2), errors: (N, K). A weak prior keeps cues that say nothing at no weight.
+    """
+    x = np.column_stack([np.ones(errors.size), error_cues.reshape(-1, 2)])
+    prior = np.array([np.log(errors.mean()) - error_cues[..., 0].mean(), 1.0, 0.0])
     distance = errors.ravel()
 
     def slopes(beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

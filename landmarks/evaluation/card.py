@@ -14,6 +14,8 @@ import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
 
+from landmarks.atomic import write_text
+
 START, END = "<!-- figures: made by landmarks.evaluation.card -->", "<!-- end of figures -->"
 WORSE = 4 / 3
 """A group is named when it is worse than all faces by more than a third."""
@@ -29,7 +31,7 @@ MEASURES = {
 
 
 def figures_markdown(reports: Sequence[dict]) -> str:
-    """All tables of a card. reports: what `evaluate_weights` gives, of one network."""
+    """All tables of a card. reports: what `evaluate` gives, of one network."""
     sections = []
     schemes = dict.fromkeys(name for report in reports for name in report["landmarks"])
     for scheme in schemes:
@@ -166,7 +168,7 @@ def main() -> None:
     reports = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.reports]
     card = fill(arguments.card.read_text(encoding="utf-8"), reports)
     card = re.sub(r"SHA-256 `[0-9a-f]*`", f"SHA-256 `{reports[0]['protocol']['weights_sha256']}`", card)
-    arguments.card.write_text(card, encoding="utf-8")
+    write_text(arguments.card, card)
 
 
 if __name__ == "__main__":

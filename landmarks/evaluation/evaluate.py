@@ -8,12 +8,12 @@ from pathlib import Path
 from landmarks import __version__
 from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.create import create_detector
-from landmarks.evaluation.measures import evaluate, predict_dataset
+from landmarks.evaluation.measures import measure, predict_dataset
 from landmarks.inference.backend import load_backend
-from landmarks.inference.locate import PASSES
+from landmarks.inference.config import PASSES
 
 
-def evaluate_weights(
+def evaluate(
     weights: str | Path,
     data: str | Path,
     split: str = "test",
@@ -23,7 +23,12 @@ def evaluate_weights(
     backend: str | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
 ) -> dict:
-    """The figures of `evaluate` with the protocol they were measured by. Raises the errors of its parts."""
+    """How good weights are on a split of a dataset: the figures of `measure` with the protocol they were measured by.
+
+    weights: see AnnotatorConfig; data: a dataset's archive, its folder, or a prepared folder; detector: a name or a
+    file of boxes, `whole-image` for none; passes: how often a face is cropped; report: is told how many faces are done,
+    and of how many. Raises WeightsError, DataError, DetectorError or ValueError for what cannot be used.
+    """
     network = load_backend(weights, device, backend)
     dataset = read_dataset(data)
     source = None if detector == "whole-image" else create_detector(detector)
@@ -39,5 +44,5 @@ def evaluate_weights(
             "passes": passes,
             "version": __version__,
         },
-        **evaluate(predictions),
+        **measure(predictions),
     }

@@ -18,7 +18,8 @@ from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
-from landmarks.inference.locate import PASSES, locate
+from landmarks.inference.config import PASSES
+from landmarks.inference.locate import locate
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
@@ -101,7 +102,7 @@ def predict_dataset(
         for name in probabilities:
             probabilities[name][places] = calibration.probabilities(name, seen.logits[name])
         for name, curve in calibration.errors.items():
-            errors[name][places] = curve(seen.signs[name])
+            errors[name][places] = curve(seen.error_cues[name])
         if calibration.quality is not None and quality is not None:
             quality[places] = calibration.quality(errors[config.schemes[0]][places])
     report(len(rows), len(rows))
@@ -119,7 +120,7 @@ def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
-def evaluate(predictions: Predictions, rounds: int = 1000) -> dict:
+def measure(predictions: Predictions, rounds: int = 1000) -> dict:
     """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces."""
     figures: dict = {
         "faces": len(predictions.table),

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from pathlib import Path
 
 import numpy as np
 from matplotlib import rc_context
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
+
+from landmarks.atomic import replacing
 
 INK, GRID = "#333333", "#dddddd"
 COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
@@ -18,12 +19,9 @@ COLOURS = ("#0072b2", "#d55e00", "#009e73", "#cc79a7", "#e69f00", "#56b4e9")
 def save(figure: Figure, path: str | Path) -> None:
     """Write a figure in the format of the path's suffix; whole or not at all. No dates: equal figures, equal files."""
     path = Path(path)
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
     metadata = {"Date": None} if path.suffix == ".svg" else {"Software": None}
-    with rc_context({"svg.hashsalt": "landmarks"}):
-        figure.savefig(temporary, format=path.suffix[1:], dpi=150, metadata=metadata)
-    os.replace(temporary, path)
+    with replacing(path) as partial, rc_context({"svg.hashsalt": "landmarks"}):
+        figure.savefig(partial, format=path.suffix[1:], dpi=150, metadata=metadata)
 
 
 def ced_figure(figures: dict) -> Figure:

@@ -17,11 +17,13 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import metrics
+from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend, load_backend
-from landmarks.inference.locate import PASSES, Located, locate
+from landmarks.inference.config import PASSES
+from landmarks.inference.locate import Located, locate
 from landmarks.schemes import SCHEMES
 
 THRESHOLD = 0.1
@@ -105,7 +107,7 @@ def main() -> None:
             ]
             print(f"{x:8g} {'   '.join(shown)}", flush=True)
     if arguments.out:
-        arguments.out.write_text(json.dumps(curves, indent=1) + "\n", encoding="utf-8")
+        write_text(arguments.out, json.dumps(curves, indent=1) + "\n")
     if arguments.plot:
         from landmarks.evaluation.plots import robustness_figure, save
 

@@ -3,18 +3,16 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 from rich.table import Table
 
+from landmarks.atomic import write_text
+
 
 def write_report(figures: dict, path: Path) -> None:
     """Write figures as JSON; whole or not at all."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text(json.dumps(figures, indent=1) + "\n", encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, json.dumps(figures, indent=1) + "\n")
 
 
 def tables(figures: dict) -> list[Table]:

@@ -19,8 +19,8 @@ SUFFIX = ".onnx"
 NETWORK, LOCATOR, FACE = PARTS = "network", "locator", "face"
 """The graphs of a network: it alone, its locator, and both passes in one. Their files lie beside each other, see
 `part_path`."""
-SIGNS, ERRORS, LOGITS = "_signs", "_errors", "_logits"
-"""What the names of a scheme's signs and expected errors and an attribute's logits end in."""
+ERROR_CUES, ERRORS, LOGITS = "_signs", "_errors", "_logits"
+"""What the names of a scheme's error cues and expected errors and an attribute's logits end in."""
 QUALITY = "quality"
 
 
@@ -33,7 +33,7 @@ class OnnxFile:
     """`network`, `locator` or `face`."""
     config: NetworkConfig
     calibration: Calibration
-    about: dict
+    about: dict[str, Any]
     """Facts about the weights, as in their file."""
     precision: str
     """`float32` or `int8`."""

@@ -15,6 +15,7 @@ import logging
 import warnings
 from collections.abc import Callable, Collection
 from dataclasses import dataclass
+from typing import Any
 
 import cv2
 import numpy as np
@@ -24,7 +25,7 @@ from torch.nn import functional
 
 from landmarks import __version__
 from landmarks.errors import LandmarksError
-from landmarks.export.file import ERRORS, FACE, LOCATOR, LOGITS, NETWORK, PARTS, QUALITY, SIGNS
+from landmarks.export.file import ERROR_CUES, ERRORS, FACE, LOCATOR, LOGITS, NETWORK, PARTS, QUALITY
 from landmarks.export.header import header
 from landmarks.export.sampling import cut, first_squares, squares_of, to_image
 from landmarks.geometry import FACE_BOX
@@ -55,10 +56,11 @@ class Reader(nn.Module):
         outputs = {}
         for name in config.schemes:
             outputs[name] = back(seen.points[name])
-            outputs[name + SIGNS] = seen.signs[name]
+            outputs[name + ERROR_CUES] = seen.error_cues[name]
             if name in calibration.errors:
                 curve = calibration.errors[name]
-                log = curve.constant + (seen.signs[name] * torch.tensor([curve.expected, curve.spread])).sum(dim=-1)
+                factors = torch.tensor([curve.expected, curve.spread])
+                log = curve.constant + (seen.error_cues[name] * factors).sum(dim=-1)
                 outputs[name + ERRORS] = log.clamp(-12, 3).exp()
         for name in config.attributes:
             outputs[name + LOGITS] = seen.logits[name]
@@ -170,7 +172,7 @@ def export_model(model: Model, wanted: Collection[str] = PARTS) -> Graphs:
     return Graphs(parts, parity)
 
 
-def _graph(module: nn.Module, facts: dict) -> bytes:
+def _graph(module: nn.Module, facts: dict[str, Any]) -> bytes:
     """The ONNX file of a module that maps pictures to named outputs."""
     part = facts["part"]
     # Sizes that no constant of a network equals. A locator's N images and a face's N boxes are the rows of the outputs.

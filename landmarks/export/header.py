@@ -3,10 +3,11 @@
 from __future__ import annotations
 
 from dataclasses import asdict
+from typing import Any
 
 from landmarks import __version__
 from landmarks.detection.create import DETECTORS
-from landmarks.export.file import ERRORS, FACE, FORMAT, LOCATOR, LOGITS, NETWORK, QUALITY, SIGNS
+from landmarks.export.file import ERROR_CUES, ERRORS, FACE, FORMAT, LOCATOR, LOGITS, NETWORK, QUALITY
 from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import NetworkConfig
@@ -44,7 +45,7 @@ RULES = {
 """The way from a detector's box to crops, in words."""
 
 
-def header(model: Model, part: str) -> dict:
+def header(model: Model, part: str) -> dict[str, Any]:
     """The header of a float graph, kept as JSON in the file's metadata."""
     config = model.network.config
     facts = {
@@ -65,10 +66,10 @@ def header(model: Model, part: str) -> dict:
     return facts | ({"box_rule": asdict(FACE_BOX)} if part == FACE else {})
 
 
-def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[str, dict]:
+def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[str, dict[str, Any]]:
     """Shape and meaning of each output of a graph by its name, and the names of its points or classes in order."""
     schemes = (POINTS_5.name,) if part == LOCATOR else config.schemes
-    found: dict[str, dict] = {}
+    found: dict[str, dict[str, Any]] = {}
 
     def add(name: str, meaning: str, *shape: int, **order: tuple[str, ...]) -> None:
         found[name] = {"shape": ["N", *shape], "meaning": meaning, **order}
@@ -78,7 +79,7 @@ def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[
         add(name, POINTS, count, 2, points=points)
         if part == LOCATOR:
             return found
-        add(name + SIGNS, CUES, count, 2, points=points)
+        add(name + ERROR_CUES, CUES, count, 2, points=points)
         if name in calibration.errors:
             add(name + ERRORS, EXPECTED, count, points=points)
     for name in config.attributes:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Iterator, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
 
+from landmarks.atomic import replacing
 from landmarks.datasets.augment import LOCATOR as ROUGH
 from landmarks.datasets.augment import SECOND_PASS, Jitter
 from landmarks.datasets.dataset import Crops, load_crops
@@ -59,12 +60,10 @@ def export_weights(weights: str | Path, out: str | Path, int8: bool = False, dat
         parts = {part: quantise(graph, _feeds(part, model.network.config, crops)) for part, graph in parts.items()}
         moved = _moved(graphs.parts[NETWORK], parts[NETWORK], model.network.config, crops)
     try:
-        path.parent.mkdir(parents=True, exist_ok=True)
         targets = {part: part_path(path, part) for part in parts}
-        for part, graph in parts.items():
-            targets[part].with_suffix(".tmp").write_bytes(graph)
-        for target in targets.values():
-            os.replace(target.with_suffix(".tmp"), target)
+        with ExitStack() as together:  # None appears before all are written.
+            for part, graph in parts.items():
+                together.enter_context(replacing(targets[part])).write_bytes(graph)
     except OSError as error:
         raise LandmarksError(f"{path}: cannot be written ({error.strerror})") from error
     return Export(tuple(targets.values()), graphs.parity, moved)

@@ -9,10 +9,11 @@ from typing import TYPE_CHECKING
 
 import numpy as np
 
+from landmarks.atomic import PartialFile
 from landmarks.faces import Faces
 from landmarks.formats.layout import Layout
 from landmarks.formats.plain import BOX, plain_faces
-from landmarks.formats.text import PartialFile, csv_text
+from landmarks.formats.text import csv_text
 
 if TYPE_CHECKING:
     from landmarks.record import Record

@@ -8,12 +8,12 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import PlainFace, plain_faces
 from landmarks.formats.records import record_facts
-from landmarks.formats.text import PartialFile
 
 if TYPE_CHECKING:
     from landmarks.record import Record

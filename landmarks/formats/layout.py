@@ -93,7 +93,7 @@ class Layout:
         }
 
     @classmethod
-    def from_dict(cls, document: dict) -> Layout:
+    def from_dict(cls, document: dict[str, Any]) -> Layout:
         """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known."""
         known = {
             "attributes": {name: name for name in ATTRIBUTES},

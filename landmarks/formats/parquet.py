@@ -1,7 +1,7 @@
 """Parquet (format 2.6, zstd): `faces.parquet`, a row a face, and `images.parquet`, a row for every image.
 
-Each is a folder of shards of bounded size, which pandas, pyarrow, DuckDB, Spark and polars read as one table. A shard
-is written to a temporary name, synced and renamed; the folder takes its name when the run has ended.
+Each is a folder of shards of bounded size, which pandas, pyarrow, DuckDB, Spark and polars read as one table. The
+folder takes its name when the run has ended.
 """
 
 from __future__ import annotations
@@ -14,10 +14,10 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.tables import without_pixels
-from landmarks.formats.text import PartialFolder
 
 if TYPE_CHECKING:
     from landmarks.record import Record
@@ -76,12 +76,10 @@ class _Shards:
     def _open(self) -> None:
         from pyarrow.parquet import ParquetWriter
 
-        # Readers of a folder pass over names that start with a dot.
-        self.partial = self.folder.file(f".part-{self.number:05}.partial")
-        self.stream = open(self.partial, "wb")  # noqa: SIM115
+        self.stream = open(self.folder.file(f"part-{self.number:05}.parquet"), "wb")  # noqa: SIM115
         self.writer, self.rows = ParquetWriter(self.stream, self.schema, compression="zstd"), 0
 
-    def write(self, columns: dict[str, np.ndarray] | dict[str, list]) -> None:
+    def write(self, columns: dict[str, np.ndarray] | dict[str, list[Any]]) -> None:
         import pyarrow
 
         if self.rows >= SHARD_ROWS:
@@ -98,7 +96,6 @@ class _Shards:
         self.stream.flush()
         os.fsync(self.stream.fileno())
         self.stream.close()
-        os.replace(self.partial, self.folder.file(f"part-{self.number:05}.parquet"))
 
     def close(self) -> None:
         self._finish()

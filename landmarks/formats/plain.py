@@ -81,7 +81,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
     return found
 
 
-def plain(array: np.ndarray, decimals: int | None = DECIMALS) -> list:
+def plain(array: np.ndarray, decimals: int | None = DECIMALS) -> list[Any]:
     """An array as nested lists of Python floats; None for what is not finite. decimals: None keeps them all."""
     values = array.astype(np.float64)
     if decimals is not None:

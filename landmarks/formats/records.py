@@ -58,6 +58,6 @@ def record_from_dict(document: dict[str, Any]) -> Record:
     return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme))
 
 
-def _array(values: list, shape: tuple[int, ...]) -> np.ndarray:
+def _array(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:
     """Nested lists as float32; None is NaN. An empty list has lost its shape."""
     return np.array(values, dtype=np.float32).reshape(shape)

@@ -10,8 +10,8 @@ from pathlib import Path
 from typing import Any
 
 import landmarks
+from landmarks.atomic import PartialFile
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout
-from landmarks.formats.text import PartialFile
 from landmarks.schemes import ATTRIBUTES
 
 NAME = "schema.json"

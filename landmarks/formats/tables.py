@@ -9,14 +9,16 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
 
+from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.plain import DECIMALS, plain
-from landmarks.formats.text import PartialFile, csv_text, from_csv_text
+from landmarks.formats.text import csv_text, from_csv_text
 from landmarks.record import FAILED, Record
 from landmarks.schemes import ATTRIBUTES
 
@@ -89,7 +91,7 @@ def without_pixels(record: Record) -> Record:
     return record if record.pixels is None else replace(record, pixels=None)
 
 
-def _cells(column: np.ndarray) -> list:
+def _cells(column: np.ndarray) -> list[Any]:
     """A column as the csv module takes it."""
     if column.dtype.kind == "f":
         return plain(column, DECIMALS)

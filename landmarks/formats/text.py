@@ -1,11 +1,9 @@
-"""Files and folders that appear under their names only when they are whole; names and text made safe for them."""
+"""Names and text made safe for files, spreadsheets and XML."""
 
 from __future__ import annotations
 
 import hashlib
-import os
 import re
-import shutil
 from pathlib import Path
 
 LONGEST_PART = 200
@@ -13,67 +11,6 @@ LONGEST_PART = 200
 
 _FORMULA = tuple("=+-@\t\r\n'\uff1d\uff0b\uff0d\uff20")  # The last four: = + - @ in full width.
 _NOT_XML = re.compile("[^\t\n\r\x20-\ud7ff\ue000-\ufffd\U00010000-\U0010ffff]")
-
-
-class PartialFile:
-    """A UTF-8 text file that ends in `.partial` until it is closed; then it is synced and renamed.
-
-    What is no Unicode (half of a surrogate pair) is written as \\udc.. .
-    """
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.partial = path, path.with_name(path.name + ".partial")
-        path.parent.mkdir(parents=True, exist_ok=True)
-        self.file = open(self.partial, "w+", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
-        self.write = self.file.write
-
-    def close(self) -> None:
-        self.file.flush()
-        os.fsync(self.file.fileno())
-        self.file.close()
-        os.replace(self.partial, self.path)
-        sync_folder(self.path.parent)
-
-
-class PartialFolder:
-    """A folder that ends in `.partial` until it is closed; then it takes the place of an earlier one of its name."""
-
-    def __init__(self, path: Path) -> None:
-        self.path, self.partial = path, path.with_name(path.name + ".partial")
-        shutil.rmtree(self.partial, ignore_errors=True)
-        self.partial.mkdir(parents=True)
-        self._made: set[Path] = set()
-
-    def file(self, relative: str) -> Path:
-        """Where to write a file of the folder; its own folder is made."""
-        path = self.partial / relative
-        if path.parent not in self._made:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            if len(self._made) < 10_000:
-                self._made.add(path.parent)
-        return path
-
-    def close(self) -> None:
-        sync_folder(self.partial)
-        earlier = self.path.with_name(self.path.name + ".old")
-        shutil.rmtree(earlier, ignore_errors=True)
-        if self.path.exists():
-            os.replace(self.path, earlier)
-        os.replace(self.partial, self.path)
-        sync_folder(self.path.parent)
-        shutil.rmtree(earlier, ignore_errors=True)
-
-
-def sync_folder(path: Path) -> None:
-    """Make renames in a folder survive a power cut, where the system can."""
-    try:
-        descriptor = os.open(path, os.O_RDONLY)
-    except OSError:  # Windows opens no folders.
-        return
-    try:
-        os.fsync(descriptor)
-    finally:
-        os.close(descriptor)
 
 
 def safe_path(image: str) -> str:

@@ -5,21 +5,24 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
+import PIL.Image
 
-from landmarks import __version__, images
+from landmarks import images
 from landmarks.clock import Clock
-from landmarks.detection.base import Detector
+from landmarks.detection.base import Detections, Detector
 from landmarks.detection.create import create_detector
 from landmarks.errors import ImageError, WeightsError
 from landmarks.faces import AttributeScores, Faces
-from landmarks.inference.backend import load_backend
-from landmarks.inference.locate import PASSES, Located, locate
+from landmarks.inference.backend import Backend, load_backend
+from landmarks.inference.config import AnnotatorConfig
+from landmarks.inference.locate import Located, locate
 from landmarks.models.store import Model
 from landmarks.record import ERROR, FAILED, NO_FACE, OK, Record
-from landmarks.schemes import ATTRIBUTES, SCHEMES, scheme_of_size
-from landmarks.sources.find import expand
+from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
+from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
 __all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record"]
@@ -28,85 +31,79 @@ MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
 
 
-class Annotator:
-    """Finds faces, landmarks and attributes.
+RESULTS_VERSION = 1
+"""Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
-    weights: a shipped name, a weights file or an exported .onnx file; detector: `centerface`, `yunet`, `whole-image`,
-    a CSV file of boxes, or any Detector; scheme: 5 or 68 landmarks; tasks: the attributes wanted, all that the network
-    has if None; device: `auto`, `cpu`, `cuda`, `cuda:1`, ...; passes: how often a face is cropped; batch_size: faces a
-    network call; max_faces: only the largest of an image; min_face_size: boxes whose size (root of the area, pixels)
-    is below are passed over; backend: `torch` or `onnx`, None for what the weights call for, see `load_backend`.
+
+class Annotator:
+    """Finds faces, landmarks and attributes. The arguments are the fields of AnnotatorConfig, which describes them.
 
     Raises WeightsError or DetectorError if the parts are not there or do not fit, LandmarksError if the extra `onnx`
-    is needed and missing.
+    is needed and missing, ValueError for values that cannot be meant.
     """
 
     def __init__(
         self,
-        weights: str | Path | Model = "compact",
-        detector: str | Path | Detector = "centerface",
-        scheme: int = 5,
-        device: str = "auto",
-        tasks: Sequence[str] | None = None,
-        passes: int = PASSES,
-        batch_size: int = 64,
-        max_pixels: int = images.MAX_PIXELS,
-        max_faces: int | None = None,
-        min_face_size: float = 0.0,
-        backend: str | None = None,
+        weights: str | Path | Model | Backend = AnnotatorConfig.weights,
+        detector: str | Path | Detector = AnnotatorConfig.detector,
+        scheme: int = AnnotatorConfig.scheme,
+        device: str = AnnotatorConfig.device,
+        tasks: Sequence[str] | None = AnnotatorConfig.tasks,
+        passes: int = AnnotatorConfig.passes,
+        batch_size: int = AnnotatorConfig.batch_size,
+        max_pixels: int = AnnotatorConfig.max_pixels,
+        max_faces: int | None = AnnotatorConfig.max_faces,
+        min_face_size: float = AnnotatorConfig.min_face_size,
+        backend: str | None = AnnotatorConfig.backend,
     ) -> None:
-        if passes < 1 or batch_size < 1 or (max_faces is not None and max_faces < 1):
-            raise ValueError("passes, batch_size and max_faces must be at least 1")
+        self.config = AnnotatorConfig(
+            weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend
+        )
         self.backend = load_backend(weights, device, backend)
-        self.scheme = scheme_of_size(scheme)
-        config = self.backend.config
-        if self.scheme.name not in config.schemes:
-            has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
-            raise WeightsError(
-                f"{weights}: has no head for {scheme} landmarks, only for {has}; choose another --scheme"
-            )
-        self.attributes = config.attributes if tasks is None else tuple(tasks)
-        for name in self.attributes:
-            if name not in config.attributes:
-                raise WeightsError(
-                    f"{weights}: has no head for {name!r}, only for {', '.join(config.attributes) or 'none'}"
-                )
-        self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.calibration = self.backend.calibration
-        self.passes, self.batch_size, self.max_pixels = passes, batch_size, max_pixels
-        self.max_faces, self.min_face_size = max_faces, min_face_size
-        self.nothing = Faces.empty(self.scheme, self.attributes, self.calibrated)
+        self.scheme, self.attributes = self._heads()
+        self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
+        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated)
         """What it gives for an image without faces; its fields are those of every result."""
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
 
-    def settings(self) -> dict:
+    @classmethod
+    def from_config(cls, config: AnnotatorConfig) -> Annotator:
+        """The Annotator that a config describes. Raises the errors of `Annotator`."""
+        return cls(**config.options())
+
+    def settings(self) -> dict[str, Any]:
         """All that its results depend on, beside the images, as JSON takes it."""
-        options = {name: value for name, value in vars(self.detector).items() if isinstance(value, (str, int, float))}
         return {
-            "version": __version__,
+            "results_version": RESULTS_VERSION,
             "weights": self.backend.sha256,
             "locator": self.backend.locator_sha256,
             "backend": self.backend.name,
-            "detector": {"name": self.detector.name, **asdict(self.detector.rule), **options},
+            "detector": {"name": self.detector.name, **asdict(self.detector.rule), **self.detector.settings()},
             "scheme": self.scheme.name,
             "tasks": list(self.attributes),
-            "passes": self.passes,
-            "max_pixels": self.max_pixels,
-            "max_faces": self.max_faces,
-            "min_face_size": self.min_face_size,
+            "passes": self.config.passes,
+            "max_pixels": self.config.max_pixels,
+            "max_faces": self.config.max_faces,
+            "min_face_size": self.config.min_face_size,
         }
 
-    def __call__(self, image: str | Path | bytes | np.ndarray) -> Faces:
-        """The faces of one image: a path, the bytes of a file, or (H, W, 3) uint8 RGB. Raises ImageError."""
+    def __call__(self, image: str | Path | bytes | np.ndarray | PIL.Image.Image) -> Faces:
+        """The faces of one image: a path, the bytes of a file, (H, W, 3) uint8 RGB, or a picture of Pillow's.
+
+        A picture is taken as its file would be: any mode, turned upright by its EXIF orientation. Raises ImageError.
+        """
         if isinstance(image, np.ndarray):
             loaded = images.from_array(image, "array")
         elif isinstance(image, bytes):
-            loaded = images.decode(image, "bytes", self.max_pixels)
+            loaded = images.decode(image, "bytes", self.config.max_pixels)
+        elif isinstance(image, PIL.Image.Image):
+            loaded = images.from_picture(image, "picture", self.config.max_pixels)
         else:
-            loaded = images.read(image, self.max_pixels)
+            loaded = images.read(image, self.config.max_pixels)
         name = str(image) if isinstance(image, (str, Path)) else ""
-        found = self.detector(loaded.pixels, name).select(self.max_faces, self.min_face_size)
+        found = self._boxes(loaded.pixels, name)
         return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
@@ -120,35 +117,36 @@ class Annotator:
         boxes = [np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]
         return self._faces(pictures, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
 
-    def stream(self, sources: Iterable[str | Path | Source]) -> Iterator[Record]:
+    def stream(self, sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Record]:
         """One record an image, in order, whatever happens to the image; memory does not grow with their number.
 
-        Archives and videos that `landmarks.sources.find` found give a record for each image in them.
+        A source is anything that `find` takes, such as a file, a folder, a glob or a video, or what it has found. The
+        images of a single folder or glob are named as `find` names them; of several sources by their paths as given.
+        Raises LandmarksError for a source that stands for no images.
         """
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
-        named = (source if isinstance(source, Source) else Source(source, str(source)) for source in sources)
-        for source in expand(named):
+        for source in expand(_found(sources)):
             waiting.append(self._detect(source))
             faces = sum(len(boxes) for _, boxes, _ in waiting)
             pixels = sum(record.width * record.height for record, _, _ in waiting)
-            if faces >= self.batch_size or pixels >= MAX_WAITING_PIXELS or len(waiting) >= self.batch_size:
+            if max(faces, len(waiting)) >= self.config.batch_size or pixels >= MAX_WAITING_PIXELS:
                 yield from self._finish(waiting)
                 waiting = []
         yield from self._finish(waiting)
 
     def _detect(self, source: Source) -> tuple[Record, np.ndarray, np.ndarray]:
         """An image's record, still without faces, and the boxes and scores found in it."""
-        record = Record(source.name, OK, self.nothing, frame=source.frame, time=source.time)
+        record = Record(source.name, OK, self.empty, frame=source.frame, time=source.time)
         try:
             with self.clock("read"):
-                content = source.load(images.most_bytes(self.max_pixels))
+                content = source.load(images.most_bytes(self.config.max_pixels))
             with self.clock("decode"):
                 if isinstance(content, bytes):
-                    image = images.decode(content, source.name, self.max_pixels)
+                    image = images.decode(content, source.name, self.config.max_pixels)
                 else:
                     image = images.from_array(content, source.name)
             with self.clock("detect"):
-                found = self.detector(image.pixels, source.name).select(self.max_faces, self.min_face_size)
+                found = self._boxes(image.pixels, source.name)
         except ImageError as error:
             return replace(record, status=error.status, reason=error.reason), np.zeros((0, 4)), np.zeros(0)
         except Exception as error:  # One image must not end a run of a million.
@@ -158,6 +156,10 @@ class Annotator:
             orientation=image.orientation, pixels=image.pixels,
         )  # fmt: skip
         return record, found.boxes, found.scores
+
+    def _boxes(self, pixels: np.ndarray, name: str) -> Detections:
+        """The boxes that the detector finds and the config lets pass."""
+        return self.detector(pixels, name).select(self.config.max_faces, self.config.min_face_size)
 
     def _finish(self, waiting: list[tuple[Record, np.ndarray, np.ndarray]]) -> Iterator[Record]:
         try:
@@ -181,12 +183,12 @@ class Annotator:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):
-            return [self.nothing for _ in pictures]
+            return [self.empty for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
         with np.errstate(invalid="ignore", over="ignore"):
             squares = self.detector.rule.squares(np.concatenate(boxes), self.backend.config.crop_scale)
             squares[~np.isfinite(squares).all(axis=1)] = np.nan  # Such faces keep NaN.
-            found = locate(self.backend, pictures, owners, squares, self.passes, self.batch_size)
+            found = locate(self.backend, pictures, owners, squares, self.config.passes, self.config.batch_size)
             errors, quality = self._certainty(found)
         together = Faces(
             boxes=np.concatenate(boxes),
@@ -202,6 +204,22 @@ class Annotator:
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
 
+    def _heads(self) -> tuple[Scheme, tuple[str, ...]]:
+        """The landmarks and attributes that are wanted. Raises WeightsError if the network has no head for one."""
+        config, weights = self.backend.config, self.config.weights
+        scheme, wanted = scheme_of_size(self.config.scheme), self.config.tasks
+        if scheme.name not in config.schemes:
+            has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
+            raise WeightsError(
+                f"{weights}: has no head for {len(scheme)} landmarks, only for {has}; choose another --scheme"
+            )
+        attributes = config.attributes if wanted is None else tuple(wanted)
+        for name in attributes:
+            if name not in config.attributes:
+                has = ", ".join(config.attributes) or "none"
+                raise WeightsError(f"{weights}: has no head for {name!r}, only for {has}")
+        return scheme, attributes
+
     @property
     def calibrated(self) -> bool:
         """Whether results have expected errors and a quality."""
@@ -214,11 +232,23 @@ class Annotator:
             return None, None
         errors = {
             name: np.where(
-                np.isfinite(found.points[name]).all(axis=-1), of_scheme(found.signs[name]), np.float32("nan")
+                np.isfinite(found.points[name]).all(axis=-1), of_scheme(found.error_cues[name]), np.float32("nan")
             )
             for name, of_scheme in self.calibration.errors.items()
         }
         return errors[self.scheme.name], curve(errors[self.backend.config.schemes[0]])
+
+
+def _found(sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Source]:
+    """The files that sources stand for, one after the other."""
+    if isinstance(sources, (str, Path)):
+        yield from find(sources)
+        return
+    for source in [sources] if isinstance(sources, Source) else sources:
+        if isinstance(source, Source):
+            yield source
+        else:
+            yield from (replace(one, name=images.printable(one.path)) for one in find(source))
 
 
 def _failed(record: Record, error: Exception) -> Record:

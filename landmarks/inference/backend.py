@@ -1,4 +1,4 @@
-"""What computes a network: torch, or onnxruntime from an exported file. Both see the same in the same crops."""
+"""What computes a network: torch, or onnxruntime from an exported file. Both give the same for the same crops."""
 
 from __future__ import annotations
 
@@ -8,25 +8,34 @@ from typing import NamedTuple, Protocol
 import numpy as np
 import torch
 
+from landmarks.device import choose_device
 from landmarks.errors import WeightsError
-from landmarks.export.file import LOCATOR, LOGITS, NETWORK, SIGNS, SUFFIX, OnnxFile, locator_path, parse_onnx, read_onnx
+from landmarks.export.file import (
+    ERROR_CUES,
+    LOCATOR,
+    LOGITS,
+    NETWORK,
+    SUFFIX,
+    OnnxFile,
+    locator_path,
+    parse_onnx,
+    read_onnx,
+)
 from landmarks.export.graph import export_model
+from landmarks.inference.config import BACKENDS, ONNX, TORCH
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import NetworkConfig, predict
 from landmarks.models.store import Model, load_model, resolve
 from landmarks.schemes import POINTS_5
 from landmarks.sessions import open_session
 
-TORCH, ONNX = "torch", "onnx"
-BACKENDS = (TORCH, ONNX)
 
-
-class Seen(NamedTuple):
-    """What a network sees in N crops; all float32."""
+class NetworkOutputs(NamedTuple):
+    """What a network gives for N crops; all float32."""
 
     points: dict[str, np.ndarray]
     """(N, K, 2) crop pixels by scheme."""
-    signs: dict[str, np.ndarray]
+    error_cues: dict[str, np.ndarray]
     """(N, K, 2) by scheme: what tells of a point's error, before calibration."""
     logits: dict[str, np.ndarray]
     """(N, C) by attribute."""
@@ -45,11 +54,11 @@ class Backend(Protocol):
     locator_sha256: str
     """Of the locator's, where it has a file of its own; else empty."""
 
-    def see(self, crops: np.ndarray) -> Seen:
+    def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         """crops: (N, S, S, 3) uint8 RGB, S the config's `input_size`."""
         ...
 
-    def find(self, crops: np.ndarray) -> np.ndarray:
+    def run_locator(self, crops: np.ndarray) -> np.ndarray:
         """The locator. crops: (N, s, s, 3) uint8 RGB, s the config's `locator_size` -> (N, 5, 2) crop pixels."""
         ...
 
@@ -66,12 +75,12 @@ class TorchBackend:
         self.config, self.calibration = self.network.config, model.calibration
         self.about, self.sha256 = model.about, model.sha256
 
-    def see(self, crops: np.ndarray) -> Seen:
+    def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         prediction = predict(self.network, self._tensor(crops))
-        return Seen(*({name: value.cpu().numpy() for name, value in field.items()} for field in prediction))
+        return NetworkOutputs(*({name: value.cpu().numpy() for name, value in field.items()} for field in prediction))
 
     @torch.inference_mode()
-    def find(self, crops: np.ndarray) -> np.ndarray:
+    def run_locator(self, crops: np.ndarray) -> np.ndarray:
         assert self.network.locator is not None
         return self.network.locator(self._tensor(crops)).cpu().numpy()
 
@@ -119,20 +128,20 @@ class OnnxBackend:
         backend.sha256, backend.locator_sha256 = model.sha256, ""
         return backend
 
-    def see(self, crops: np.ndarray) -> Seen:
+    def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         values = iter(self._session.run(self._names, {"crops": crops}))
         schemes, attributes = self.config.schemes, self.config.attributes
-        return Seen(*(dict(zip(names, values)) for names in (schemes, schemes, attributes)))
+        return NetworkOutputs(*(dict(zip(names, values)) for names in (schemes, schemes, attributes)))
 
-    def find(self, crops: np.ndarray) -> np.ndarray:
+    def run_locator(self, crops: np.ndarray) -> np.ndarray:
         assert self._locator is not None
         return self._locator.run([POINTS_5.name], {"crops": crops})[0]
 
     @property
     def _names(self) -> list[str]:
-        """The outputs that `Seen` is made of, in its order."""
+        """The outputs that `NetworkOutputs` is made of, in its order."""
         schemes = self.config.schemes
-        return [*schemes, *(name + SIGNS for name in schemes), *(name + LOGITS for name in self.config.attributes)]
+        return [*schemes, *(name + ERROR_CUES for name in schemes), *(name + LOGITS for name in self.config.attributes)]
 
 
 def load_backend(weights: str | Path | Model | Backend, device: str = "auto", backend: str | None = None) -> Backend:
@@ -159,15 +168,3 @@ def load_backend(weights: str | Path | Model | Backend, device: str = "auto", ba
             return OnnxBackend.open(weights)
         weights = load_model(weights)
     return OnnxBackend.of(weights) if backend == ONNX else TorchBackend(weights, device)
-
-
-def choose_device(device: str) -> torch.device:
-    """`auto` is the first GPU if there is one. Raises ValueError for a device that is not there."""
-    if device == "auto":
-        return torch.device("cuda" if torch.cuda.is_available() else "cpu")
-    try:
-        chosen = torch.device(device)
-        torch.zeros(1, device=chosen)
-    except (RuntimeError, AssertionError) as error:
-        raise ValueError(f"device {device!r} cannot be used here: {str(error).splitlines()[0]}") from error
-    return chosen

@@ -9,11 +9,8 @@ import numpy as np
 
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
 from landmarks.inference.backend import Backend
+from landmarks.inference.config import PASSES
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
-
-PASSES = 2
-"""The second pass crops again, upright, from the points of the first, so that results hardly depend on the box. The
-first is the locator's, where the network has one."""
 
 
 @dataclass(frozen=True)
@@ -22,8 +19,8 @@ class Located:
 
     points: dict[str, np.ndarray]
     """(N, K, 2) float64 image pixels by scheme."""
-    signs: dict[str, np.ndarray]
-    """(N, K, 2) float32 by scheme: what tells of a point's error, see `Seen`; as shares of the last crop's side."""
+    error_cues: dict[str, np.ndarray]
+    """(N, K, 2) float32 by scheme: see `NetworkOutputs`; as shares of the last crop's side."""
     logits: dict[str, np.ndarray]
     """(N, C) float32 by attribute."""
     squares: np.ndarray
@@ -49,7 +46,7 @@ def locate(
         )
         for low in range(0, len(squares), batch_size)
     ]
-    return _join(parts) if parts else _nothing(backend)
+    return _join(parts) if parts else _empty(backend)
 
 
 def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
@@ -60,19 +57,19 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
         passes -= 1
     for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        seen = backend.see(cut(images, matrices, config.input_size))
+        outputs = backend.run_network(cut(images, matrices, config.input_size))
         back = invert(matrices)
-        points = {name: transform(back, p.astype(np.float64)) for name, p in seen.points.items()}
+        points = {name: transform(back, p.astype(np.float64)) for name, p in outputs.points.items()}
         if left:
             squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    return Located(points, seen.signs, seen.logits, squares)
+    return Located(points, outputs.error_cues, outputs.logits, squares)
 
 
 def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
     """The locator's pass: better face squares (N, 4)."""
     size = backend.config.locator_size
     matrices = crop_matrices(squares, size)
-    points = transform(invert(matrices), backend.find(cut(images, matrices, size)).astype(np.float64))
+    points = transform(invert(matrices), backend.run_locator(cut(images, matrices, size)).astype(np.float64))
     return face_squares(points, POINTS_5, backend.config.crop_scale)
 
 
@@ -86,10 +83,11 @@ def _join(parts: list[Located]) -> Located:
         values = [getattr(part, name) for part in parts]
         return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
 
-    return Located(field("points"), field("signs"), field("logits"), np.concatenate([part.squares for part in parts]))
+    squares = np.concatenate([part.squares for part in parts])
+    return Located(field("points"), field("error_cues"), field("logits"), squares)
 
 
-def _nothing(backend: Backend) -> Located:
+def _empty(backend: Backend) -> Located:
     schemes = {name: len(SCHEMES[name]) for name in backend.config.schemes}
     return Located(
         {name: np.zeros((0, k, 2)) for name, k in schemes.items()},

@@ -1,10 +1,11 @@
-"""What turns a network's raw signs into expected errors, probabilities and a quality that hold: a few constants,
+"""What turns a network's raw error cues into expected errors, probabilities and a quality that hold: a few constants,
 fitted on validation faces (`landmarks calibrate`) and kept in the weights file."""
 
 from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass, field
+from typing import Any
 
 import numpy as np
 
@@ -21,9 +22,9 @@ class ErrorCurve:
     expected: float
     spread: float
 
-    def __call__(self, signs: np.ndarray) -> np.ndarray:
-        """signs: (N, K, 2) -> (N, K) float32."""
-        log = self.constant + self.expected * signs[..., 0] + self.spread * signs[..., 1]
+    def __call__(self, error_cues: np.ndarray) -> np.ndarray:
+        """error_cues: (N, K, 2) -> (N, K) float32."""
+        log = self.constant + self.expected * error_cues[..., 0] + self.spread * error_cues[..., 1]
         return np.exp(np.clip(log, -12, 3)).astype(np.float32)
 
 
@@ -71,12 +72,12 @@ class Calibration:
         """logits: (N, C) -> (N, C) float32."""
         return self.attributes.get(attribute, Softmax())(logits)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
         return asdict(self)
 
     @classmethod
-    def from_dict(cls, values: dict) -> Calibration:
+    def from_dict(cls, values: dict[str, Any]) -> Calibration:
         """The inverse of `as_dict`. Raises KeyError, TypeError or ValueError for other values."""
         quality = values["quality"]
         return cls(
@@ -94,5 +95,5 @@ def mean_log(errors: np.ndarray) -> np.ndarray:
     return np.log(np.maximum(errors, 1e-6)).mean(axis=1)
 
 
-def _numbers(values: dict) -> dict[str, float]:
+def _numbers(values: dict[str, Any]) -> dict[str, float]:
     return {name: float(value) for name, value in values.items()}

@@ -5,7 +5,7 @@ from __future__ import annotations
 
 from dataclasses import asdict, dataclass
 from functools import partial
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import torch
 from torch import Tensor, nn
@@ -96,7 +96,7 @@ class NetworkConfig:
             return Regression(self.input_size)
         return SimCC(self.input_size, self.bins_per_pixel, self.target_sigma, self.bins_margin)
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
         return asdict(self)
 
@@ -180,7 +180,7 @@ class Prediction(NamedTuple):
 
     points: dict[str, Tensor]
     """(N, K, 2) crop pixels by scheme."""
-    signs: dict[str, Tensor]
+    error_cues: dict[str, Tensor]
     """(N, K, 2) by scheme: what tells of a point's error, before calibration: log of the expected error and log of
     the predicted distribution's spread, as shares of the crop's side."""
     logits: dict[str, Tensor]
@@ -196,16 +196,16 @@ def predict(network: Network, crops: Tensor) -> Prediction:
     seen, mirrored = (
         Prediction(*({k: v[part] for k, v in field.items()} for field in both)) for part in _halves(crops)
     )
-    points, signs, logits = {}, {}, {}
+    points, error_cues, logits = {}, {}, {}
     for name in network.config.schemes:
         swap = list(SCHEMES[name].swap)
         back = mirrored.points[name][:, swap]
         back = torch.stack([network.config.input_size - 1 - back[..., 0], back[..., 1]], dim=-1)
         points[name] = (seen.points[name] + back) / 2
-        signs[name] = (seen.signs[name] + mirrored.signs[name][:, swap]) / 2
+        error_cues[name] = (seen.error_cues[name] + mirrored.error_cues[name][:, swap]) / 2
     for name in network.config.attributes:
         logits[name] = (seen.logits[name] + mirrored.logits[name][:, list(ATTRIBUTES[name].flip)]) / 2
-    return Prediction(points, signs, logits)
+    return Prediction(points, error_cues, logits)
 
 
 def _halves(crops: Tensor) -> tuple[slice, slice]:
@@ -216,12 +216,12 @@ def _halves(crops: Tensor) -> tuple[slice, slice]:
 def _predict(network: Network, crops: Tensor) -> Prediction:
     outputs = network(crops)
     config, codec = network.config, network.config.codec
-    points, signs = {}, {}
+    points, error_cues = {}, {}
     for name in config.schemes:
         points[name], spread = codec.read(outputs[name])
         log_spread = (spread / config.input_size).clamp_min(1e-4).log()
-        signs[name] = torch.stack([outputs[error_name(name)].float(), log_spread], dim=-1)
-    return Prediction(points, signs, {name: outputs[name].float() for name in config.attributes})
+        error_cues[name] = torch.stack([outputs[error_name(name)].float(), log_spread], dim=-1)
+    return Prediction(points, error_cues, {name: outputs[name].float() for name in config.attributes})
 
 
 def count_parameters(network: nn.Module) -> int:

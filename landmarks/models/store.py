@@ -4,14 +4,15 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
+from landmarks.atomic import replacing
 from landmarks.errors import WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
@@ -31,13 +32,13 @@ class Model:
     network: Network
     calibration: Calibration = field(default_factory=Calibration)
     """Without constants where the network was never calibrated."""
-    about: dict = field(default_factory=dict)
+    about: dict[str, Any] = field(default_factory=dict)
     """Free facts: name, version, training data and its terms, settings, figures."""
     sha256: str = ""
 
 
 def save_model(
-    network: Network, path: str | Path, about: dict | None = None, calibration: Calibration | None = None
+    network: Network, path: str | Path, about: dict[str, Any] | None = None, calibration: Calibration | None = None
 ) -> None:
     """Write a network, its facts and its calibration; whole or not at all.
 
@@ -51,10 +52,9 @@ def save_model(
         "about": about or {},
     }
     tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
-    temporary = path.with_name(path.name + ".tmp")
-    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
-    temporary.chmod(0o644)  # safetensors makes files that only their owner may read
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={KEY: json.dumps(header)})
+        partial.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
 def _stored(tensor: torch.Tensor) -> torch.Tensor:
@@ -119,7 +119,7 @@ def _read(path: Path) -> bytes:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _parse(path: Path) -> tuple[dict, dict[str, torch.Tensor]]:
+def _parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and tensors of a weights file."""
     cure = "train weights with `landmarks train` or use a shipped name"
     try:

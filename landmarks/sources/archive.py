@@ -5,59 +5,38 @@ What a header says is never trusted: sizes are checked before and while a member
 
 from __future__ import annotations
 
-import gzip
 import io
 import os
 import tarfile
 import zipfile
-from collections.abc import Callable, Iterator
+from collections.abc import Iterator
 from dataclasses import dataclass
+from functools import partial
 from typing import IO
 
-from landmarks import images
-from landmarks.errors import ImageError
+from landmarks.record import UNREACHABLE, UNREADABLE
+from landmarks.sources.member import MAX_EXPANSION, MIN_BOMB, SMALL, SPARSE, Member, Passing, expanding
 from landmarks.sources.names import harmless, is_image, natural
-from landmarks.sources.source import Container, Content, Part, Source, failure
+from landmarks.sources.source import UNKNOWN, Container, Source, failure
+from landmarks.sources.trouble import behind
 
-ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz")
+ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 
-MAX_EXPANSION = 100
-"""A compressed tar file that expands to more than so many times its size, plus MIN_BOMB bytes, is a bomb."""
-MIN_BOMB = 1 << 30
 MAX_HEADER = 1 << 24
 """Bytes that a header inside a tar file may have; long names are read into memory as a whole."""
-
-Read = Callable[[int], bytes]
-"""Gives so many bytes of a member from its start, fewer if it has no more."""
-
-
-@dataclass(frozen=True, kw_only=True, eq=False)
-class Member(Part):
-    """An image file inside an archive."""
-
-    read: Read
-
-    def load(self, limit: int) -> Content:
-        if self.size > limit:
-            raise images.too_many_bytes(self.name, self.size, limit)
-        try:
-            data = self.read(limit + 1)  # Never all of it: the size that the header states may be a lie.
-        except Exception as error:  # Python's readers raise anything at all on broken or encrypted archives.
-            reason = f"it cannot be read from its archive ({error or type(error).__name__})"
-            raise ImageError(self.name, "unreadable", reason) from error
-        if len(data) > limit:
-            raise images.too_many_bytes(self.name, len(data), limit)
-        if len(data) < self.size:
-            raise ImageError(self.name, "unreadable", "its archive ends before it does")
-        return data
+BLOCK = 512
+"""Bytes of a tar file's header, and of each of the two empty blocks that end it."""
 
 
 @dataclass(frozen=True)
 class Archive(Container):
     """A zip or tar file. Zip members come in natural order of their names, tar members as they are stored."""
 
-    def open(self) -> IO[bytes]:
-        """The file, to be read from any place in it. Raises OSError."""
+    def open(self, ahead: int = 1 << 22) -> IO[bytes]:
+        """The file, to be read from any place in it; `ahead`: bytes that are asked for at once if it is far away.
+
+        Raises OSError.
+        """
         return open(self.path, "rb")
 
     def __iter__(self) -> Iterator[Source]:
@@ -69,60 +48,64 @@ class Archive(Container):
         list_members = _zip_members if str(self.path).lower().endswith(".zip") else _tar_members
         try:
             with self.open() as file:
-                for inside, size, read in list_members(file):
-                    if is_image(inside):
-                        name = f"{self.name}/{_distinct(harmless(inside), names)}"
-                        yield Member(self.path, name, size=size, mark=mark, read=read)
+                for inside, size, place, stream in list_members(file):
+                    if not is_image(inside):
+                        continue
+                    name = f"{self.name}/{_distinct(harmless(inside), names)}"
+                    if stream and isinstance(place, int) and place != SPARSE and size <= SMALL:
+                        read = partial(_read_at, stream, place, size)
+                        yield Passing(self.path, name, size=size, mark=mark, read=read)
+                    else:
+                        yield Member(
+                            self.path, name, size=size, mark=mark,
+                            whole=self, place=place, from_start=stream is not None,
+                        )  # fmt: skip
             if not names:
                 yield failure(self, mark, "this archive holds no image files")
-        except Exception as error:  # As above.
+        except Exception as error:  # Python's readers raise anything at all on broken archives.
             where = f"this archive cannot be read any further after {len(names)} images" if names else "not an archive"
-            yield failure(self, mark, f"{where} ({getattr(error, 'strerror', None) or error or type(error).__name__})")
+            remote = behind(error)
+            error, status = (remote, remote.status) if remote else (error, UNREADABLE)
+            mark = UNKNOWN if status == UNREACHABLE else mark
+            yield failure(
+                self, mark, f"{where} ({getattr(error, 'strerror', None) or error or type(error).__name__})", status
+            )
 
 
-def _zip_members(file: IO[bytes]) -> Iterator[tuple[str, int, Read]]:
-    """Name and size of each file in a zip file, and what reads it."""
+Found = tuple[str, int, "zipfile.ZipInfo | int", "IO[bytes] | None"]
+"""Name, size and place of a member, and the stream that it is in if it must be read from the start."""
 
-    def reader(info: zipfile.ZipInfo) -> Read:
-        def read(count: int) -> bytes:
-            with archive.open(info) as member:
-                return member.read(count)
 
-        return read
-
+def _zip_members(file: IO[bytes]) -> Iterator[Found]:
+    """Each file in a zip file, by the directory at its end."""
     with zipfile.ZipFile(file) as archive:
         for info in sorted(archive.infolist(), key=lambda info: natural(info.filename)):
             if not info.is_dir():
-                yield info.filename, info.file_size, reader(info)
+                yield info.filename, info.file_size, info, None
 
 
-def _tar_members(file: IO[bytes]) -> Iterator[tuple[str, int, Read]]:
-    """Name and size of each regular file in a tar file, and what reads it; the file may be compressed."""
-
-    def reader(info: tarfile.TarInfo) -> Read:
-        def read(count: int) -> bytes:
-            if info.issparse():
-                raise ValueError("it is stored as a sparse file")
-            stream.seek(info.offset_data)
-            return stream.read(min(count, info.size))
-
-        return read
-
+def _tar_members(file: IO[bytes]) -> Iterator[Found]:
+    """Each regular file in a tar file, which may be compressed; nothing but the headers is kept."""
     most = MAX_EXPANSION * file.seek(0, os.SEEK_END) + MIN_BOMB
     file.seek(0)
-    compressed = file.read(2) == b"\x1f\x8b"
-    file.seek(0)
-    stream: IO[bytes] = gzip.GzipFile(fileobj=file) if compressed else file  # type: ignore[assignment]
-    headers = _Headers(stream)
+    stream = expanding(file)
+    headers = _Headers(stream or file)
     with tarfile.open(fileobj=headers, mode="r:") as archive:  # type: ignore[call-overload]
         while info := archive.next():
             if info.offset_data + info.size > most:
                 raise ValueError("it expands to so many times its size that it must be a bomb; unpack it yourself")
             archive.members = []  # type: ignore[attr-defined]  # It would keep every member that it has seen.
             if info.isreg():
-                yield info.name, info.size, reader(info)
+                yield info.name, info.size, SPARSE if info.issparse() else info.offset_data, stream
     if headers.last.strip(b"\0"):  # tarfile takes a damaged header for the end.
         raise ValueError("a header inside is damaged")
+    if len(headers.last) < BLOCK:
+        raise ValueError("it has no end mark: it was cut short between two of its files")
+
+
+def _read_at(stream: IO[bytes], place: int, size: int) -> bytes:
+    stream.seek(place)
+    return stream.read(size)
 
 
 class _Headers(io.RawIOBase):

@@ -21,7 +21,7 @@ from landmarks.sources.video import VIDEOS, Video
 
 
 def find(
-    sources: str | os.PathLike | Iterable[str | os.PathLike], recursive: bool = False, every: int = 1
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], recursive: bool = False, every: int = 1
 ) -> list[Source]:
     """The files that `sources` stand for, each once, in natural order of their names (2 before 10).
 

@@ -5,11 +5,14 @@ from __future__ import annotations
 import glob
 import os
 import re
-from collections.abc import Iterator
+import warnings
+from collections.abc import Callable, Iterator
+from functools import cache
 from pathlib import Path
 
 from landmarks.errors import LandmarksError
 from landmarks.sources.names import is_image
+from landmarks.sources.runs import holds_run, made_by_run
 
 Named = tuple[Path, str]
 """A file and its name among the results."""
@@ -20,6 +23,7 @@ def in_glob(pattern: str, suffixes: tuple[str, ...]) -> Iterator[Named]:
     folder = Path(os.path.dirname(re.split(r"[*?[]", pattern)[0]))
     matches = [path for path in sorted(glob.glob(pattern, recursive=True)) if not os.path.isdir(path)]
     matches = [path for path in matches if is_image(path) or path.lower().endswith(suffixes)]
+    matches = _without_results(matches, folder)
     if not matches:
         raise LandmarksError(f"{pattern}: matches no image files; check the pattern")
     yield from ((Path(path), Path(path).relative_to(folder).as_posix()) for path in matches)
@@ -45,7 +49,14 @@ def file_or_folder(path: Path, recursive: bool, containers: tuple[str, ...]) -> 
     if not os.path.isdir(path):
         yield path, path.name
         return
-    images = list(walk(path, recursive))
+    if holds_run(path):
+        cure = "name the images themselves or another folder; a run's results go to a folder of their own"
+        raise LandmarksError(f"{path}: holds the results of a run, which are never taken for images; {cure}")
+    images: list[Path] = []
+    results: list[Path] = []
+    for image in walk(path, recursive, results.append):
+        images.append(image)
+    _tell(results)
     if not images:
         hint = "check the path"
         if not recursive and any(walk(path, recursive=True)):
@@ -56,8 +67,29 @@ def file_or_folder(path: Path, recursive: bool, containers: tuple[str, ...]) -> 
     yield from ((image, image.relative_to(path).as_posix()) for image in images)
 
 
-def walk(folder: Path, recursive: bool) -> Iterator[Path]:
-    """Images in a folder. Links to folders are followed, but no folder is entered twice."""
+def _without_results(matches: list[str], root: Path) -> list[str]:
+    """The files that are not among the results of a run; those that are, are told of."""
+    of_run = cache(lambda folder: made_by_run(Path(folder, "x"), root))
+    runs = {match: of_run(os.path.dirname(match)) for match in matches}
+    _tell(list(dict.fromkeys(run for run in runs.values() if run)))
+    return [match for match in matches if not runs[match]]
+
+
+def _tell(results: list[Path]) -> None:
+    """Say which folders were passed over."""
+    if results:
+        others = f" and {len(results) - 1} more folders" if len(results) > 1 else ""
+        warnings.warn(
+            f"{results[0]}{others}: passed over, since results of a run are there; they are no input",
+            stacklevel=2,
+        )
+
+
+def walk(folder: Path, recursive: bool, skipped: Callable[[Path], object] = lambda path: None) -> Iterator[Path]:
+    """Images in a folder. Links to folders are followed, but no folder is entered twice, and none that holds a run.
+
+    skipped: is given those.
+    """
 
     def refuse(error: OSError) -> None:
         raise LandmarksError(f"{error.filename}: this folder cannot be listed ({error.strerror})") from error
@@ -69,6 +101,10 @@ def walk(folder: Path, recursive: bool) -> Iterator[Path]:
             folders.clear()
             continue
         entered.add(os.path.realpath(parent))
+        if holds_run(parent, files):
+            folders.clear()
+            skipped(Path(parent))
+            continue
         for name in sorted(files):
             if is_image(name):
                 yield Path(parent, name)

@@ -9,14 +9,30 @@ from functools import lru_cache
 from typing import IO, Any
 
 from landmarks import images
-from landmarks.errors import ImageError, LandmarksError
+from landmarks.errors import LandmarksError
 from landmarks.images import printable
+from landmarks.record import MISSING, UNREACHABLE, UNREADABLE
+from landmarks.sources import http
 from landmarks.sources.archive import ARCHIVES, Archive
 from landmarks.sources.names import is_image
-from landmarks.sources.source import Content, Source
+from landmarks.sources.source import UNKNOWN, Content, Source
+from landmarks.sources.trouble import Trouble, bounded, persist
 
 _STAMPS = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime", "md5", "checksum")
 """What the file systems call the facts that differ when a file was changed."""
+
+
+CALL_SECONDS, FILE_SECONDS, LIST_SECONDS = 30.0, 300.0, 1800.0
+"""Time limits of a question about a file, of a whole file, and of a listing."""
+
+
+def is_http(url: str) -> bool:
+    return bool(re.match("https?://", url, re.IGNORECASE))
+
+
+def _host(url: str) -> str:
+    """Where a file lies: the host, or the bucket."""
+    return url.partition("://")[2].partition("/")[0]
 
 
 def is_url(text: str) -> bool:
@@ -30,22 +46,27 @@ class RemoteFile(Source):
     mark: str | None = None
     """Its stamp, if its folder was listed; else it is asked for."""
 
+    def size_now(self) -> int:
+        return 0
+
     def stamp(self) -> str:
-        return _stamp(str(self.path)) if self.mark is None else self.mark
+        return stamp_of(str(self.path)) if self.mark is None else self.mark
 
     def load(self, limit: int) -> Content:
+        return self.take(limit)[1]
+
+    def take(self, limit: int) -> tuple[str, Content]:
         url = str(self.path)
         try:
-            system, path = _open_system(url)
-            with system.open(path, "rb", block_size=1 << 22) as file:
-                data = file.read(limit + 1)
-        except FileNotFoundError:
-            raise ImageError(self.name, "missing", "there is no such file") from None
-        except Exception as error:  # Each file system and the network below it raise errors of their own.
-            raise ImageError(self.name, "unreadable", f"it cannot be fetched ({_reason(error)})") from error
+            if is_http(url):
+                mark, data = http.fetch(url, limit)
+            else:
+                mark, data = self.stamp(), persist(_host(url), lambda: _fetch(url, limit))
+        except Trouble as trouble:
+            raise trouble.of(self.name) from trouble
         if len(data) > limit:
             raise images.too_many_bytes(self.name, len(data), limit)
-        return data
+        return mark, data
 
 
 @dataclass(frozen=True)
@@ -53,34 +74,77 @@ class RemoteArchive(Archive):
     """An archive behind a URL; it is read in blocks as its members are asked for."""
 
     def stamp(self) -> str:
-        return _stamp(str(self.path))
+        return stamp_of(str(self.path))
 
-    def open(self) -> IO[bytes]:
+    def open(self, ahead: int = 1 << 22) -> IO[bytes]:
+        url = str(self.path)
+        if is_http(url):
+            return http.open_file(url, min(ahead, 1 << 22))
         try:
-            system, path = _open_system(str(self.path))
-            return system.open(path, "rb", block_size=1 << 22)
+            system, path = _open_system(url)
+            return system.open(path, "rb", block_size=min(ahead, 1 << 22))
         except OSError:
             raise
-        except Exception as error:  # As above.
+        except Exception as error:  # Each file system and the network below it raise errors of their own.
             raise OSError(_reason(error)) from error
+
+
+def stamp_of(url: str) -> str:
+    """What differs when the file was changed; UNKNOWN if its server does not say now, empty if it is not there."""
+
+    def ask() -> str:
+        system, path = _open_system(url)
+        return _stamp_of(system.info(path))
+
+    try:
+        return http.stamp(url) if is_http(url) else bounded(ask, CALL_SECONDS, url)
+    except Trouble as trouble:
+        return UNKNOWN if trouble.status == UNREACHABLE else ""
+    except Exception as error:  # As above.
+        return UNKNOWN if _trouble(error).status == UNREACHABLE else ""
+
+
+def _fetch(url: str, limit: int) -> bytes:
+    """At most `limit` + 1 bytes of a file. Raises Trouble."""
+
+    def read() -> bytes:
+        system, path = _open_system(url)
+        with system.open(path, "rb", block_size=1 << 22) as file:
+            return file.read(limit + 1)
+
+    try:
+        return bounded(read, FILE_SECONDS, url)
+    except (Trouble, LandmarksError):
+        raise
+    except Exception as error:  # As above.
+        raise _trouble(error) from error
+
+
+def _trouble(error: Exception) -> Trouble:
+    """What an error of a file system says."""
+    if isinstance(error, FileNotFoundError):
+        return Trouble(MISSING, "there is no such file")
+    if isinstance(error, PermissionError):
+        return Trouble(UNREADABLE, f"it is not allowed to be read ({_reason(error)})")
+    passing = isinstance(error, (ConnectionError, TimeoutError)) or re.search(
+        r"Timeout|Connect|Endpoint|SlowDown|Unavailable|reduce your request rate", _reason(error)
+    )
+    return Trouble(UNREACHABLE if passing else UNREADABLE, f"it cannot be fetched ({_reason(error)})")
 
 
 def find(url: str, recursive: bool) -> Iterator[Source]:
     """The images and archives that a URL stands for: a file, a folder or a glob. Raises LandmarksError."""
-    system, path = _open_system(url)
     scheme = url.partition("://")[0]
+    if is_http(url) and not url.partition("?")[0].endswith("/"):
+        name = url.partition("?")[0].rpartition("/")[2] or url
+        yield RemoteArchive(url, printable(name)) if _is_archive(name) else RemoteFile(url, printable(name))
+        return
+    system, path = _open_system(url)
     listed: dict[str, dict[str, Any] | None]
     try:
-        if re.search(r"[*?[]", path) and scheme not in ("http", "https"):
-            root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
-            listed = system.glob(path, detail=True)
-            listed = {name: facts for name, facts in listed.items() if is_image(name) or _is_archive(name)}
-        elif _is_archive(path) or is_image(path) or not system.isdir(path):
-            root, listed = path.rpartition("/")[0], {path: None}
-        else:
-            root = path.rstrip("/")
-            listed = system.find(root, maxdepth=None if recursive else 1, detail=True)
-            listed = {name: facts for name, facts in listed.items() if is_image(name)}
+        root, listed = bounded(lambda: _listed(system, path, scheme, recursive), LIST_SECONDS, url)
+    except LandmarksError:
+        raise
     except Exception as error:  # As above.
         raise LandmarksError(f"{url}: cannot be listed ({_reason(error)})") from error
     if not listed:
@@ -94,6 +158,37 @@ def find(url: str, recursive: bool) -> Iterator[Source]:
             yield RemoteArchive(full, printable(name))
         else:
             yield RemoteFile(full, printable(name), mark=None if facts is None else _stamp_of(facts))
+
+
+def _listed(system: Any, path: str, scheme: str, recursive: bool) -> tuple[str, dict[str, dict[str, Any] | None]]:
+    """The folder that names are relative to, and the files with what is known of them. Raises anything."""
+    if re.search(r"[*?[]", path) and not is_http(f"{scheme}://"):
+        root = re.split(r"[*?[]", path)[0].rpartition("/")[0]
+        listed = system.glob(path, detail=True)
+        return root, {name: facts for name, facts in listed.items() if is_image(name) or _is_archive(name)}
+    if _is_archive(path) or is_image(path):
+        if scheme in ("s3", "s3a") and not _has_bucket(system, path.partition("/")[0]):
+            raise FileNotFoundError(f"there is no bucket {path.partition('/')[0]}")
+        return path.rpartition("/")[0], {path: None}
+    if not system.isdir(path):
+        if not system.exists(path):
+            raise FileNotFoundError("there is no such bucket, folder or file")
+        return path.rpartition("/")[0], {path: None}
+    root = path.rstrip("/")
+    listed = system.find(root, maxdepth=None if recursive else 1, detail=True)
+    return root, {name: facts for name, facts in listed.items() if is_image(name)}
+
+
+@lru_cache(maxsize=64)
+def _has_bucket(system: Any, bucket: str) -> bool:
+    """False only where that is certain: a bucket may forbid to be asked."""
+    try:
+        system.info(bucket)
+    except FileNotFoundError:
+        return False
+    except Exception:
+        return True
+    return True
 
 
 def _is_archive(path: str) -> bool:
@@ -119,14 +214,6 @@ def _open_system(url: str) -> tuple[Any, str]:
     scheme, _, rest = url.partition("://")
     system = _system_of(scheme.lower(), rest.partition("/")[0])
     return system, system._strip_protocol(url)
-
-
-def _stamp(url: str) -> str:
-    try:
-        system, path = _open_system(url)
-        return _stamp_of(system.info(path))
-    except Exception:  # Whatever is wrong, loading it will say so.
-        return ""
 
 
 def _stamp_of(facts: dict[str, Any]) -> str:

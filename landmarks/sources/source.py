@@ -12,6 +12,10 @@ import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.record import UNREACHABLE
+
+UNKNOWN = "?"
+"""Stamp of a file whose server did not answer: it differs from every real one."""
 
 Content = bytes | np.ndarray
 """The bytes of an image file, or a frame: (H, W, 3) uint8 RGB."""
@@ -32,8 +36,15 @@ class Source:
 
     @property
     def weight(self) -> int:
-        """Bytes that travel along when it is handed to another process."""
+        """Bytes of its content that a run must have room for, as far as they are known beforehand."""
         return 0
+
+    def size_now(self) -> int:
+        """Bytes of its content as far as that can be told at once; 0 if it cannot."""
+        try:
+            return self.weight or os.stat(self.path).st_size
+        except (OSError, ValueError):
+            return 0
 
     def stamp(self) -> str:
         """What differs when the file was changed; empty if it is not there."""
@@ -42,6 +53,10 @@ class Source:
     def load(self, limit: int) -> Content:
         """Its content, of at most `limit` bytes. Raises ImageError."""
         return images.read_bytes(self.path, limit)
+
+    def take(self, limit: int) -> tuple[str, Content]:
+        """Its stamp, from before it was read, and its content. Raises ImageError."""
+        return self.stamp(), self.load(limit)
 
     def hold(self, limit: int) -> Source:
         """The same in a form that another process can load, whatever is read here meanwhile."""
@@ -53,7 +68,7 @@ class Container(Source, ABC):
 
     @abstractmethod
     def __iter__(self) -> Iterator[Source]:
-        """Its images, each to be loaded or held before the next one is asked for.
+        """Its images. Some must be loaded or held before the next one is asked for; `hold` knows which.
 
         What is wrong with the file itself is a source, too, under the file's own name: one that cannot be loaded.
         """
@@ -61,7 +76,7 @@ class Container(Source, ABC):
 
 @dataclass(frozen=True, kw_only=True, eq=False)
 class Part(Source):
-    """An image inside a sequence; can be loaded only until the next one is asked for."""
+    """An image inside a container; some can be loaded only until the next one is asked for."""
 
     size: int
     """Bytes of its content, as far as the file says so."""
@@ -98,13 +113,13 @@ def held(source: Source, limit: int) -> Held:
     """A source with its content, of at most `limit` bytes, or the reason why there is none."""
     if isinstance(source, Held):
         return source
-    mark = source.stamp()  # First: if it is changed while it is read, its stamp will be found to differ.
     content: Content | ImageError
     try:
-        content = source.load(limit)
+        mark, content = source.take(limit)
     except ImageError as error:
-        content = error
+        mark, content = UNKNOWN if error.status == UNREACHABLE else source.stamp(), error
     except MemoryError:
+        mark = source.stamp()
         content = ImageError(source.name, "too_large", "there is not enough memory to read it")
     return Held(source.path, source.name, source.frame, source.time, size=source.weight, mark=mark, content=content)
 
@@ -114,7 +129,7 @@ def failure(whole: Source, mark: str, reason: str, status: str = "unreadable") -
     return Held(whole.path, whole.name, size=0, mark=mark, content=ImageError(whole.name, status, reason))
 
 
-def file_stamp(path: str | os.PathLike) -> str:
+def file_stamp(path: str | os.PathLike[str]) -> str:
     """Size and time of change of a file; empty if it is not there."""
     try:
         status = os.stat(path)

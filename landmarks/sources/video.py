@@ -3,7 +3,9 @@
 from __future__ import annotations
 
 import os
+import tempfile
 from collections.abc import Callable, Iterator
+from contextlib import contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -12,6 +14,7 @@ import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.images import printable
 from landmarks.sources.source import Container, Content, Part, Source, failure
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp", ".ogv")
@@ -47,7 +50,11 @@ class Video(Container):
         if not mark:
             yield failure(self, mark, "there is no such file", "missing")
             return
-        capture = self._open()
+        try:
+            capture = self._open()
+        except OSError as error:
+            yield failure(self, mark, f"its name is no Unicode, and no link to it can be made ({error.strerror})")
+            return
         if capture is None:
             yield failure(self, mark, "this is not a video that can be read")
             return
@@ -71,16 +78,31 @@ class Video(Container):
         try:
             with open(self.path, "rb") as file:
                 start = file.read(16)
-        except OSError:
+        except (OSError, ValueError):
             return None
         if not any(byte < 32 and byte not in b"\t\n\r" for byte in start):
             return None  # Text: perhaps a playlist, with which FFmpeg would fetch whatever it names.
         os.environ.setdefault("OPENCV_FFMPEG_LOGLEVEL", "8")  # Only what is fatal; the rest is told in a row.
-        # Absolute, since FFmpeg takes `concat:x` and the like for a protocol; FFmpeg alone, since another reader of
-        # OpenCV's takes % in a name for a pattern.
-        options = [cv2.CAP_PROP_N_THREADS, 1]
-        capture = cv2.VideoCapture(str(Path(self.path).absolute()), cv2.CAP_FFMPEG, options)
+        with _safe_path(Path(self.path)) as path:
+            # FFmpeg alone, since another reader of OpenCV's takes % in a name for a pattern.
+            capture = cv2.VideoCapture(path, cv2.CAP_FFMPEG, [cv2.CAP_PROP_N_THREADS, 1])
         return capture if capture.isOpened() else None
+
+
+@contextmanager
+def _safe_path(path: Path) -> Iterator[str]:
+    """A path to the file that OpenCV can open: it dies of one that is no Unicode.
+
+    The path is absolute, since FFmpeg takes `concat:x` and the like for a protocol. Raises OSError.
+    """
+    path = path.absolute()
+    if printable(path) == str(path):
+        yield str(path)
+        return
+    with tempfile.TemporaryDirectory(prefix="landmarks-") as folder:
+        link = os.path.join(folder, f"video{printable(path.suffix)}")
+        os.symlink(path, link)
+        yield link  # Not needed any more once the file is open.
 
 
 def _grab(capture: cv2.VideoCapture) -> Iterator[float]:

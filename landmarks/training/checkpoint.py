@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import os
 from pathlib import Path
 
 import torch
@@ -11,6 +10,7 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
 
+from landmarks.atomic import replacing
 from landmarks.errors import WeightsError
 
 KEY = "training"
@@ -28,10 +28,9 @@ def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn
         "groups": state["param_groups"],
         "schedule": {k: v for k, v in schedule.state_dict().items() if isinstance(v, (int, float, list, bool))},
     }
-    temporary = path.with_name(path.name + ".tmp")
     tensors = {name: value.detach().cpu().contiguous().clone() for name, value in tensors.items()}
-    save_file(tensors, temporary, metadata={KEY: json.dumps(header)})
-    os.replace(temporary, path)
+    with replacing(path) as partial:
+        save_file(tensors, partial, metadata={KEY: json.dumps(header)})
 
 
 def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> tuple[dict, int]:

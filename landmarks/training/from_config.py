@@ -12,6 +12,7 @@ import torch
 
 from landmarks import __version__
 from landmarks.datasets.dataset import about, load_crops
+from landmarks.device import choose_device
 from landmarks.errors import LandmarksError
 from landmarks.models.network import NetworkConfig
 from landmarks.models.store import load_model, save_model
@@ -63,11 +64,9 @@ def train_from_config(
         training = dataclasses.replace(training, seed=seed)
     if threads:
         torch.set_num_threads(threads)
-    if device == "auto":
-        device = "cuda" if torch.cuda.is_available() else "cpu"
     crops = load_crops(*data)
     begin = None if start is None else load_model(start)
-    network = train(network_config, training, crops, out, device, begin, report)
+    network = train(network_config, training, crops, out, str(choose_device(device)), begin, report)
     path = Path(out) / "weights.safetensors"
     trained_on = [
         {"dataset": facts["name"], "terms": facts["terms"], "faces": int((crops.table["cache"][rows] == cache).sum())}

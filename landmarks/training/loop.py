@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import math
-import os
 import shutil
 import time
 from collections import defaultdict
@@ -18,6 +17,7 @@ import torch
 from torch import nn
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
+from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, WeightsError
@@ -235,6 +235,4 @@ def _history(path: Path, done: int) -> list[dict]:
 
 
 def _write_log(path: Path, history: list[dict]) -> None:
-    temporary = path.with_name(path.name + ".tmp")
-    temporary.write_text("".join(json.dumps(row) + "\n" for row in history), encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, "".join(json.dumps(row) + "\n" for row in history))

@@ -9,14 +9,15 @@ from pathlib import Path
 
 import pytest
 
+from landmarks import RunOptions
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.sources.find import find
 from landmarks.sources.source import Source
+from tests.helpers.archives import make
 from tests.helpers.kill import differing, make_images
-from tests.helpers.stub import Stub, recipe
-from tests.sources.test_archive import make
-from tests.sources.test_video import make_video
+from tests.helpers.stub import Stub, StubFactory
+from tests.helpers.videos import make_video
 
 FORMATS = ("csv", "jsonl")
 
@@ -63,7 +64,7 @@ def actors() -> list[int]:
 
 
 def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(cluster, sources, tmp_path):
-    annotate(Stub(), sources, tmp_path / "local", FORMATS)
+    annotate(Stub(), sources, tmp_path / "local", RunOptions(FORMATS))
     killed = []
 
     def kill_one(record) -> None:
@@ -72,11 +73,17 @@ def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(cluster, s
             os.kill(killed[0], signal.SIGKILL)
 
     summary = annotate(
-        recipe(seconds=0.05), sources, tmp_path / "ray", FORMATS, engine="ray", workers=2, report=kill_one
+        StubFactory(seconds=0.05),
+        sources,
+        tmp_path / "ray",
+        RunOptions(FORMATS, engine="ray", workers=2),
+        report=kill_one,
     )
     assert killed and summary.images == summary.done == 150 + 22 + 20
     assert differing(tmp_path / "local", tmp_path / "ray") == []
-    assert annotate(Stub(), sources, tmp_path / "ray", FORMATS).done == 0  # Either engine goes on for the other.
+    assert (
+        annotate(Stub(), sources, tmp_path / "ray", RunOptions(FORMATS)).done == 0
+    )  # Either engine goes on for the other.
 
 
 def test_an_image_that_kills_its_process_costs_only_its_row(cluster, sources, tmp_path):
@@ -84,7 +91,7 @@ def test_an_image_that_kills_its_process_costs_only_its_row(cluster, sources, tm
     bad = [Source(some[0].path, name) for name in ("segv.png", "hang.png")]
     out, statuses = tmp_path / "out", {}
     annotate(
-        recipe(), [*some, *bad], out, drawings=True, engine="ray", timeout=0.5,
+        StubFactory(), [*some, *bad], out, RunOptions(drawings=True, engine="ray", timeout=0.5),
         report=lambda record: statuses.update({record.image: record.status}),
     )  # fmt: skip
     assert (statuses.pop("segv.png"), statuses.pop("hang.png")) == ("error", "timeout")
@@ -95,18 +102,18 @@ def test_an_image_that_kills_its_process_costs_only_its_row(cluster, sources, tm
 @pytest.mark.parametrize(
     ("annotator", "options", "error", "words"),
     [
-        (recipe(salt="refuse"), {}, LandmarksError, "refused: no such weights"),
-        (recipe(device="cuda:0,cuda:1"), {}, ValueError, "Ray shares out the GPUs"),
-        (Stub(), {}, ValueError, "need a Recipe"),
-        (recipe(), {"engine": "spark"}, ValueError, "unknown engine 'spark'; known: local, ray"),
+        (StubFactory(salt="refuse"), {}, LandmarksError, "refused: no such weights"),
+        (StubFactory(device="cuda:0,cuda:1"), {}, ValueError, "Ray shares out the GPUs"),
+        (Stub(), {}, ValueError, "need an AnnotatorConfig"),
+        (StubFactory(), {"engine": "spark"}, ValueError, "unknown engine 'spark'; known: local, ray"),
     ],
 )
 def test_what_cannot_run_is_refused(cluster, tmp_path, annotator, options, error, words):
     with pytest.raises(error, match=words):
-        annotate(annotator, [], tmp_path / "out", **({"engine": "ray"} | options))
+        annotate(annotator, [], tmp_path / "out", RunOptions(**({"engine": "ray"} | options)))
 
 
 def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(LandmarksError, match=r"--engine ray needs Ray .*landmarks\[ray\]"):
-        annotate(recipe(), [], tmp_path / "out", engine="ray")
+        annotate(StubFactory(), [], tmp_path / "out", RunOptions(engine="ray"))

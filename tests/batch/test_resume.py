@@ -11,14 +11,15 @@ import time
 
 import pytest
 
+from landmarks import Annotator, Resume, RunOptions, Style
 from landmarks.batch import run as batch
 from landmarks.batch.journal import Journal
 from landmarks.batch.run import annotate
-from landmarks.batch.writers.chips import Chips
 from landmarks.errors import LandmarksError
+from landmarks.inference.annotator import RESULTS_VERSION
 from landmarks.sources.find import find
 from tests.helpers.kill import differing, make_images, run_until_done
-from tests.helpers.stub import Stub, recipe
+from tests.helpers.stub import Stub, StubFactory
 
 COUNT = 60
 GROUPS = -(-COUNT // batch.TASK_IMAGES)
@@ -35,8 +36,8 @@ def images(tmp_path_factory):
     return folder
 
 
-def run(images, out, **options):
-    return annotate(Stub(**options.pop("stub", {})), find([images], recursive=True), out, FORMATS, **options)
+def run(images, out, stub=Stub(), resume=Resume(), report=lambda record: None, **options):
+    return annotate(stub, find([images], recursive=True), out, RunOptions(FORMATS, **options), resume, report)
 
 
 @pytest.mark.parametrize("workers", [0, 2])
@@ -115,7 +116,7 @@ def test_torn_at_every_byte(images, tmp_path):
 
 
 def test_a_format_can_be_added_later(images, tmp_path):
-    annotate(Stub(), find([images / "in"], recursive=True), tmp_path / "out", ("jsonl",))
+    annotate(Stub(), find([images / "in"], recursive=True), tmp_path / "out", RunOptions(("jsonl",)))
     assert run(images / "in", tmp_path / "out").done == 0
     assert differing(images / "whole", tmp_path / "out") == []
 
@@ -125,35 +126,63 @@ def test_other_settings_are_refused(images, tmp_path):
     run(images / "in", out)
     before = (out / "journal.jsonl").read_bytes()
     with pytest.raises(LandmarksError, match=r"begun with other settings \(salt was x and is now y\).*--fresh"):
-        run(images / "in", out, stub={"salt": "x"}, fresh=True)
-        run(images / "in", out, stub={"salt": "y"})
+        run(images / "in", out, stub=Stub(salt="x"), resume=Resume(fresh=True))
+        run(images / "in", out, stub=Stub(salt="y"))
     with pytest.raises(LandmarksError, match=r"drawings was none and is now yes"):
-        run(images / "in", out, stub={"salt": "x"}, drawings=True)
+        run(images / "in", out, stub=Stub(salt="x"), drawings=True)
     assert len((out / "journal.jsonl").read_bytes()) == len(before)
-    assert run(images / "in", out, fresh=True).done == COUNT
+    assert run(images / "in", out, resume=Resume(fresh=True)).done == COUNT
     assert differing(images / "whole", out) == []
 
 
 def test_other_chips_are_refused(images, tmp_path):
     """A run that goes on would leave some of one size and some of the other."""
     out = tmp_path / "out"
-    run(images / "in", out, beside=[Chips(out / "chips", 112)])
-    for beside, words in (
-        ([Chips(out / "chips", 64)], r"chips was size 112, suffix \.png and is now size 64, suffix \.png"),
-        ([Chips(out / "chips", 112, ".jpg")], r"and is now size 112, suffix \.jpg"),
-        ([], r"and is now none"),
+    run(images / "in", out, chips=112)
+    for options, words in (
+        ({"chips": 64}, r"chips size was 112 and is now 64"),
+        ({"chips": 112, "chip_format": "jpg"}, r"chips suffix was \.png and is now \.jpg"),
+        ({}, r"chips was yes and is now none"),
     ):
         with pytest.raises(LandmarksError, match=words):
-            run(images / "in", out, beside=beside)
-    assert run(images / "in", out, beside=[Chips(out / "chips", 112)]).done == 0
+            run(images / "in", out, **options)
+    assert run(images / "in", out, chips=112).done == 0
+
+
+def test_another_style_is_refused(images, tmp_path):
+    run(images / "in", tmp_path / "out", drawings=True)
+    with pytest.raises(LandmarksError, match=r"drawings box was true and is now false"):
+        run(images / "in", tmp_path / "out", drawings=True, style=Style(box=False))
+
+
+@pytest.mark.parametrize(
+    ("old", "words"),
+    [
+        ({"version": "0.1.0"}, r"begun by version 0\.1\.0 of landmarks, .*other numbers; .*--fresh"),
+        ({"results_version": 0}, r"results have the number 0, where this one's have 1"),
+        ({}, r"begun by an older version of landmarks"),
+    ],
+)
+def test_a_run_of_a_version_with_other_numbers_is_refused(small_weights, images, tmp_path, old, words):
+    """A run goes on with every version of the package that gives the same numbers."""
+    annotator, sources = Annotator(small_weights, "whole-image", device="cpu"), find([images / "in" / "1" / "1.png"])
+    annotate(annotator, sources, tmp_path / "out")
+    path = tmp_path / "out" / "run.json"
+    content = json.loads(path.read_text())
+    assert content["settings"].pop("results_version") == RESULTS_VERSION and "version" not in content["settings"]
+    content["settings"] |= old
+    path.write_text(json.dumps(content))
+    with pytest.raises(LandmarksError, match=words):
+        annotate(annotator, sources, tmp_path / "out")
+    assert annotate(annotator, sources, tmp_path / "out", resume=Resume(fresh=True)).done == 1
 
 
 def test_a_wrong_call_forgets_nothing(images, tmp_path):
     run(images / "in", tmp_path / "out")
     with pytest.raises(LandmarksError, match="refused"):
-        annotate(recipe(salt="refuse"), [], tmp_path / "out", fresh=True)
+        annotate(StubFactory(salt="refuse"), [], tmp_path / "out", resume=Resume(fresh=True))
     with pytest.raises(ValueError, match="doc"):
-        annotate(Stub(), [], tmp_path / "out", ("doc",), fresh=True)
+        annotate(Stub(), [], tmp_path / "out", RunOptions(("doc",)), Resume(fresh=True))
     assert run(images / "in", tmp_path / "out").done == 0
 
 
@@ -175,7 +204,7 @@ def test_retry_failed(tmp_path):
     broken.write_bytes(good[: stamp.st_size].ljust(stamp.st_size, b"\0"))
     os.utime(broken, ns=(stamp.st_mtime_ns, stamp.st_mtime_ns))
     assert run(tmp_path / "in", tmp_path / "out").done == 0
-    assert run(tmp_path / "in", tmp_path / "out", retry_failed=True).done == 2
+    assert run(tmp_path / "in", tmp_path / "out", resume=Resume(retry_failed=True)).done == 2
 
 
 def test_changed_new_and_vanished_files(tmp_path):
@@ -205,10 +234,10 @@ def test_files_change_and_vanish_while_the_run_goes_on(tmp_path, workers):
         if len(done) == 60:
             (tmp_path / "in" / done[0]).write_bytes((tmp_path / "in" / "0" / "2.png").read_bytes() + b"more")
 
-    options = {"workers": workers, "report": report}
-    first = annotate(recipe(seconds=0.01), sources, tmp_path / "out", FORMATS, **options)
+    options = RunOptions(FORMATS, workers=workers)
+    first = annotate(StubFactory(seconds=0.01), sources, tmp_path / "out", options, report=report)
     assert first.statuses["missing"] == 1 and first.images == 60
-    again = annotate(recipe(), sources, tmp_path / "out", FORMATS)
+    again = annotate(StubFactory(), sources, tmp_path / "out", RunOptions(FORMATS))
     assert (again.done, again.changed) == (1, 1)
 
 
@@ -269,12 +298,12 @@ def small_disk(tmp_path):
 
 @pytest.mark.parametrize("drawings", [False, True])
 def test_full_file_system(images, small_disk, drawings):
-    options = {"drawings": drawings, "workers": 1}
+    options = RunOptions(FORMATS, drawings=drawings, workers=1)
     sources = find([images / "in"], recursive=True)
     with pytest.raises(LandmarksError, match=r"cannot be written .*same command again"):
-        annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+        annotate(StubFactory(), sources, small_disk / "out", options)
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
-    summary = annotate(recipe(), sources, small_disk / "out", FORMATS, **options)
+    summary = annotate(StubFactory(), sources, small_disk / "out", options)
     assert summary.images == COUNT and differing(images / "whole", small_disk / "out") == []
 
 

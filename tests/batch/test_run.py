@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import csv
+import json
 import os
 import re
 import subprocess
@@ -12,9 +13,11 @@ from pathlib import Path
 import numpy as np
 import pytest
 
-from landmarks import Annotator, read_results
+from landmarks import Annotator, AnnotatorConfig, RunOptions, read_results
 from landmarks.batch import processes
-from landmarks.batch.run import TASK_IMAGES, Recipe, Shard, annotate
+from landmarks.batch.engines import local
+from landmarks.batch.plan import TASK_IMAGES, Shard
+from landmarks.batch.run import annotate
 from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
@@ -23,11 +26,11 @@ from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.store import Model
 from landmarks.sources.find import find
 from landmarks.sources.source import Source
+from tests.helpers.archives import make
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.kill import differing, make_images
-from tests.helpers.stub import Stub, recipe
-from tests.sources.test_archive import make
-from tests.sources.test_video import make_video
+from tests.helpers.stub import Stub, StubFactory
+from tests.helpers.videos import make_video
 
 
 def rows(out):
@@ -40,7 +43,7 @@ def rows(out):
 def images(tmp_path_factory):
     folder = tmp_path_factory.mktemp("batch")
     make_images(folder / "in", 50)
-    annotate(Stub(), find([folder / "in"], recursive=True), folder / "whole", ("csv", "jsonl"))
+    annotate(Stub(), find([folder / "in"], recursive=True), folder / "whole", RunOptions(("csv", "jsonl")))
     return folder
 
 
@@ -49,7 +52,7 @@ def test_workers_change_nothing(images, tmp_path, workers):
     sources = find([images / "in"], recursive=True)
     seen, steps = [], []
     summary = annotate(
-        recipe(), sources, tmp_path / "out", ("csv", "jsonl"), workers=workers, timeout=60,
+        StubFactory(), sources, tmp_path / "out", RunOptions(("csv", "jsonl"), workers=workers, timeout=60),
         report=lambda record: seen.append(record.image), progress=lambda *step: steps.append(step),
     )  # fmt: skip
     assert differing(images / "whole", tmp_path / "out") == []
@@ -63,8 +66,8 @@ def test_real_annotators_in_workers(small_weights, tmp_path):
         write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
     (tmp_path / "in" / "bad.png").write_bytes(b"")
     options = {"weights": small_weights, "detector": "whole-image", "device": "cpu"}
-    for name, annotator, workers in (("one", Annotator(**options), 0), ("two", Recipe(options), 2)):
-        annotate(annotator, find([tmp_path / "in"]), tmp_path / name, ("csv",), drawings=True, workers=workers)
+    for name, annotator, workers in (("one", Annotator(**options), 0), ("two", AnnotatorConfig(**options), 2)):
+        annotate(annotator, find([tmp_path / "in"]), tmp_path / name, RunOptions(drawings=True, workers=workers))
     for path in (tmp_path / "one").rglob("*.[cj][sp][vg]"):
         assert path.read_bytes() == (tmp_path / "two" / path.relative_to(tmp_path / "one")).read_bytes()
     assert len(list((tmp_path / "two" / "drawings").iterdir())) == TASK_IMAGES + 3
@@ -86,11 +89,12 @@ def test_archives_and_videos(tmp_path, workers):
         *((f"c.mp4/{i:06}", "") for i in range(0, 40, 4)),
         ("d.zip", "unreadable"),
     ]
-    summary = annotate(recipe(), find(names, every=4), tmp_path / "out", ("jsonl",), workers=workers)
+    options = RunOptions(("jsonl",), workers=workers)
+    summary = annotate(StubFactory(), find(names, every=4), tmp_path / "out", options)
     found = rows(tmp_path / "out")
     assert [(name, status if status == "unreadable" else "") for name, status in found] == expected
     assert summary.images == len(expected)
-    assert annotate(recipe(), find(names, every=4), tmp_path / "out", workers=workers).done == 0
+    assert annotate(StubFactory(), find(names, every=4), tmp_path / "out", options).done == 0
     text = (tmp_path / "out" / "faces.jsonl").read_text()
     assert '"frame": 8, "time": 0.32' in text
 
@@ -110,7 +114,7 @@ def test_an_image_that_kills_its_worker_costs_only_its_row(images, tmp_path, nam
     out, options = tmp_path / "out", {"mark": str(tmp_path / "mark")}
     reasons = {}
     summary = annotate(
-        recipe(**options), sources, out, workers=2, timeout=timeout,
+        StubFactory(**options), sources, out, RunOptions(workers=2, timeout=timeout),
         report=lambda record: reasons.update({record.image: (record.status, record.reason)}),
     )  # fmt: skip
     assert [image for image, _ in rows(out)] == [source.name for source in sources]
@@ -125,24 +129,25 @@ def test_an_image_that_kills_its_worker_costs_only_its_row(images, tmp_path, nam
 )
 def test_workers_that_cannot_work(images, tmp_path, salt, words):
     with pytest.raises(LandmarksError, match=words):
-        annotate(recipe(salt=salt), find([images / "in"], recursive=True), tmp_path / "out", workers=2)
+        annotate(StubFactory(salt=salt), find([images / "in"], recursive=True), tmp_path / "out", RunOptions(workers=2))
 
 
 def test_workers_see_the_environment_of_now(images, tmp_path, monkeypatch):
     sources = find([images / "in"], recursive=True)[:1]
-    annotate(recipe(), sources, tmp_path / "before", workers=1)
+    annotate(StubFactory(), sources, tmp_path / "before", RunOptions(workers=1))
     monkeypatch.setenv("STUB_SALT", "refuse")
     with pytest.raises(LandmarksError, match="refused"):
-        annotate(recipe(), sources, tmp_path / "after", workers=1)
+        annotate(StubFactory(), sources, tmp_path / "after", RunOptions(workers=1))
 
 
-def test_workers_need_a_recipe(tmp_path):
-    with pytest.raises(ValueError, match="Recipe"):
-        annotate(Stub(), find(["gone.png"]), tmp_path / "out", workers=1)
+def test_workers_need_a_config(tmp_path):
+    with pytest.raises(ValueError, match="AnnotatorConfig"):
+        annotate(Stub(), find(["gone.png"]), tmp_path / "out", RunOptions(workers=1))
 
 
 def test_devices_are_shared_out():
-    assert [recipe(device="cuda:0, cuda:1")(worker).device for worker in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
+    config = AnnotatorConfig(device="cuda:0, cuda:1")
+    assert [config.for_worker(worker).device for worker in range(3)] == ["cuda:0", "cuda:1", "cuda:0"]
 
 
 @pytest.mark.parametrize("count", [1, 2, 5])
@@ -150,7 +155,7 @@ def test_shards_are_a_partition(images, tmp_path, count):
     sources = find([images / "in"], recursive=True)
     parts = []
     for number in range(1, count + 1):
-        annotate(Stub(), sources, tmp_path / f"{number}", shard=Shard.parse(f"{number}/{count}"))
+        annotate(Stub(), sources, tmp_path / f"{number}", RunOptions(shard=Shard.parse(f"{number}/{count}")))
         parts += [name for name, _ in rows(tmp_path / f"{number}")]
     assert sorted(parts) == sorted(source.name for source in sources)
 
@@ -183,6 +188,9 @@ class Many:
     def __call__(self, image, name=""):
         corners = np.random.default_rng(0).uniform(0, 100, (self.count, 2))
         return Detections(np.concatenate([corners, corners + 20], axis=1), np.ones(self.count))
+
+    def settings(self):
+        return {}
 
 
 class Nan(Many):
@@ -218,7 +226,7 @@ def test_ten_thousand_faces_in_an_image(three, tmp_path):
 
 def test_boxes_that_are_not_numbers_are_rows(small_weights, three, tmp_path):
     annotator = Annotator(small_weights, detector=Nan(), device="cpu")
-    summary = annotate(annotator, three, tmp_path / "out", ("csv", "jsonl"))
+    summary = annotate(annotator, three, tmp_path / "out", RunOptions(("csv", "jsonl")))
     assert summary.statuses == {"ok": 3} and summary.faces >= 3
     assert len(read_results(tmp_path / "out")) == summary.faces
 
@@ -254,7 +262,7 @@ def test_memory_does_not_grow(tmp_path, monkeypatch):
     for count in (100, 500):
         sources = [Source(files[i % 12].path, f"{i}.png") for i in range(count)]
         tracemalloc.start()
-        annotate(Stub(), sources, tmp_path / f"{count}", ("jsonl",))
+        annotate(Stub(), sources, tmp_path / f"{count}", RunOptions(("jsonl",)))
         peaks.append(tracemalloc.get_traced_memory()[1])
         tracemalloc.stop()
     assert peaks[1] - peaks[0] < 400 * 500
@@ -271,8 +279,8 @@ def test_workers_end_with_the_main_process(images, tmp_path):
         "import os, signal\nfrom tests.helpers import stub\n"
         "from landmarks.batch.engines.local import LocalEngine\n"
         "if __name__ == '__main__':\n"
-        "    crew = LocalEngine(stub.recipe(seconds=0.1), [], 2).__enter__(); crew.facts\n"
-        "    print(*(one.process.pid for one in crew._processes), flush=True)\n"
+        "    engine = LocalEngine(stub.StubFactory(seconds=0.1), [], 2).__enter__(); engine.facts\n"
+        "    print(*(one.process.pid for one in engine._processes), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )
     (tmp_path / "main.py").write_text(code)
@@ -307,3 +315,15 @@ def test_default_workers(monkeypatch):
 def test_no_sources(tmp_path):
     assert annotate(Stub(), [], tmp_path / "out").images == 0
     assert rows(tmp_path / "out") == []
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tgz"])
+def test_memory_in_flight_has_a_budget(images, tmp_path, monkeypatch, suffix):
+    """With room for one member at a time the results are the same; run.json names the room."""
+    make(tmp_path / f"a{suffix}", {path.name: path.read_bytes() for path in (images / "in").rglob("*.png")})
+    sources = find([tmp_path / f"a{suffix}"])
+    annotate(Stub(), sources, tmp_path / "one", RunOptions(("csv", "jsonl")))
+    monkeypatch.setattr(local, "MEMORY_IN_FLIGHT", 1)
+    annotate(StubFactory(), sources, tmp_path / "two", RunOptions(("csv", "jsonl"), workers=2))
+    assert differing(tmp_path / "one", tmp_path / "two") == []
+    assert json.loads((tmp_path / "two" / "run.json").read_text())["starts"][-1]["memory_in_flight"] == 256 << 20

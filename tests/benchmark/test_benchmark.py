@@ -5,8 +5,7 @@ import sys
 
 import pytest
 
-from landmarks import Annotator
-from landmarks.batch.worker import Recipe
+from landmarks import Annotator, AnnotatorConfig
 from landmarks.benchmark import peers
 from landmarks.benchmark.speed import UNITS, Speed, repeated, run_speed, stage_times
 from landmarks.cli import main
@@ -37,7 +36,7 @@ def test_images_without_faces_cannot_be_timed(photographs, small_weights, tmp_pa
 
 def test_a_whole_run(photographs, small_weights):
     """Images are repeated under other names, so that each is done."""
-    speed = run_speed(Recipe({"weights": small_weights, "detector": "whole-image"}), photographs, 20, workers=0)
+    speed = run_speed(AnnotatorConfig(small_weights, "whole-image"), photographs, 20, workers=0)
     assert (speed.images, speed.faces) == (20, 20) and speed.rate > 0 and speed.start > 0
     assert 0 < speed.beyond < 1 and sum(speed.stages.values()) == pytest.approx(1)
     assert [source.name for source in repeated(photographs, 4)] == ["0/0.png", "0/1.png", "0/2.png", "1/0.png"]

@@ -1,12 +1,13 @@
 import csv
 import hashlib
 import json
+import re
 import subprocess
 import sys
 
 import pytest
 
-from landmarks import read_results
+from landmarks import __version__, cli, read_results
 from landmarks.cli import main
 from landmarks.formats import FORMATS, formats_in
 from tests.helpers.faces import draw_face, write_png
@@ -33,7 +34,7 @@ def test_annotate(monkeypatch, images, small_weights, tmp_path, capsys):
     assert run(monkeypatch, "annotate", images, *options) == 0
     assert {p.name for p in out.iterdir()} == {
         "images.csv", "failures.csv", "faces.csv", "faces.jsonl", "review.csv", "schema.json", "drawings",
-        "journal.jsonl", "run.json",
+        "journal.jsonl", "journal.lock", "run.json",
     }  # fmt: skip
     captured = capsys.readouterr()
     assert captured.out == "" and "3 images (3 ok), 3 faces" in captured.err
@@ -95,7 +96,10 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "IN/0.png"), "not a whole safetensors file"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "68"), "no head for 68 landmarks"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--format", "doc"), "unknown format 'doc'"),
-        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"), "'doc' is none of upright"),
+        (
+            ("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"),
+            "unknown frame of coordinates 'doc'; known: upright, original",
+        ),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "64", "--chip-format", "gif"), ".png or .jpg"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "9999"), "8 to 4096 pixels"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),
@@ -177,6 +181,38 @@ def test_help_shows_an_example(monkeypatch, capsys, command):
     assert run(monkeypatch, *command, "--help") == 0
     out = capsys.readouterr().out
     assert not command or "Example: landmarks" in " ".join(out.split())
+
+
+def test_version(monkeypatch, capsys):
+    assert run(monkeypatch, "--version") == 0
+    assert capsys.readouterr().out == f"landmarks {__version__}\n"
+
+
+def test_options_come_in_groups(monkeypatch, capsys):
+    """Every option of `annotate` is in one of five groups, and --help in none."""
+    assert run(monkeypatch, "annotate", "--help") == 0
+    out = capsys.readouterr().out
+    starts = [out.index(f"─ {name} ") for name in ("Options", "Input", "Faces", "Output", "Machine", "Resume")]
+    assert starts == sorted(starts) and out[starts[0] : starts[1]].count("--") == 1
+    assert "--fresh" in out[starts[-1] :] and "--out" in out[starts[3] : starts[4]]
+
+
+@pytest.mark.parametrize("command", ["annotate", "export", "compare"])
+def test_brackets_in_help_are_text(monkeypatch, capsys, command):
+    assert run(monkeypatch, command, "--help") == 0
+    doc = " ".join((getattr(cli, command).__dict__[command].__doc__ or "").split())
+    assert doc and doc in " ".join(capsys.readouterr().out.split())
+
+
+def test_one_image(monkeypatch, images, small_weights, tmp_path, capsys):
+    """The time of one image says nothing of a speed, and it is no `1 images`."""
+    options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image", "--workers", 0)
+    assert run(monkeypatch, "annotate", images / "0.png", *options) == 0
+    assert f"1 image (1 ok), 1 face -> {tmp_path / 'out'}" in " ".join(capsys.readouterr().err.split())
+    assert run(monkeypatch, "annotate", images, *options) == 0
+    assert re.search(
+        r"3 images \(3 ok\), 3 faces, 1 of the images done before, [\d.]+ images/s", capsys.readouterr().err
+    )
 
 
 def test_import_is_cheap():

@@ -8,6 +8,7 @@ import torch
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, WeightsError
+from landmarks.evaluation import robustness
 from landmarks.evaluation.backgrounds import random_boxes, separation
 from landmarks.evaluation.calibrate import (
     beside_face,
@@ -17,10 +18,10 @@ from landmarks.evaluation.calibrate import (
     fit_quality,
     fit_softmax,
 )
-from landmarks.evaluation.evaluate import evaluate_weights
-from landmarks.evaluation.measures import Predictions, evaluate, middle_box, predict_dataset
+from landmarks.evaluation.evaluate import evaluate
+from landmarks.evaluation.measures import Predictions, measure, middle_box, predict_dataset
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
-from landmarks.evaluation.robustness import CURVES, Placement, measure
+from landmarks.evaluation.robustness import CURVES, Placement
 from landmarks.evaluation.tables import tables, write_report
 from landmarks.faces import Faces
 from landmarks.geometry import face_squares
@@ -51,7 +52,7 @@ def perfect(dataset, split="test", shift=(0.0, 0.0)) -> Predictions:
 
 
 def test_truth_is_perfect(mtfl):
-    figures = evaluate(perfect(read_dataset(mtfl)), rounds=50)
+    figures = measure(perfect(read_dataset(mtfl)), rounds=50)
     points = figures["landmarks"]["points_5"]
     assert figures["faces"] == 8
     assert points["interocular"]["nme"]["value"] == 0 and points["interocular"]["auc"]["value"] == 1
@@ -60,7 +61,7 @@ def test_truth_is_perfect(mtfl):
 
 
 def test_constant_shift_is_reported_and_taken_out(mtfl):
-    points = evaluate(perfect(read_dataset(mtfl), shift=(0.12, 0.05)), rounds=50)["landmarks"]["points_5"]
+    points = measure(perfect(read_dataset(mtfl), shift=(0.12, 0.05)), rounds=50)["landmarks"]["points_5"]
     assert points["interocular"]["nme"]["value"] == pytest.approx(0.13)
     assert points["interocular"]["failure_rate_landmarks"]["value"] == 1
     assert points["shift_free"]["shift"] == pytest.approx([0.12, 0.05])
@@ -70,7 +71,7 @@ def test_constant_shift_is_reported_and_taken_out(mtfl):
 
 def test_slices_add_up(mtfl):
     predictions = perfect(read_dataset(mtfl), "train", (0.05, 0))
-    slices = evaluate(predictions, rounds=10)["landmarks"]["points_5"]["slices"]
+    slices = measure(predictions, rounds=10)["landmarks"]["points_5"]["slices"]
     for groups in slices.values():
         assert sum(group["faces"] for group in groups.values()) == len(predictions.table)
     assert set(slices["source"]) == {"lfw", "web"} and set(slices["pose"]) == {"frontal"}
@@ -96,14 +97,14 @@ def test_missing_image_counts_as_a_failure(mtfl, small_weights):
     with pytest.warns(UserWarning, match="counted as a failure"):
         predictions = predict_dataset(load_model(small_weights), dataset)
     assert np.isnan(predictions.points["points_5"][0]).all() and not np.isnan(predictions.points["points_5"][1:]).any()
-    figures = evaluate(predictions, rounds=10)
+    figures = measure(predictions, rounds=10)
     assert figures["landmarks"]["points_5"]["interocular"]["failure_rate_faces"]["value"] >= 1 / 8
     assert figures["attributes"]["smile"]["faces"] == 7
 
 
 def test_from_names_to_tables_and_json(mtfl, small_weights, tmp_path):
     torch.manual_seed(0)
-    figures = evaluate_weights(small_weights, mtfl, "test", "whole-image", device="cpu")
+    figures = evaluate(small_weights, mtfl, "test", "whole-image", device="cpu")
     assert figures["protocol"]["passes"] == 2 and figures["protocol"]["input"] == "whole-image"
     assert [len(table.columns) for table in tables(figures)] == [3, 7, 5, 6]
     write_report(figures, tmp_path / "deep" / "r.json")
@@ -139,7 +140,7 @@ def test_placements_move_squares_as_they_say(placement):
 
 def test_robustness_is_measured_on_validation_faces(prepared, small_weights):
     crops = load_crops(prepared)
-    error, failures = measure(TorchBackend(load_model(small_weights)), crops, Placement(), "points_5")
+    error, failures = robustness.measure(TorchBackend(load_model(small_weights)), crops, Placement(), "points_5")
     assert error > 0.1 and 0 <= failures <= 1, "an untrained network is wrong"
 
 
@@ -150,7 +151,7 @@ def test_expected_errors_are_compared_with_true_ones(mtfl):
     size = face_squares(predictions.points["points_5"], POINTS_5, 1.0)[:, 2]
     points = predictions.points["points_5"] + (errors * size[:, None])[..., None] * [0.6, 0.8]
     known = replace(predictions, points={"points_5": points}, errors={"points_5": errors}, quality=-errors.mean(axis=1))
-    figures = evaluate(known, rounds=10)["landmarks"]["points_5"]["expected_errors"]
+    figures = measure(known, rounds=10)["landmarks"]["points_5"]["expected_errors"]
     for key in ("rank_correlation_points", "rank_correlation_faces", "rank_correlation_quality"):
         assert figures[key] == pytest.approx(1)
     assert figures["mean"] == pytest.approx(errors.mean()) == figures["mean_expected"]
@@ -158,17 +159,17 @@ def test_expected_errors_are_compared_with_true_ones(mtfl):
 
 
 def test_errors_are_fitted_as_they_were_made():
-    """Exponentially distributed errors about a known curve of two signs give the curve back."""
+    """Exponentially distributed errors about a known curve of two error cues give the curve back."""
     generator = np.random.default_rng(0)
-    signs = generator.normal(-3, 0.7, (4000, 5, 2))
-    errors = generator.exponential(np.exp(0.5 + 0.8 * signs[..., 0] + 0.3 * signs[..., 1]))
-    curve = fit_errors(signs, errors)
+    error_cues = generator.normal(-3, 0.7, (4000, 5, 2))
+    errors = generator.exponential(np.exp(0.5 + 0.8 * error_cues[..., 0] + 0.3 * error_cues[..., 1]))
+    curve = fit_errors(error_cues, errors)
     assert (curve.constant, curve.expected, curve.spread) == pytest.approx((0.5, 0.8, 0.3), abs=0.06)
 
 
 def test_a_constant_sign_does_no_harm():
-    signs = np.stack([np.full((50, 5), -3.0), np.zeros((50, 5))], axis=-1)
-    assert fit_errors(signs, np.full((50, 5), 0.07))(signs) == pytest.approx(0.07, rel=0.02)
+    error_cues = np.stack([np.full((50, 5), -3.0), np.zeros((50, 5))], axis=-1)
+    assert fit_errors(error_cues, np.full((50, 5), 0.07))(error_cues) == pytest.approx(0.07, rel=0.02)
 
 
 def test_temperature_is_found():
@@ -227,7 +228,7 @@ def test_separation_counts_what_lies_below_the_faces():
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])
 def test_figures_are_drawn_and_equal_every_time(mtfl, tmp_path, suffix):
-    figures = evaluate(perfect(read_dataset(mtfl), "train", (0.05, 0)), rounds=10)
+    figures = measure(perfect(read_dataset(mtfl), "train", (0.05, 0)), rounds=10)
     curves = {name: {"x": list(xs), "2 passes": [(0.03, 0.01)] * len(xs)} for name, xs in CURVES.items()}
     makers = {
         "ced": lambda: ced_figure(figures),

@@ -10,13 +10,13 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks import read_results
-from landmarks.batch.run import Recipe, annotate
+from landmarks import AnnotatorConfig, RunOptions, read_results
+from landmarks.batch.run import annotate
 from landmarks.cli import main
 from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, LandmarksError, WeightsError
-from landmarks.evaluation.evaluate import evaluate_weights
+from landmarks.evaluation.evaluate import evaluate
 from landmarks.export import graph as export
 from landmarks.export.file import locator_path, parse_onnx, part_path, read_onnx
 from landmarks.export.graph import WholeNetwork, export_model, resize, seeded_crops, to_crop
@@ -113,7 +113,7 @@ def test_both_backends_see_the_same(exported):
     assert graphs.parity < 0.01
     for count in (1, 3, 7):
         crops = seeded_crops(count, config.input_size, config.input_size, seed=count)
-        a, b = expected.see(crops), given.see(crops)
+        a, b = expected.run_network(crops), given.run_network(crops)
         for before, after in zip(a, b):
             assert list(before) == list(after)
             assert all(np.abs(before[name] - after[name]).max() < 0.01 for name in before)
@@ -121,7 +121,7 @@ def test_both_backends_see_the_same(exported):
         assert count == 1 or a.points["points_5"].std(axis=0).max() > 0.1, "what is seen must matter to the points"
         if config.locator_size:
             crops = seeded_crops(count, config.locator_size, config.locator_size, seed=count)
-            assert np.abs(expected.find(crops) - given.find(crops)).max() < 0.01
+            assert np.abs(expected.run_locator(crops) - given.run_locator(crops)).max() < 0.01
 
 
 @pytest.mark.parametrize(("height", "width"), [(100, 100), (31, 77), (20, 16), (150, 48)])
@@ -134,11 +134,11 @@ def test_crops_of_any_size(exported, height, width):
     names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(names, {"crops": crops})))
     resized = resize(torch.from_numpy(crops), size).numpy()
-    seen = TorchBackend(model).see(resized)
+    seen = TorchBackend(model).run_network(resized)
     for name, points in seen.points.items():
         back = (points + 0.5) * [width / size, height / size] - 0.5
         assert np.abs(outputs[name] - back).max() < 0.02
-        errors = model.calibration.errors[name](seen.signs[name])
+        errors = model.calibration.errors[name](seen.error_cues[name])
         assert np.allclose(outputs[f"{name}_errors"], errors, rtol=1e-3)
         if name == model.network.config.schemes[0]:
             assert np.allclose(outputs["quality"], model.calibration.quality(errors), atol=1e-3)
@@ -200,7 +200,7 @@ def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
         with open(tmp_path / name / "faces.csv", newline="") as file:
             rows += list(csv.DictReader(file))
     assert float(rows[0]["nose_x"]) == pytest.approx(float(rows[1]["nose_x"]), abs=0.05)
-    figures = [evaluate_weights(path, mtfl, device="cpu") for path in (folder / "w.safetensors", out)]
+    figures = [evaluate(path, mtfl, device="cpu") for path in (folder / "w.safetensors", out)]
     assert [f["protocol"]["backend"] for f in figures] == ["torch", "onnx"]
     assert figures[0]["protocol"]["weights_sha256"] != figures[1]["protocol"]["weights_sha256"]
     values = [f["landmarks"]["points_5"]["interocular"]["nme"]["value"] for f in figures]
@@ -226,7 +226,9 @@ def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, folder, tm
         write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
     options = {"weights": folder / weights, "detector": "whole-image", "device": "cpu", "backend": backend}
     for workers, done in ((2, 3), (0, 0)):
-        summary = annotate(Recipe(options), find([tmp_path / "in"]), tmp_path / "out", list(FORMATS), workers=workers)
+        summary = annotate(
+            AnnotatorConfig(**options), find([tmp_path / "in"]), tmp_path / "out", RunOptions(FORMATS, workers=workers)
+        )
         assert summary.statuses == {"ok": 3} and summary.done == done
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
     loaded = load_backend(folder / weights)
@@ -236,17 +238,17 @@ def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, folder, tm
         assert frame["quality"].between(0, 1).all() and np.isfinite(frame["nose_error"]).all()
     other = {"weights": folder / "w.safetensors", "backend": "torch" if settings["backend"] == "onnx" else "onnx"}
     with pytest.raises(LandmarksError, match=r"other settings .*backend was"):
-        annotate(Recipe(options | other), find([tmp_path / "in"]), tmp_path / "out")
+        annotate(AnnotatorConfig(**(options | other)), find([tmp_path / "in"]), tmp_path / "out")
 
 
 def test_a_run_goes_on_with_the_same_locator_only(folder, tmp_path):
     write_png(tmp_path / "in" / "a.png", draw_face(0)[0])
-    recipe = Recipe({"weights": folder / "w.onnx", "detector": "whole-image", "device": "cpu"})
-    annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+    config = AnnotatorConfig(folder / "w.onnx", "whole-image", device="cpu")
+    annotate(config, find([tmp_path / "in"]), tmp_path / "out")
     locator = locator_path(folder / "w.onnx")
     locator.write_bytes(with_header(locator.read_bytes(), about={"name": "another"}))
     with pytest.raises(LandmarksError, match=r"other settings \(locator was \w+\.\.\. and is now"):
-        annotate(recipe, find([tmp_path / "in"]), tmp_path / "out")
+        annotate(config, find([tmp_path / "in"]), tmp_path / "out")
 
 
 def test_boxes_that_are_not_numbers_have_no_errors(folder):
@@ -275,8 +277,11 @@ def test_int8(monkeypatch, tmp_path, folder, prepared, mtfl, capsys):
     quantised, exact = load_backend(path), load_backend(folder / "w.onnx")
     for count in (1, 7):
         crops = seeded_crops(count, 48, 48)
-        assert np.abs(quantised.see(crops).points["points_5"] - exact.see(crops).points["points_5"]).mean() < 2
-    assert evaluate_weights(path, mtfl)["protocol"]["weights"] == "mine"
+        assert (
+            np.abs(quantised.run_network(crops).points["points_5"] - exact.run_network(crops).points["points_5"]).mean()
+            < 2
+        )
+    assert evaluate(path, mtfl)["protocol"]["weights"] == "mine"
 
 
 def with_header(graph: bytes, **changes) -> bytes:
@@ -432,7 +437,7 @@ def test_shipped_weights_on_real_crops(name):
     expected = TorchBackend(model)
 
     def distance(crops: np.ndarray) -> float:
-        a, b = expected.see(crops).points, given.see(crops).points
+        a, b = expected.run_network(crops).points, given.run_network(crops).points
         return max(np.linalg.norm(a[scheme] - b[scheme], axis=-1).max() for scheme in a)
 
     assert distance(real_crops(size, images)) < 0.01

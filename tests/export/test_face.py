@@ -95,7 +95,7 @@ def test_the_lines_of_the_docs_give_our_points(folder, monkeypatch, code):
     for image in samples():
         (box,) = annotator.detector(image).boxes[:1]
         names = {"image": image, "box": box}
-        exec(code, names)
+        exec(re.sub(r"^(image|box) = .*\n", "", code, flags=re.M), names)  # ours in place of its example
         assert np.abs(names["points"] - annotator.predict([image], [box[None]])[0].points[0]).max() < 0.1
 
 

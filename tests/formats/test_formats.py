@@ -11,7 +11,7 @@ import pytest
 
 from landmarks.formats.tools.shared import edges
 from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68, scheme_of_size
-from tests.formats.test_written_and_read import HEIGHT, NAN, WIDTH, calibrated, record, some_faces, write
+from tests.helpers.results import HEIGHT, NAN, WIDTH, calibrated, record, some_faces, write
 
 
 def some_records(points: int = 5) -> list:

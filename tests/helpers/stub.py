@@ -11,13 +11,16 @@ import argparse
 import os
 import signal
 import time
+from dataclasses import dataclass
 from pathlib import Path
+from typing import ClassVar
 
 import numpy as np
 
 from landmarks import images
 from landmarks.batch.journal import digest
-from landmarks.batch.run import Recipe, annotate
+from landmarks.batch.options import RunOptions
+from landmarks.batch.run import annotate
 from landmarks.clock import Clock
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.faces import AttributeScores, Faces
@@ -29,7 +32,7 @@ from landmarks.sources.find import expand, find
 class Stub:
     """Like an Annotator. Names that hold a word misbehave: `segv`, `hang`, `refuse`; `segv-once` only the first time.
 
-    Every number of a face depends on all the images of its group, as a network's last digits do.
+    Every number of a face depends on all the images of its task, as a network's last digits do.
     """
 
     def __init__(self, seconds: float = 0.0, device: str = "cpu", salt: str = "", mark: str = "") -> None:
@@ -41,7 +44,7 @@ class Stub:
             os._exit(3)
         self.seconds, self.device, self.salt, self.mark = seconds, device, salt, mark
         self.clock = Clock()
-        self.nothing = Faces.empty(POINTS_5, tuple(ATTRIBUTES))
+        self.empty = Faces.empty(POINTS_5, tuple(ATTRIBUTES))
 
     def settings(self) -> dict:
         return {"salt": self.salt, "max_pixels": 10**6, "detector": {"name": "stub", "threshold": 0.5}}
@@ -66,7 +69,7 @@ class Stub:
         seed = digest("".join(source.name for source, _, _ in group))
         for source, error, image in group:
             if error:
-                yield Record(source.name, error.status, self.nothing, error.reason)
+                yield Record(source.name, error.status, self.empty, error.reason)
             else:
                 faces = self.faces(digest(source.name), seed)
                 yield Record(
@@ -98,11 +101,23 @@ class Stub:
             time.sleep(1000)
 
 
-def recipe(**options) -> Recipe:
-    return Recipe(options, module="tests.helpers.stub", name="Stub")
+@dataclass(frozen=True)
+class StubFactory:
+    """Makes a Stub in each worker; the fields are the Stub's arguments. An AnnotatorFactory."""
+
+    seconds: float = 0.0
+    device: str = "cpu"
+    salt: str = ""
+    mark: str = ""
+    preload: ClassVar[str] = __name__
+
+    def create(self, worker: int = 0) -> Stub:
+        return Stub(self.seconds, self.device, self.salt, self.mark)
 
 
 def main() -> None:
+    from tests.helpers.stub import StubFactory  # Not that of __main__, which workers do not know.
+
     parser = argparse.ArgumentParser()
     parser.add_argument("out")
     parser.add_argument("sources", nargs="+")
@@ -112,12 +127,10 @@ def main() -> None:
     parser.add_argument("--format", default="csv,jsonl")
     arguments = parser.parse_args()
     summary = annotate(
-        recipe(seconds=arguments.seconds),
+        StubFactory(seconds=arguments.seconds),
         find(arguments.sources, recursive=True),
         arguments.out,
-        arguments.format.split(","),
-        arguments.draw,
-        workers=arguments.workers,
+        RunOptions(arguments.format.split(","), drawings=arguments.draw, workers=arguments.workers),
     )
     print(summary.images, summary.done)
 

@@ -7,14 +7,16 @@ import PIL.Image
 import pytest
 import torch
 
-from landmarks import Annotator, Faces, read_results
-from landmarks.batch.run import annotate, drawing_path
+from landmarks import Annotator, Faces, RunOptions, read_results
+from landmarks.batch.run import annotate
+from landmarks.batch.writers.drawings import drawing_path
 from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.models.store import load_model
 from landmarks.sources.find import find
 from tests.helpers.faces import draw_face, write_png
+from tests.sources.test_video import make_video
 
 ATTRIBUTES = ("pose", "smile", "glasses", "gender")
 
@@ -30,6 +32,9 @@ class Halves:
         if width < 2 * height:
             return Detections(np.zeros((0, 4)), np.zeros(0))
         return Detections(np.array([[0, 0, width / 2, height], [width / 2, 0, width, height]]), np.array([0.9, 0.8]))
+
+    def settings(self) -> dict:
+        return {}
 
 
 @pytest.fixture
@@ -111,6 +116,59 @@ def test_stream_gives_a_record_an_image_in_order(annotator, folder):
     assert all(record.reason for record in records if record.status in ("unreadable", "missing"))
 
 
+@pytest.mark.parametrize("mode", ["RGB", "RGBA", "L", "P", "I;16", "1", "CMYK"])
+def test_a_picture_of_pillow_is_taken_as_its_file(annotator, folder, tmp_path, mode):
+    with PIL.Image.open(folder / "pair0.png") as opened:
+        grey = np.asarray(opened.convert("L"), np.uint16)
+        picture = PIL.Image.fromarray(grey * 257) if mode == "I;16" else opened.convert(mode)
+    assert picture.mode == mode
+    path = tmp_path / ("a.tif" if mode == "CMYK" else "a.png")
+    picture.save(path)
+    assert np.array_equal(annotator(picture).points, annotator(path).points)
+
+
+@pytest.mark.parametrize("suffix", ["jpg", "png", "webp", "tif"])
+def test_a_picture_of_pillow_is_turned_upright(annotator, folder, tmp_path, suffix):
+    path = tmp_path / f"a.{suffix}"
+    with PIL.Image.open(folder / "pair0.png") as picture:
+        exif = picture.getexif()
+        exif[0x0112] = 6
+        picture.rotate(90, expand=True).save(path, exif=exif, quality=95)
+    expected = annotator(path)
+    with PIL.Image.open(path) as picture:
+        faces = annotator(picture)
+    assert len(faces) == 2 and np.allclose(faces.points, expected.points, atol=0.5)
+
+
+def test_a_bad_picture_of_pillow_is_an_image_error(small_weights, tmp_path):
+    small = Annotator(small_weights, detector=Halves(), device="cpu", max_pixels=99)
+    with pytest.raises(ImageError, match=r"above the cap of 99"):
+        small(PIL.Image.new("RGB", (10, 10)))
+    write_png(tmp_path / "a.png", draw_face(0)[0])
+    (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:999])
+    with PIL.Image.open(tmp_path / "a.png") as broken, pytest.raises(ImageError, match="damaged"):
+        Annotator(small_weights, detector=Halves(), device="cpu")(broken)
+
+
+def test_a_source_is_one_source_and_not_its_letters(annotator, folder, tmp_path, monkeypatch):
+    monkeypatch.chdir(tmp_path)
+    make_video(tmp_path / "clip.mp4", frames=3)
+    frames = ["clip.mp4/000000", "clip.mp4/000001", "clip.mp4/000002"]
+    for source in ("clip.mp4", tmp_path / "clip.mp4", find("clip.mp4")[0]):
+        assert [record.image for record in annotator.stream(source)] == frames
+    names = [f"pair{i}.png" for i in range(4)]
+    assert [record.image for record in annotator.stream("in/pair*.png")] == names
+    assert [record.image for record in annotator.stream(folder)] == sorted(["empty.jpg", "one.png", "text.jpg", *names])
+    several = annotator.stream(
+        ["in/pair3.png", folder / "pair0.png", "clip.mp4", *find(folder / "one.png"), "in/pair1*"]
+    )
+    assert [record.image for record in several] == [
+        "in/pair3.png", (folder / "pair0.png").as_posix(), *frames, "one.png", "in/pair1.png",
+    ]  # fmt: skip
+    with pytest.raises(LandmarksError, match="matches no image files"):
+        list(annotator.stream("none*.png"))
+
+
 def test_stream_looks_into_archives(annotator, folder, tmp_path):
     with zipfile.ZipFile(tmp_path / "a.zip", "w") as archive:
         for name in ("pair0.png", "one.png", "text.jpg"):
@@ -145,7 +203,7 @@ def test_stream_does_not_read_ahead_without_end(annotator, folder):
 @pytest.mark.parametrize("formats", [("csv",), ("jsonl",), ("csv", "jsonl")])
 def test_run_writes_what_the_annotator_found(annotator, folder, tmp_path, formats):
     out = tmp_path / "out"
-    summary = annotate(annotator, find([folder]), out, formats, drawings=True)
+    summary = annotate(annotator, find([folder]), out, RunOptions(formats, drawings=True))
     assert summary.statuses == {"ok": 4, "no_face": 1, "unreadable": 2} and summary.faces == 8 and summary.failed == 2
     frame = read_results(out)
     assert frame["image"].tolist() == [f"pair{i}.png" for i in range(4) for _ in "ab"]
@@ -180,7 +238,7 @@ def test_a_stopped_run_leaves_no_results_that_look_whole(annotator, folder, tmp_
 
 
 def test_formats_hold_the_same(annotator, folder, tmp_path):
-    annotate(annotator, find([folder]), tmp_path / "out", ("csv", "jsonl"))
+    annotate(annotator, find([folder]), tmp_path / "out", RunOptions(("csv", "jsonl")))
     from_csv = read_results(tmp_path / "out")
     (tmp_path / "out" / "faces.csv").unlink()
     from_jsonl = read_results(tmp_path / "out")
@@ -189,7 +247,7 @@ def test_formats_hold_the_same(annotator, folder, tmp_path):
 
 
 def test_jsonl_has_a_line_for_every_image(annotator, folder, tmp_path):
-    annotate(annotator, find([folder]), tmp_path / "out", ("jsonl",))
+    annotate(annotator, find([folder]), tmp_path / "out", RunOptions(("jsonl",)))
     lines = [json.loads(line) for line in (tmp_path / "out" / "faces.jsonl").read_text().splitlines()]
     assert [line["status"] for line in lines].count("unreadable") == 2 and len(lines) == 7
     assert set(lines[2]["faces"][0]["points"]) == {"left_eye", "right_eye", "nose", "mouth_left", "mouth_right"}
@@ -203,7 +261,7 @@ def test_a_drawing_that_cannot_be_written_costs_only_itself(small_weights, tmp_p
     write_png(tmp_path / "in" / "zz.png", face)
     annotator = Annotator(small_weights, detector="whole-image", device="cpu")
     with pytest.warns(UserWarning, match="no drawing") as caught:
-        summary = annotate(annotator, find([tmp_path / "in"]), tmp_path / "out", drawings=True)
+        summary = annotate(annotator, find([tmp_path / "in"]), tmp_path / "out", RunOptions(drawings=True))
     assert len(caught) == 2 and summary.statuses == {"ok": 3}
     assert [path.name for path in (tmp_path / "out" / "drawings").iterdir()] == ["zz.png.jpg"]
 

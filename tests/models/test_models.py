@@ -74,7 +74,7 @@ def test_network_has_an_output_a_task(size):
         "points_68_error": (2, 68),
     }
     seen = predict(network, crops)
-    assert seen.points["points_68"].shape == seen.signs["points_68"].shape == (2, 68, 2)
+    assert seen.points["points_68"].shape == seen.error_cues["points_68"].shape == (2, 68, 2)
     assert seen.logits["pose"].shape == (2, 5)
 
 
@@ -87,7 +87,7 @@ def test_mirrored_average_is_the_same_for_a_mirrored_face():
     for name in ("points_5", "points_68"):
         back = torch.from_numpy(flip_points(mirrored.points[name].numpy(), 48, SCHEMES[name]))
         assert torch.allclose(seen.points[name], back, atol=1e-3)
-        assert torch.allclose(seen.signs[name], mirrored.signs[name][:, list(SCHEMES[name].swap)], atol=1e-3)
+        assert torch.allclose(seen.error_cues[name], mirrored.error_cues[name][:, list(SCHEMES[name].swap)], atol=1e-3)
     for name, attribute in ATTRIBUTES.items():
         assert torch.allclose(seen.logits[name], mirrored.logits[name][:, list(attribute.flip)], atol=1e-4)
 

@@ -1,36 +1,27 @@
 from __future__ import annotations
 
-import io
+import gzip
+import os
+import pickle
 import random
 import struct
+import sys
 import tarfile
+import tracemalloc
 import zipfile
 
 import pytest
 
 from landmarks.errors import ImageError
-from landmarks.sources import archive
+from landmarks.sources import archive, member
+from landmarks.sources.ahead import read_ahead
 from landmarks.sources.find import expand, find
 from landmarks.sources.names import harmless
+from landmarks.sources.source import Source
+from tests.helpers.archives import make
 
 LIMIT = 10_000
 MEMBERS = {"b10.jpg": b"ten", "b2.jpg": b"two", "sub/a.PNG": b"a", "notes.txt": b"no", "x/.hidden.jpg": b"no"}
-
-
-def make(path, members):
-    """An archive of the kind that the suffix tells. members: name -> bytes, or (name, bytes) pairs."""
-    pairs = list(members.items()) if isinstance(members, dict) else members
-    if path.suffix == ".zip":
-        with zipfile.ZipFile(path, "w", zipfile.ZIP_DEFLATED) as file:
-            for name, data in pairs:
-                file.writestr(zipfile.ZipInfo(name), data)
-    else:
-        with tarfile.open(path, "w" if path.suffix == ".tar" else "w:gz") as file:
-            for name, data in pairs:
-                info = tarfile.TarInfo(name)
-                info.size = len(data)
-                file.addfile(info, io.BytesIO(data))
-    return path
 
 
 def contents(sources, limit=LIMIT):
@@ -44,7 +35,7 @@ def contents(sources, limit=LIMIT):
     return seen
 
 
-@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tgz"])
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tar.xz"])
 def test_members(tmp_path, suffix):
     path = make(tmp_path / f"photos{suffix}", MEMBERS)
     found = find([path])
@@ -190,3 +181,97 @@ def test_any_damage_ends_in_rows(tmp_path, suffix):
         path.write_bytes(data)
         rows = contents(find([path]))
         assert rows and len({name for name, _ in rows}) == len(rows)
+
+
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tgz"])
+def test_large_members_are_sent_by_their_place(tmp_path, monkeypatch, suffix):
+    """What the main process sends to a worker names the archive and the place in it, whatever the member holds."""
+    monkeypatch.setattr(archive, "SMALL", 10_000)
+    members = {f"{i}.jpg": random.Random(i).randbytes(50_000) for i in range(4)}
+    path = make(tmp_path / f"a{suffix}", members)
+    sent = [pickle.dumps(source.hold(10**6)) for source in expand(find([path]))]
+    assert max(map(len, sent)) < 2_000
+    for data in (sent, sent[::-1]):  # In any order, too.
+        got = {source.name.partition("/")[2]: source.load(10**6) for source in map(pickle.loads, data)}
+        assert got == members
+
+
+def test_small_members_of_a_stream_travel_along(tmp_path):
+    """A compressed tar file is read once for all its photographs."""
+    path = make(tmp_path / "a.tgz", MEMBERS)
+    held = [source.hold(LIMIT) for source in expand(find([path]))]
+    path.unlink()
+    assert {source.load(LIMIT) for source in held} == {b"ten", b"two", b"a"}
+
+
+def test_a_zip_bomb_is_not_expanded(tmp_path, monkeypatch):
+    monkeypatch.setattr(member, "MIN_MEMBER_BOMB", 1 << 16)
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", zipfile.ZIP_DEFLATED) as file:
+        file.writestr("bomb.bmp", bytes(32 << 20))
+        file.writestr("black.bmp", bytes(1 << 14))
+    black, bomb = expand(find([tmp_path / "a.zip"]))
+    assert black.load(1 << 30) == bytes(1 << 14)
+    monkeypatch.setattr(member, "_read_zip", lambda *_: pytest.fail("it was read"))
+    with pytest.raises(ImageError, match="as only a bomb does"):
+        bomb.load(1 << 30)
+
+
+@pytest.mark.parametrize("method", [zipfile.ZIP_DEFLATED, zipfile.ZIP_BZIP2, zipfile.ZIP_LZMA])
+def test_a_zip_member_that_lies_about_its_size_takes_no_memory(tmp_path, method):
+    """Its header says 1,000 bytes; it would expand to 64 MB."""
+    with zipfile.ZipFile(tmp_path / "a.zip", "w", method) as file:
+        file.writestr("a.bmp", bytes(64 << 20))
+    data = (tmp_path / "a.zip").read_bytes().replace(struct.pack("<L", 64 << 20), struct.pack("<L", 1000))
+    (tmp_path / "a.zip").write_bytes(data)
+    tracemalloc.start()
+    try:
+        ((_, status),) = contents(find([tmp_path / "a.zip"]), 1 << 30)
+        assert status == "unreadable"
+        assert tracemalloc.get_traced_memory()[1] < 32 << 20
+    finally:
+        tracemalloc.stop()
+
+
+@pytest.mark.parametrize("suffix", [".tar", ".tgz"])
+def test_a_tar_that_was_cut_between_members_says_so(tmp_path, suffix):
+    """Tar files end in two empty blocks; without them nobody knows what else there was."""
+    whole = make(tmp_path / "whole.tar", {f"{i}.jpg": b"x" * 512 for i in range(3)}).read_bytes()
+    cut = whole[: 2 * 1024]
+    (tmp_path / f"a{suffix}").write_bytes(cut if suffix == ".tar" else gzip.compress(cut))
+    sources = list(expand(find([tmp_path / f"a{suffix}"])))
+    assert [source.name for source in sources] == [f"a{suffix}/0.jpg", f"a{suffix}/1.jpg", f"a{suffix}"]
+    with pytest.raises(ImageError, match=r"after 2 images .*no end mark"):
+        sources[-1].load(LIMIT)
+
+
+def test_read_ahead_is_bounded(tmp_path):
+    """Several small files at once, but large ones one by one; all in order."""
+    for i in range(10):
+        (tmp_path / f"{i}.jpg").write_bytes(bytes([i]) * (1000 if i < 5 else 10))
+    sources, waiting, most_waiting = find([tmp_path]), set(), {}
+
+    class Watched(Source):
+        def load(self, limit):
+            waiting.add(self.name)
+            most_waiting[self.name] = len(waiting)
+            return super().load(limit)
+
+    watched = [Watched(source.path, source.name) for source in sources]
+    for source in read_ahead(watched, LIMIT, readers=4, most=1500):
+        waiting.discard(source.name)
+        assert source.load(LIMIT)[0] == int(source.name[0])
+    assert all(most_waiting[f"{i}.jpg"] <= 2 for i in range(5))
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
+@pytest.mark.parametrize("suffix", [".zip", ".tar", ".tgz"])
+def test_any_bytes_in_a_path(tmp_path, suffix):
+    path = make(tmp_path / f"a{suffix}", MEMBERS)
+    odd = os.fsdecode(os.fsencode(tmp_path) + b"/caf\xe9" + suffix.encode())
+    try:
+        os.rename(path, odd)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    held = [pickle.loads(pickle.dumps(source.hold(LIMIT))) for source in expand(find([odd]))]
+    assert {source.load(LIMIT) for source in held} == {b"ten", b"two", b"a"}
+    assert all(source.name.encode("utf-8") for source in held)

@@ -34,7 +34,7 @@ def bucket(server, monkeypatch, tmp_path):
         "AWS_EC2_METADATA_DISABLED": "true",
     }.items():
         monkeypatch.setenv(name, value)
-    from tests.sources.test_archive import make
+    from tests.helpers.archives import make
 
     system = fsspec.filesystem("s3", skip_instance_cache=True)
     if not system.exists("photos"):
@@ -74,8 +74,12 @@ def test_s3_failures(bucket, tmp_path):
         source.load(2)
     with pytest.raises(LandmarksError, match="holds no image files"):
         find([f"{bucket}/nothing/*"])
-    with pytest.raises(LandmarksError, match="there-is-no-such-bucket"):
-        find(["s3://there-is-no-such-bucket/*"])
+    for rest in ("/*", "", "/", "/set", "/set/a2.jpg", "/x.tar"):
+        with pytest.raises(LandmarksError, match="there-is-no-such-bucket"):
+            find([f"s3://there-is-no-such-bucket{rest}"], recursive=True)
+    for rest in ("/sett", "/set/subb/"):
+        with pytest.raises(LandmarksError, match=f"{rest}: cannot be listed .*no such bucket, folder or file"):
+            find([bucket + rest])
 
 
 def test_a_list_may_hold_urls(tmp_path):

@@ -1,25 +1,17 @@
 from __future__ import annotations
 
-import cv2
-import numpy as np
+import os
+import sys
+import tempfile
+from pathlib import Path
+
 import pytest
 
 from landmarks.errors import ImageError
 from landmarks.sources.find import expand, find
+from tests.helpers.videos import make_video
 
 LIMIT = 10**8
-
-
-def make_video(path, frames=30, size=(64, 48)):
-    """A video of 25 frames a second, whose frame i has the grey level 8 i."""
-    code = cv2.VideoWriter.fourcc(*("MJPG" if path.suffix == ".avi" else "mp4v"))
-    writer = cv2.VideoWriter(str(path), cv2.CAP_FFMPEG, code, 25, size)
-    if not writer.isOpened():
-        pytest.skip("this OpenCV writes no videos")
-    for i in range(frames):
-        writer.write(np.full((size[1], size[0], 3), 8 * i % 256, np.uint8))
-    writer.release()
-    return path
 
 
 @pytest.mark.parametrize("suffix", [".mp4", ".avi", ".mkv"])
@@ -84,3 +76,19 @@ def test_odd_names(tmp_path, monkeypatch):
     for name in ("a%02d.mp4", "concat:b.mp4"):
         make_video(tmp_path / "x.mp4").rename(tmp_path / name)
         assert len(list(expand(find([name])))) == 30
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
+@pytest.mark.parametrize("name", [b"caf\xe9.mp4", b"\xff\xfe/clip.mp4", "日本 ä.mp4".encode(), b"a.\xe9.mp4"])
+def test_any_bytes_in_a_path(tmp_path, name):
+    """OpenCV dies of a path that is no Unicode; nothing is left of the link that stands for it."""
+    path = Path(os.fsdecode(os.path.join(os.fsencode(tmp_path), name)))
+    try:
+        path.parent.mkdir(exist_ok=True)
+        make_video(tmp_path / "x.mp4").rename(path)
+    except OSError:
+        pytest.skip("this file system refuses such names")
+    before = set(os.listdir(tempfile.gettempdir()))
+    (source, *others) = expand(find([path]))
+    assert len(others) == 29 and source.name.isprintable()
+    assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("landmarks-")}

@@ -3,18 +3,13 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from typing import TYPE_CHECKING, Protocol
+from typing import Protocol
 
 from landmarks.batch.engines.local import InProcessEngine, LocalEngine
+from landmarks.batch.options import RAY, RunOptions
 from landmarks.batch.plan import Order, Plan
-from landmarks.batch.worker import Done, Facts, ImageWriter, Recipe, Worker
+from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageAnnotator, ImageWriter, Worker
 from landmarks.sources.source import Source
-
-if TYPE_CHECKING:
-    from landmarks.inference.annotator import Annotator
-
-LOCAL, RAY = "local", "ray"
-ENGINES = (LOCAL, RAY)
 
 
 class Engine(Protocol):
@@ -32,29 +27,27 @@ class Engine(Protocol):
         """What its workers say of themselves. Raises LandmarksError if they refuse."""
 
     def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
-        """What becomes of the groups of images that are to be done, in any order; `order` sees every task of the plan.
+        """What becomes of the images that are to be done, task by task, in any order; `order` is told of every task.
 
         Raises LandmarksError if the workers cannot work at all.
         """
 
 
 def create_engine(
-    name: str,
-    annotator: Annotator | Recipe,
-    beside: Sequence[ImageWriter],
-    workers: int,
-    timeout: float | None,
-    address: str = "",
+    annotator: ImageAnnotator | AnnotatorFactory, writers: Sequence[ImageWriter], options: RunOptions, workers: int
 ) -> Engine:
-    """The engine of that name; see `annotate` for the rest. Raises ValueError for what does not fit together."""
-    if name not in ENGINES:
-        raise ValueError(f"unknown engine {name!r}; known: {', '.join(ENGINES)}")
-    if (workers or name == RAY) and not isinstance(annotator, Recipe):
-        raise ValueError("worker processes need a Recipe, by which each makes an Annotator of its own")
-    if name == RAY and isinstance(annotator, Recipe):
+    """The engine that a run needs. workers: how many of them, whatever the options say.
+
+    Raises ValueError for what does not fit together, LandmarksError if Ray cannot be used.
+    """
+    if not isinstance(annotator, AnnotatorFactory):
+        if workers or options.engine == RAY:
+            raise ValueError("worker processes need an AnnotatorConfig, by which each makes an Annotator of its own")
+        return InProcessEngine(Worker(annotator, writers))
+    if options.engine == RAY:
         from landmarks.batch.engines.ray import RayEngine
 
-        return RayEngine(annotator, beside, workers, timeout, address)
-    if workers and isinstance(annotator, Recipe):
-        return LocalEngine(annotator, beside, workers, timeout)
-    return InProcessEngine(Worker(annotator() if isinstance(annotator, Recipe) else annotator, beside))
+        return RayEngine(annotator, writers, workers, options.timeout, options.address)
+    if workers:
+        return LocalEngine(annotator, writers, workers, options.timeout)
+    return InProcessEngine(Worker(annotator.create(), writers))

@@ -11,15 +11,15 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
-from landmarks.batch.plan import Order, Plan
+from landmarks.batch.plan import MEMORY_IN_FLIGHT, Order, Plan
 from landmarks.batch.processes import prepare
-from landmarks.batch.worker import Done, Facts, Images, ImageWriter, Recipe, Stop, Worker, run
+from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, Worker, run
 from landmarks.errors import LandmarksError
 from landmarks.record import ERROR, TIMEOUT, Record
 from landmarks.sources.source import Source
 
 AHEAD = 2
-"""Groups that a worker has been sent and has not answered: it need not wait for the next one."""
+"""Tasks that a worker has been sent and has not answered: it need not wait for the next one."""
 MAX_STILLBORN = 3
 """So many workers may die before they are ready; then something is wrong with all of them."""
 
@@ -36,19 +36,24 @@ class InProcessEngine:
     def __exit__(self, *_: object) -> None:
         pass
 
-    def map(self, groups: Iterator[Images]) -> Iterator[Done]:
-        """What becomes of each group, in order."""
-        return map(self.worker, groups)
+    def map(self, tasks: Iterator[Images]) -> Iterator[Done]:
+        """What becomes of the images of each task, in order."""
+        return map(self.worker, tasks)
 
     def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
-        return self.map(plan.groups(sources, order))
+        return self.map(plan.work(sources, order))
 
 
 @dataclass
 class _Assignment:
-    group: Images
+    images: Images
     deaths: list[int] = field(default_factory=list)
     """Exit codes of the workers that died of it."""
+
+    @property
+    def weight(self) -> int:
+        """Bytes that it needs room for, as far as they are known."""
+        return sum(source.weight for source in self.images)
 
 
 @dataclass(eq=False)
@@ -64,7 +69,7 @@ class _Process:
     def give(self, assignment: _Assignment) -> None:
         self.assignments.append(assignment)
         with suppress(OSError):  # If it has died, it will be noticed when it is listened to.
-            self.connection.send(assignment.group)
+            self.connection.send(assignment.images)
 
 
 class LocalEngine:
@@ -74,10 +79,12 @@ class LocalEngine:
     again gets a row that says so.
     """
 
-    def __init__(self, recipe: Recipe, beside: Sequence[ImageWriter], size: int, timeout: float | None = None) -> None:
+    def __init__(
+        self, factory: AnnotatorFactory, writers: Sequence[ImageWriter], size: int, timeout: float | None = None
+    ) -> None:
         """timeout: seconds that an image may take before its worker is ended."""
-        self.recipe, self.beside, self.size, self.timeout = recipe, beside, size, timeout
-        self._context = prepare(recipe.module)
+        self.factory, self.writers, self.size, self.timeout = factory, writers, size, timeout
+        self._context = prepare(factory.preload)
         self._stillborn = 0
         self._started = 0
         self._processes: list[_Process] = []
@@ -105,11 +112,14 @@ class LocalEngine:
             self._listen()
         return self._facts
 
-    def map(self, groups: Iterator[Images]) -> Iterator[Done]:
-        """What becomes of each group, as it is done. Raises LandmarksError if the workers cannot work at all."""
+    def map(self, tasks: Iterator[Images]) -> Iterator[Done]:
+        """What becomes of the images of each task, as they are done.
+
+        Raises LandmarksError if the workers cannot work at all.
+        """
         again: deque[_Assignment] = deque()
         while True:
-            self._feed(again, groups)
+            self._feed(again, tasks)
             if not any(one.assignments for one in self._processes):
                 return
             done, lost = self._listen()
@@ -117,23 +127,28 @@ class LocalEngine:
             for assignment in lost:
                 if len(assignment.deaths) < 2:
                     again.append(assignment)
-                elif len(assignment.group) > 1:
-                    again.extend(_Assignment([source], assignment.deaths[-1:]) for source in assignment.group)
+                elif len(assignment.images) > 1:
+                    again.extend(_Assignment([source], assignment.deaths[-1:]) for source in assignment.images)
                 else:
                     yield self._lost(assignment)
 
     def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
-        return self.map(plan.groups(sources, order))
+        return self.map(plan.work(sources, order))
 
-    def _feed(self, again: deque[_Assignment], groups: Iterator[Images]) -> None:
+    def _feed(self, again: deque[_Assignment], tasks: Iterator[Images]) -> None:
         """Give every worker something to do, evenly."""
         for depth in range(1, AHEAD + 1):
             for one in self._processes:
                 if len(one.assignments) < depth:
-                    group = None if again else next(groups, None)
-                    if group is None and not again:
+                    images = None if again else next(tasks, None)
+                    if images is None and not again:
                         return
-                    one.give(_Assignment(group) if group is not None else again.popleft())
+                    assignment = _Assignment(images) if images is not None else again.popleft()
+                    in_flight = [given.weight for each in self._processes for given in each.assignments]
+                    if in_flight and sum(in_flight) + assignment.weight > MEMORY_IN_FLIGHT:
+                        again.appendleft(assignment)
+                        return
+                    one.give(assignment)
 
     def _listen(self) -> tuple[list[Done], list[_Assignment]]:
         """Wait for the workers: what they have done, and what they have left undone by dying."""
@@ -169,18 +184,18 @@ class LocalEngine:
 
     def _lost(self, assignment: _Assignment) -> Done:
         """The row of an image of which two workers have died."""
-        (source,), code = assignment.group, assignment.deaths[-1]
+        (source,), code = assignment.images, assignment.deaths[-1]
         status, reason = ERROR, f"the process that worked on it died (exit code {code})"
         if code == 1 and self.timeout:
             status, reason = TIMEOUT, f"it took more than {self.timeout:g} s"
         elif -code in list(signal.Signals):
             reason = f"the process that worked on it died ({signal.Signals(-code).name})"
-        record = Record(source.name, status, self.facts.nothing, reason, frame=source.frame, time=source.time)
+        record = Record(source.name, status, self.facts.empty, reason, frame=source.frame, time=source.time)
         return Done([record], [source.stamp()])
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, dict(os.environ), self.recipe, self._started, self.beside, self.timeout)
+        arguments = (theirs, dict(os.environ), self.factory, self._started, self.writers, self.timeout)
         process = self._context.Process(target=run, args=arguments, daemon=True)
         process.start()
         theirs.close()  # So that it alone holds it, and its death is heard.

@@ -1,6 +1,6 @@
 """The same pipeline on Ray Data: streaming over the machines of a cluster, or over the cores of this one.
 
-    chunks of the sources -> tasks that open them -> groups -> an actor a device -> records
+    chunks of the sources -> Ray tasks that open them -> tasks of images -> an actor a device -> records
 
 Tasks open archives and videos and leave out what is done; what they read, the bytes of image files and uint8 frames,
 streams to the actors. An actor is a LocalEngine of its own, so that what an image can do to a process costs a row here
@@ -29,7 +29,7 @@ import pyarrow as pa
 from landmarks.batch.engines.local import LocalEngine
 from landmarks.batch.plan import Chunk, Order, Plan, Task
 from landmarks.batch.processes import default_workers
-from landmarks.batch.worker import Done, Facts, ImageWriter, Recipe, Stop
+from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageWriter, Stop
 from landmarks.errors import LandmarksError
 from landmarks.sources.source import Container, Source
 
@@ -39,7 +39,7 @@ of both, in the actors alone, if the shares were equal."""
 CHUNKS = 4
 """Chunks of image files that a process is given at once: some seconds of work."""
 BLOCK_BYTES = 8 << 20
-"""Of an archive or video so much at once, if a group is not larger."""
+"""Of an archive or video so much at once, if a task is not larger."""
 STORE_BYTES = 1 << 29
 """Shared memory for a cluster that is started here."""
 
@@ -49,7 +49,7 @@ class Answer:
     """What became of some tasks."""
 
     tasks: list[Task]
-    """Without their groups' content."""
+    """Without their images."""
     done: list[Done] = field(default_factory=list)
     stop: Stop | None = None
     """Why the whole run must end."""
@@ -62,10 +62,15 @@ class RayEngine:
     """
 
     def __init__(
-        self, recipe: Recipe, beside: Sequence[ImageWriter], size: int, timeout: float | None = None, address: str = ""
+        self,
+        factory: AnnotatorFactory,
+        writers: Sequence[ImageWriter],
+        size: int,
+        timeout: float | None = None,
+        address: str = "",
     ) -> None:
         """size: processes that annotate, 0: one a core; address: empty to start a cluster here."""
-        device = str(recipe.options.get("device", "auto"))
+        device = factory.device
         if "," in device:
             raise ValueError(f"device {device!r}: Ray shares out the GPUs itself; give auto, cpu or cuda")
         try:
@@ -73,7 +78,7 @@ class RayEngine:
         except ImportError as error:
             raise LandmarksError(f"--engine ray needs Ray ({error}); pip install 'landmarks[ray]'") from error
         logging.getLogger("ray.data").setLevel(logging.ERROR)  # The progress and the summary are ours.
-        self._ray, self._recipe, self._beside, self._timeout = ray, recipe, tuple(beside), timeout
+        self._ray, self._factory, self._writers, self._timeout = ray, factory, tuple(writers), timeout
         self._folder = os.getcwd()
         self._ours = not ray.is_initialized()
         if self._ours:
@@ -95,7 +100,7 @@ class RayEngine:
     def facts(self) -> Facts:
         if self._facts is None:
             ask = self._ray.remote(num_cpus=1 - READ_CPUS, num_gpus=1 if self._gpus else 0)(_ask)
-            answer = self._ray.get(ask.remote(self._recipe, self._folder))
+            answer = self._ray.get(ask.remote(self._factory, self._folder))
             if isinstance(answer, Stop):
                 raise LandmarksError(answer.reason)
             self._facts = answer
@@ -108,7 +113,7 @@ class RayEngine:
             return
         shared, folder = self._ray.put(plan), self._folder
 
-        def steps_of(portion: dict[str, Any]) -> Iterator[dict[str, Any]]:
+        def tasks_of(portion: dict[str, Any]) -> Iterator[dict[str, Any]]:
             _enter(folder)
             for chunk in pickle.loads(portion["chunks"]):
                 for task in ray_get(shared).tasks(chunk):
@@ -118,9 +123,9 @@ class RayEngine:
         inputs = self._ray.data.from_items(portions, override_num_blocks=len(portions))
         inputs.context.enable_progress_bars = False
         inputs.context.target_max_block_size = BLOCK_BYTES
-        answers = inputs.flat_map(steps_of, num_cpus=READ_CPUS).map_batches(
+        answers = inputs.flat_map(tasks_of, num_cpus=READ_CPUS).map_batches(
             Actor,
-            fn_constructor_args=(self._recipe, self._beside, processes, self._timeout, self.facts, folder),
+            fn_constructor_args=(self._factory, self._writers, processes, self._timeout, self.facts, folder),
             batch_size=None,
             batch_format="pyarrow",
             compute=self._ray.data.ActorPoolStrategy(size=self._actors),
@@ -132,7 +137,7 @@ class RayEngine:
             if answer.stop:
                 raise LandmarksError(answer.stop.reason)
             for task in answer.tasks:
-                order.see(task)
+                order.add(task)
             yield from answer.done
 
 
@@ -140,12 +145,18 @@ class Actor:
     """Processes of one device; they end with the actor's own."""
 
     def __init__(
-        self, recipe: Recipe, beside: Sequence[ImageWriter], size: int, timeout: float | None, facts: Facts, folder: str
+        self,
+        factory: AnnotatorFactory,
+        writers: Sequence[ImageWriter],
+        size: int,
+        timeout: float | None,
+        facts: Facts,
+        folder: str,
     ) -> None:
         """facts: what the workers must say of themselves, like all others."""
         _enter(folder)
         self._facts = facts
-        self._crew = LocalEngine(recipe, beside, size, timeout).__enter__()
+        self._engine = LocalEngine(factory, writers, size, timeout).__enter__()
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """A column `task` -> a column `answer`, one for all."""
@@ -154,13 +165,13 @@ class Actor:
 
     def _annotate(self, tasks: list[Task]) -> Answer:
         try:
-            if self._crew.facts.settings != self._facts.settings:
+            if self._engine.facts.settings != self._facts.settings:
                 reason = f"{os.uname().nodename}: has other weights or another version than the rest of the cluster"
                 return Answer([], stop=Stop(reason))
-            done = list(self._crew.map(task.group for task in tasks if task.group))
+            done = list(self._engine.map(task.images for task in tasks if task.images))
         except LandmarksError as error:
             return Answer([], stop=Stop(str(error)))
-        return Answer([replace(task, group=[]) for task in tasks], done)
+        return Answer([replace(task, images=[]) for task in tasks], done)
 
 
 def _connect(ray: ModuleType, address: str, size: int) -> None:
@@ -193,12 +204,12 @@ def _portions(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:
         yield few
 
 
-def _ask(recipe: Recipe, folder: str) -> Facts | Stop:
+def _ask(factory: AnnotatorFactory, folder: str) -> Facts | Stop:
     """What a worker says of itself, on whatever machine of the cluster."""
     _enter(folder)
     try:
-        with LocalEngine(recipe, (), 1) as crew:
-            return crew.facts
+        with LocalEngine(factory, (), 1) as engine:
+            return engine.facts
     except LandmarksError as error:
         return Stop(str(error))
 

@@ -3,16 +3,15 @@
 from __future__ import annotations
 
 import errno
-import os
 import warnings
-from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any, ClassVar
 
 import cv2
 import numpy as np
 
+from landmarks.atomic import scratch_path, write_bytes
 from landmarks.faces import Faces
 from landmarks.formats.text import safe_path
 from landmarks.geometry import extract_crop
@@ -65,6 +64,14 @@ def extract_chips(image: np.ndarray, faces: Faces, size: int) -> list[np.ndarray
     return [extract_crop(image, matrix, size) if np.isfinite(matrix).all() else None for matrix in matrices]
 
 
+def check_chips(size: int, suffix: str) -> None:
+    """Raises ValueError for chips that cannot be written."""
+    if not 8 <= size <= 4096:
+        raise ValueError(f"chips must have 8 to 4096 pixels a side, not {size}")
+    if suffix not in (".png", ".jpg"):
+        raise ValueError(f"chips are .png or .jpg, not {suffix!r}")
+
+
 @dataclass(frozen=True)
 class Chips:
     """Writes chips into a folder, as IMAGE.FACE.png in the image's folders; each appears whole or not at all."""
@@ -74,11 +81,13 @@ class Chips:
     suffix: str = ".png"
     """`.png` or `.jpg`."""
 
+    name: ClassVar[str] = "chips"
+
     def __post_init__(self) -> None:
-        if not 8 <= self.size <= 4096:
-            raise ValueError(f"chips must have 8 to 4096 pixels a side, not {self.size}")
-        if self.suffix not in (".png", ".jpg"):
-            raise ValueError(f"chips are .png or .jpg, not {self.suffix!r}")
+        check_chips(self.size, self.suffix)
+
+    def settings(self) -> dict[str, Any]:
+        return {"size": self.size, "suffix": self.suffix}
 
     def write(self, record: Record) -> None:
         """Write the chips of a record that has pixels. A chip that cannot be written costs a warning, not the run.
@@ -90,14 +99,10 @@ class Chips:
                 self._write(self.folder / f"{safe_path(record.image)}.{i}{self.suffix}", chip)
 
     def _write(self, path: Path, chip: np.ndarray) -> None:
-        temporary = path.with_name(f".chip.{os.getpid()}.tmp")
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
-            temporary.write_bytes(cv2.imencode(self.suffix, chip[..., ::-1])[1].tobytes())
-            os.replace(temporary, path)
+            data = cv2.imencode(self.suffix, chip[..., ::-1])[1].tobytes()
+            write_bytes(path, data, durable=False, partial=scratch_path(self.folder))
         except OSError as error:
-            with suppress(OSError):
-                temporary.unlink()
             if error.errno in FULL:
                 raise
             warnings.warn(f"{path}: no chip ({error.strerror or error})", stacklevel=2)

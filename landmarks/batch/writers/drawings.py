@@ -3,21 +3,19 @@
 from __future__ import annotations
 
 import errno
-import os
 import warnings
-from dataclasses import dataclass, field
+from dataclasses import asdict, dataclass, field
 from pathlib import Path, PurePosixPath
+from typing import Any, ClassVar
 
 import cv2
 
+from landmarks.atomic import scratch_path, write_bytes
 from landmarks.drawing.draw import Style, draw
 from landmarks.record import Record
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
 """Errors after which no other drawing can be written either."""
-
-UNFINISHED = ".*.partial"
-"""What a process that was killed may leave in the folder of drawings."""
 
 
 def drawing_path(image: str) -> PurePosixPath:
@@ -34,6 +32,10 @@ class Drawings:
 
     folder: Path
     style: Style = field(default_factory=Style)
+    name: ClassVar[str] = "drawings"
+
+    def settings(self) -> dict[str, Any]:
+        return asdict(self.style)
 
     def write(self, record: Record) -> None:
         """Draw a record that has pixels. A drawing that cannot be written costs a warning, not the run: a name may be
@@ -41,17 +43,13 @@ class Drawings:
         if record.pixels is None:
             return
         path = self.folder / drawing_path(record.image)
-        temporary = self.folder / f".{os.getpid()}.partial"
         try:
-            path.parent.mkdir(parents=True, exist_ok=True)
             picture = draw(record.pixels, record.faces, self.style)
             written, data = cv2.imencode(".jpg", picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 92])
             if not written:
                 raise OSError("too large for JPEG")
-            temporary.write_bytes(data.tobytes())
-            os.replace(temporary, path)
+            write_bytes(path, data.tobytes(), durable=False, partial=scratch_path(self.folder))
         except (OSError, cv2.error) as error:
-            temporary.unlink(missing_ok=True)
             if isinstance(error, OSError) and error.errno in FULL:
                 raise
             reason = getattr(error, "strerror", None) or str(error).strip().splitlines()[-1]

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
@@ -12,6 +11,7 @@ import pandas as pd
 from rich.table import Table
 
 from landmarks import metrics
+from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import tasks_text
 from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
 from landmarks.comparison.grid import Arm
@@ -171,8 +171,8 @@ def summary_table(frame: pd.DataFrame, reference: str) -> Table:
 
 def write_summary(frame: pd.DataFrame, reference: str, folder: Path) -> None:
     """Write `summary.csv`, all columns, and `summary.md` to a folder, whole or not at all."""
-    _write(folder / "summary.csv", frame.to_csv(float_format="%.6g"))
-    _write(folder / "summary.md", summary_markdown(frame, reference))
+    write_text(folder / "summary.csv", frame.to_csv(float_format="%.6g"))
+    write_text(folder / "summary.md", summary_markdown(frame, reference))
 
 
 def _over_seeds(key: str, figures: np.ndarray) -> dict[str, float]:
@@ -187,9 +187,3 @@ def _accuracies(results: Results, task: str, guesses: np.ndarray) -> np.ndarray:
     return np.array(
         [metrics.balanced_accuracy(run[given], labels[given]) if given.any() else np.nan for run in guesses]
     )
-
-
-def _write(path: Path, text: str) -> None:
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)

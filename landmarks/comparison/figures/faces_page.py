@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 from collections.abc import Mapping, Sequence
 from pathlib import Path
 
@@ -10,6 +9,7 @@ import cv2
 import numpy as np
 
 from landmarks import metrics
+from landmarks.atomic import write_bytes
 from landmarks.drawing.draw import Style, contact_sheet, draw
 from landmarks.faces import Faces
 from landmarks.schemes import POINTS_5
@@ -41,10 +41,7 @@ def faces_page(
 
 def write_page(page: np.ndarray, path: Path) -> None:
     """Write a page in the format of the path's suffix; whole or not at all. page: (H, W, 3) uint8 RGB."""
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}")
-    temporary.write_bytes(cv2.imencode(path.suffix, page[..., ::-1])[1].tobytes())
-    os.replace(temporary, path)
+    write_bytes(path, cv2.imencode(path.suffix, page[..., ::-1])[1].tobytes())
 
 
 def _drawn(crop: np.ndarray, points: np.ndarray, cell: int) -> np.ndarray:

@@ -9,11 +9,11 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 from dataclasses import dataclass, field, fields
 from pathlib import Path
 
+from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import (
     EVERY,
     QUESTIONS,
@@ -135,10 +135,7 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
     place = Path("figures") / path.stem
     names = draw_figures(measured, path.parent / place, (".png",))
     text = page(measured, facts, {name: (place / f"{name}.png").as_posix() for name in names})
-    path.parent.mkdir(parents=True, exist_ok=True)
-    temporary = path.with_name(f".{path.name}.tmp")
-    temporary.write_text(text, encoding="utf-8")
-    os.replace(temporary, path)
+    write_text(path, text)
 
 
 def _headline(results: Results, described) -> list[str]:

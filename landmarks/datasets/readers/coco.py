@@ -11,6 +11,7 @@ from __future__ import annotations
 import json
 import re
 from pathlib import PurePosixPath
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -46,7 +47,7 @@ def _annotation_files(files: Files) -> list[str]:
     return [str(path) for path in inside or found if inside or len(path.parts) == depth]
 
 
-def _read_file(files: Files, path: str) -> list[dict]:
+def _read_file(files: Files, path: str) -> list[dict[str, Any]]:
     where = f"{files.root}: {path}"
     try:
         content = json.loads(files.read_text(path))
@@ -96,7 +97,7 @@ def _folder(files: Files, first: str, split: str) -> str:
     return str(order[0]).removesuffix(first) if order else ""
 
 
-def _points(values: list) -> tuple[Scheme | None, np.ndarray | None]:
+def _points(values: list[Any]) -> tuple[Scheme | None, np.ndarray | None]:
     """Scheme and points (K, 2) of x, y, v triples; None where no point is labelled. Raises ValueError."""
     numbers = np.array([float(value) for value in values])
     labelled = numbers[2::3] > 0
@@ -112,7 +113,7 @@ def _points(values: list) -> tuple[Scheme | None, np.ndarray | None]:
     return scheme, numbers.reshape(-1, 3)[:, :2]
 
 
-def _box(values: list) -> dict[str, float]:
+def _box(values: list[Any]) -> dict[str, float]:
     """The box's columns of the table, or nothing where there is none. Raises ValueError."""
     if not values:
         return {}

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import csv
 import io
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,10 +48,10 @@ def read(files: Files) -> pd.DataFrame:
     return make_table(rows)
 
 
-def _parse(cells: dict[str, str], folder: str, where: str) -> dict:
+def _parse(cells: dict[str, str], folder: str, where: str) -> dict[str, Any]:
     if not cells["image"]:
         raise DataError(f"{where}: the image is empty")
-    row: dict = {
+    row: dict[str, Any] = {
         "image": folder + cells["image"],
         "split": cells.get("split") or "train",
         "source": cells.get("source", ""),

@@ -5,6 +5,7 @@ from __future__ import annotations
 import zipfile
 from functools import cached_property
 from pathlib import Path, PurePosixPath
+from typing import Any
 
 from landmarks.datasets.readers.mat import read_image
 from landmarks.errors import DataError
@@ -26,7 +27,7 @@ class Files:
         if not self.root.is_dir() and not zipfile.is_zipfile(self.root):
             raise DataError(f"{self.root}: neither a folder nor a zip archive; unpack it and give the folder")
 
-    def __getstate__(self) -> dict:
+    def __getstate__(self) -> dict[str, Any]:
         return {"root": self.root}
 
     @cached_property

@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator
 from contextlib import contextmanager
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -15,7 +16,7 @@ MAX_BYTES = 256 * 2**20
 
 
 @contextmanager
-def open_mat(path: Path) -> Iterator:
+def open_mat(path: Path) -> Iterator[Any]:
     """The open h5py.File. Whatever is wrong with the file or with what is sought in it becomes a DataError."""
     try:
         import h5py
@@ -31,7 +32,7 @@ def open_mat(path: Path) -> Iterator:
         raise DataError(f"{path}: not the MATLAB 7.3 file that was expected ({error}); fetch it again") from error
 
 
-def array(node) -> np.ndarray:
+def array(node: Any) -> np.ndarray:
     """A variable of an open file, in MATLAB's order of axes. Raises ValueError if it is too large."""
     if node.nbytes > MAX_BYTES:
         raise ValueError(f"{node.name} takes more than {MAX_BYTES} bytes")

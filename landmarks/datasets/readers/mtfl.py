@@ -8,6 +8,7 @@ predicts x about one pixel to the left of the labels, in small and in large imag
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -47,7 +48,7 @@ def read(files: Files) -> pd.DataFrame:
     return make_table(rows)
 
 
-def _parse(line: str, folder: str, split: str, where: str) -> dict:
+def _parse(line: str, folder: str, split: str, where: str) -> dict[str, Any]:
     fields = line.split()
     if len(fields) != 15:
         raise DataError(f"{where}: 15 fields wanted (path, 10 coordinates, 4 labels), {len(fields)} found")

@@ -7,6 +7,8 @@ not what it does; they are checked and not kept. Coordinates are taken as they a
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -30,7 +32,7 @@ def recognise(files: Files) -> bool:
 
 def read(files: Files) -> pd.DataFrame:
     """The table of WFLW. Raises DataError naming list and line."""
-    rows: list[dict] = []
+    rows: list[dict[str, Any]] = []
     for name, split in LISTS.items():
         path = files.locate(name)
         if path is None:
@@ -54,7 +56,7 @@ def _folder(files: Files, first: str) -> str:
     return path.removesuffix(first)
 
 
-def _parse(line: str, split: str, where: str) -> dict:
+def _parse(line: str, split: str, where: str) -> dict[str, Any]:
     fields = line.split()
     if len(fields) != FIELDS:
         raise DataError(f"{where}: {FIELDS} fields wanted (196 coordinates, box, 6 marks, path), {len(fields)} found")

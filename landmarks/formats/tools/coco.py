@@ -14,11 +14,11 @@ from typing import TYPE_CHECKING, Any
 
 import pandas as pd
 
+from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.text import PartialFile
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, joined, json_text, read_json
 from landmarks.schemes import ATTRIBUTES
 
@@ -62,8 +62,7 @@ class Coco:
         self.annotations.file.seek(0)
         shutil.copyfileobj(self.annotations.file, self.lines.file)
         self.lines.write("\n]}\n")
-        self.annotations.file.close()
-        self.annotations.partial.unlink()
+        self.annotations.discard()
         self.lines.close()
 
 

@@ -17,11 +17,12 @@ from xml.sax.saxutils import escape, quoteattr
 
 import pandas as pd
 
+from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.text import PartialFile, PartialFolder, xml_text
+from landmarks.formats.text import xml_text
 from landmarks.formats.tools.shared import CATEGORY, box_or_zero, edges, from_corner, to_centres
 from landmarks.schemes import ATTRIBUTES
 

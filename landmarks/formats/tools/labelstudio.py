@@ -15,11 +15,11 @@ from xml.sax.saxutils import quoteattr
 
 import pandas as pd
 
+from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.text import PartialFile, PartialFolder
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, json_text, read_json
 from landmarks.schemes import ATTRIBUTES
 

@@ -15,10 +15,11 @@ from typing import TYPE_CHECKING
 
 import pandas as pd
 
+from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.text import PartialFile, PartialFolder, csv_text, from_csv_text, inside, safe_path
+from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
 

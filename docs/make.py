@@ -1,0 +1,47 @@
+"""Make all cards and pages that hold measured figures anew.
+
+    python docs/make.py --comparison comparison
+
+A card is made from the reports in `docs/results` that it names, in its order; `docs/comparison.md` from the folder of
+`landmarks compare`, if one is given. Nothing is measured here: run `landmarks evaluate` and `landmarks compare` first.
+"""
+
+from __future__ import annotations
+
+import argparse
+import subprocess
+import sys
+from pathlib import Path
+
+ROOT = Path(__file__).resolve().parents[1]
+PAGE, FACTS = "docs/comparison.md", "docs/comparison.facts.toml"
+
+
+def reports_of(card: Path) -> list[Path]:
+    """The reports that a card names, in its order."""
+    text = card.read_text(encoding="utf-8")
+    named = [path for path in (ROOT / "docs" / "results").glob("*.json") if path.name in text]
+    return sorted(
+        (path for path in named if '"protocol"' in path.read_text(encoding="utf-8")),
+        key=lambda path: text.index(path.name),
+    )
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
+    parser.add_argument("--comparison", type=Path, help="folder of `landmarks compare`, for docs/comparison.md")
+    arguments = parser.parse_args()
+    commands: list[list[str | Path]] = [
+        ["landmarks.evaluation.card", weights.with_suffix(".md"), *reports_of(weights.with_suffix(".md"))]
+        for weights in sorted((ROOT / "weights").glob("*.safetensors"))
+    ]
+    if arguments.comparison:
+        folder = arguments.comparison.resolve()
+        commands.append(["landmarks.comparison.page.document", folder, PAGE, "--facts", FACTS])
+    for command in commands:
+        print("python -m", *command)
+        subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)
+
+
+if __name__ == "__main__":
+    main()

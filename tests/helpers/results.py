@@ -1,0 +1,103 @@
+"""Records of made-up faces, for the tests of what is written and read back."""
+
+from dataclasses import replace
+from pathlib import Path
+
+import numpy as np
+import pandas as pd
+
+from landmarks import Faces
+from landmarks.faces import AttributeScores
+from landmarks.formats import FORMATS, Results
+from landmarks.record import Record
+from landmarks.schemes import ATTRIBUTES, scheme_of_size
+
+WIDTH, HEIGHT = 640, 480
+HELD = {name: {"box", "score", "attributes"} for name in FORMATS} | {"yolo": {"box"}, "pts": set()}
+TOLERANCE = {name: 1e-4 for name in FORMATS} | {"parquet": 0, "yolo": 2e-3}
+NAMES = [
+    "plain.jpg", "folder/b.jpg", "folder_b.jpg", "folder/b.png", "päris été 東京 🙂.jpg", "quo\"te 'single'.jpg",
+    "a,b;c.jpg", "new\nline.jpg", "car\rriage.jpg", "<&>.jpg", "=1+1.jpg", "+a.jpg", "-b.jpg", "@c.jpg", "'d.jpg",
+    "\ttab.jpg", "NA", "nan.jpg", "null", "../up.jpg", "/absolute.jpg", "%2E.jpg", "no_suffix", ".hidden", " space ",
+    "x" * 250 + ".jpg", "日" * 80 + ".jpg", "a.b.c.jpg", "archive.zip/member.jpg", "C:\\windows.jpg", "]]>.jpg",
+    "semi;colon&amp;.jpg", "#hash.jpg", "1.50", "True",
+]  # fmt: skip
+
+
+def some_faces(count: int, points: int = 5, attributes=tuple(ATTRIBUTES), seed: int = 0) -> Faces:
+    """Faces inside an image of WIDTH x HEIGHT, the numbers of float32 at random."""
+    rng = np.random.default_rng(seed)
+    corner, size = rng.uniform(1, 200, (count, 2)), rng.uniform(40, 230, (count, 1))
+    boxes = np.concatenate([corner, corner + size], axis=1)
+    scores = {}
+    for name in attributes:
+        raw = rng.uniform(0.01, 1, (count, len(ATTRIBUTES[name])))
+        scores[name] = AttributeScores(ATTRIBUTES[name], (raw / raw.sum(axis=1, keepdims=True)).astype(np.float32))
+    located = corner[:, None] + size[:, None] * rng.uniform(0, 1, (count, points, 2))
+    return Faces(boxes, located, rng.uniform(0.3, 1, count), scores, scheme_of_size(points))
+
+
+def calibrated(count: int, points: int = 5, seed: int = 3) -> Faces:
+    """The same with a quality and an expected error for each landmark."""
+    rng, faces = np.random.default_rng(seed), some_faces(count, points, seed=seed)
+    return replace(faces, quality=rng.uniform(0, 1, count), point_errors=rng.uniform(0, 0.1, (count, points)))
+
+
+def record(faces: Faces, image: str = "a.jpg", **facts) -> Record:
+    status = "ok" if len(faces) else "no_face"
+    return Record(image, status, faces, **{"width": WIDTH, "height": HEIGHT} | facts)
+
+
+def write(out: Path, found: list[Record], formats, coords: str = "upright") -> None:
+    results = Results(out, found[0].faces[:0], formats, coords)
+    for one in found:
+        results.write(one)
+    results.close()
+
+
+def expected(found: list[Record], format: str) -> pd.DataFrame:
+    """What the format holds of the records, as the table of faces."""
+    frame = pd.concat([one.faces.to_frame().assign(image=one.image) for one in found], ignore_index=True)
+    frame = frame[["image", *frame.columns.drop("image")]]
+    drop = [] if "box" in HELD[format] else ["x0", "y0", "x1", "y1"]
+    if "score" not in HELD[format]:
+        drop += ["score", *(c for c in frame if c == "quality" or c.endswith("_error"))]
+    if "attributes" not in HELD[format]:
+        drop += [c for name in found[0].faces.attributes for c in (name, f"{name}_probability")]
+    return frame.drop(columns=drop)
+
+
+def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, tolerance: float) -> None:
+    assert found.columns.tolist() == wanted.columns.tolist()
+    assert len(found) == len(wanted)
+    for name in wanted:
+        if wanted[name].dtype.kind in "fi":
+            assert found[name].dtype == ("int64" if name == "face" else "float32")
+            np.testing.assert_allclose(
+                found[name].to_numpy(float), wanted[name].to_numpy(float), rtol=2e-7, atol=tolerance, err_msg=name
+            )
+        else:
+            values = [[None if pd.isna(v) else v for v in frame[name].tolist()] for frame in (found, wanted)]
+            assert values[0] == values[1]
+
+
+NAN = np.float32("nan")
+CASES = {
+    "two faces": [record(some_faces(2))],
+    "68 landmarks": [record(some_faces(3, 68))],
+    "29 landmarks": [record(calibrated(3, 29))],
+    "98 landmarks": [record(calibrated(2, 98))],
+    "no attributes": [record(some_faces(1, 68, ()))],
+    **{f"only {name}": [record(some_faces(2, 5, (name,)))] for name in ATTRIBUTES},
+    "no score": [record(replace(some_faces(2), scores=np.array([NAN, 0.5])))],
+    "no faces": [record(some_faces(0)), record(some_faces(0, seed=1), "b.jpg")],
+    "no faces, 68": [record(some_faces(0, 68, ("smile",)))],
+    "some without": [record(some_faces(2)), record(some_faces(0), "b.jpg"), record(some_faces(1, seed=2), "c/d.jpg")],
+    "failed": [
+        record(some_faces(1)),
+        Record("bad.jpg", "unreadable", some_faces(0), "=the file is <empty>", 0, 0),
+    ],
+    "calibrated": [record(calibrated(2)), record(calibrated(0), "b.jpg"), record(calibrated(1, seed=4), "c.jpg")],
+    "calibrated, 68": [record(calibrated(3, 68))],
+    "many": [record(some_faces(i % 3, seed=i), f"{i // 100}/{i}.jpg") for i in range(600)],
+}

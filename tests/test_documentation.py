@@ -1,0 +1,117 @@
+"""The code in README.md and docs runs as it stands there, and what they refer to exists.
+
+A block marked `<!-- skip: REASON -->` is not run. One marked `<!-- command -->` is run by `.ci/run` on a fresh clone.
+One marked `<!-- file: NAME -->` is written to that file. The blocks of a page run in their order in one folder, which
+holds the small data that the page speaks of.
+"""
+
+from __future__ import annotations
+
+import os
+import re
+import shutil
+import subprocess
+import sys
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+from tests.helpers.archives import make
+from tests.helpers.faces import SAMPLES, draw_face, write_png
+from tests.helpers.videos import make_video
+
+ROOT = SAMPLES.parents[1]
+PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
+# Pages with measured figures: their commands take hours, and research data.
+MEASURED = {"benchmarks.md", "comparison.md", "networks.md", "scaling.md"}
+BLOCK = re.compile(r"(?:<!-- (?P<mark>.*?) -->\n)?^ *```(?P<kind>\w+)\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
+LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
+
+
+@dataclass(frozen=True)
+class Block:
+    """A piece of code of a page."""
+
+    mark: str
+    """What the comment above it says; empty without one."""
+    kind: str
+    """`bash`, `python`, `toml`, ..."""
+    text: str
+
+
+def blocks(page: Path) -> list[Block]:
+    found = BLOCK.finditer(page.read_text(encoding="utf-8"))
+    return [Block(match["mark"] or "", match["kind"], match["text"]) for match in found]
+
+
+@pytest.fixture(scope="module")
+def data(mtfl, tmp_path_factory) -> Path:
+    """A folder with what the pages name."""
+    folder = tmp_path_factory.mktemp("pages")
+    photos = folder / "photos"
+    (photos / "older").mkdir(parents=True)
+    shutil.copy(SAMPLES / "astronaut.png", photos)
+    shutil.copy(SAMPLES / "grace_hopper.jpg", photos / "older")
+    face = write_png(folder / "crops" / "face.png", draw_face(0)[0])
+    for name in ("trip.zip", "shards/0.tar"):
+        (folder / name).parent.mkdir(exist_ok=True)
+        make(folder / name, {"a.png": face.read_bytes()})
+    make_video(folder / "clip.mp4", frames=20)
+    (folder / "boxes.csv").write_text("image,x0,y0,x1,y1\nastronaut.png,170,60,280,200\n")
+    files = (path for path in mtfl.rglob("*") if path.is_file())
+    make(folder / "MTFL.zip", {path.relative_to(mtfl).as_posix(): path.read_bytes() for path in files})
+    command = folder / "bin" / "landmarks"
+    command.parent.mkdir()
+    command.write_text(f'#!/bin/sh\nexec "{sys.executable}" -m landmarks "$@"\n')
+    command.chmod(0o755)
+    return folder
+
+
+@pytest.mark.parametrize("page", [page for page in PAGES if page.name not in MEASURED], ids=lambda page: page.name)
+def test_code_runs(page, data, tmp_path):
+    shutil.copytree(data, tmp_path, dirs_exist_ok=True)
+    path = os.pathsep.join([str(tmp_path / "bin"), os.environ["PATH"]])
+    environment = os.environ | {"PATH": path, "PYTHONPATH": str(ROOT), "COLUMNS": "120"}
+    for block in blocks(page):
+        if block.mark.startswith("file: "):
+            (tmp_path / block.mark.removeprefix("file: ")).write_text(block.text)
+        elif block.mark != "command" and not block.mark.startswith("skip: "):
+            program = {"bash": ["bash", "-euo", "pipefail", "-c"], "python": [sys.executable, "-c"]}[block.kind]
+            done = subprocess.run([*program, block.text], cwd=tmp_path, env=environment, capture_output=True, text=True)
+            assert done.returncode == 0, f"{page.name}:\n{block.text}\n{done.stdout}\n{done.stderr}"
+
+
+@pytest.mark.parametrize("page", PAGES, ids=lambda page: page.name)
+def test_marks_are_known_and_say_why(page):
+    for block in blocks(page):
+        assert re.fullmatch(r"|command|(skip|file): \S.*", block.mark), block.mark
+
+
+@pytest.mark.parametrize("page", [*PAGES, *sorted(ROOT.glob("[A-Z]*.md"))], ids=lambda page: page.name)
+def test_links_lead_somewhere(page):
+    for target in LINK.findall(page.read_text(encoding="utf-8")):
+        assert (page.parent / target).exists(), f"{page.name} links to {target}"
+
+
+def test_readme_is_short_and_marks_its_two_commands():
+    text = (ROOT / "README.md").read_text(encoding="utf-8")
+    assert len(text.splitlines()) < 120
+    assert [block.mark for block in blocks(ROOT / "README.md")].count("command") == 2
+
+
+def test_formats_has_a_row_for_every_format():
+    from landmarks.formats import FORMATS
+
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    assert all(f"| `{name}` |" in text for name in FORMATS)
+
+
+def test_formats_names_every_column_of_images():
+    from landmarks.formats.layout import IMAGE_COLUMNS
+
+    text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
+    table = text.split("### The table of images")[1].split("###")[0]
+    assert [name for cell in re.findall(r"^\| `(.*?)`", table, re.MULTILINE) for name in cell.split()] == [
+        *IMAGE_COLUMNS
+    ]
