@@ -22,10 +22,12 @@ def export(
         typer.Option(help="With --int8: prepared folder with training faces to measure ranges on; again for more."),
     ] = None,
 ) -> None:
-    """Write a network as an ONNX file that takes crops of any size and gives points, errors and probabilities.
+    """Write a network as ONNX files that give points, errors and probabilities.
 
-    Its points are compared with torch's first; a file is written only if they agree. A network with a locator for the
-    first pass gives a second file, NAME.locator.onnx. Needs the extra: pip install 'landmarks[onnx]'.
+    NAME.face.onnx takes images and a detector's boxes and makes both passes; NAME.onnx takes upright crops and makes
+    the second; NAME.locator.onnx, of a network with a locator, makes the first. They are compared with torch first;
+    files are written only if they agree. docs/export.md shows how to use them.
+    Needs the extra: pip install 'landmarks[onnx]'.
     """
     from landmarks.export.write import export_weights
 

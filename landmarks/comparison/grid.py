@@ -192,10 +192,13 @@ class Grid:
         return [known[name] for name in dict.fromkeys(names)] or list(self.arms)
 
     def without(self, names: Collection[str]) -> Grid:
-        """The grid without these arms, of which the reference is none; what was held against one of them no longer is."""
-        free = lambda against: "" if against in names else against  # noqa: E731
-        arms = (replace(arm, against=free(arm.against)) for arm in self.arms if arm.name not in names)
-        groups = {name: replace(group, against=free(group.against)) for name, group in self.groups.items()}
+        """The grid without these arms. The reference must stay; what was held against another of them no longer is."""
+
+        def left(against: str) -> str:
+            return "" if against in names else against
+
+        arms = (replace(arm, against=left(arm.against)) for arm in self.arms if arm.name not in names)
+        groups = {name: replace(group, against=left(group.against)) for name, group in self.groups.items()}
         return Grid(tuple(arms), self.reference, groups)
 
 

@@ -16,10 +16,12 @@ from landmarks.sessions import CURE, require
 
 FORMAT = 1
 SUFFIX = ".onnx"
-NETWORK, LOCATOR = "network", "locator"
-"""The graphs of a network; the locator's file lies beside the network's, see `locator_path`."""
-ERROR_CUES, LOGITS = "_signs", "_logits"
-"""What the names of a scheme's error cues and an attribute's logits end in."""
+NETWORK, LOCATOR, FACE = PARTS = "network", "locator", "face"
+"""The graphs of a network: it alone, its locator, and both passes in one. Their files lie beside each other, see
+`part_path`."""
+ERROR_CUES, ERRORS, LOGITS = "_signs", "_errors", "_logits"
+"""What the names of a scheme's error cues and expected errors and an attribute's logits end in."""
+QUALITY = "quality"
 
 
 @dataclass(frozen=True)
@@ -28,7 +30,7 @@ class OnnxFile:
 
     graph: bytes
     part: str
-    """`network` or `locator`."""
+    """`network`, `locator` or `face`."""
     config: NetworkConfig
     calibration: Calibration
     about: dict[str, Any]
@@ -41,9 +43,14 @@ class OnnxFile:
     """Of this file."""
 
 
+def part_path(path: str | Path, part: str) -> Path:
+    """Where a part lies that belongs to a network's file: NAME.onnx itself or NAME.PART.onnx."""
+    return Path(path) if part == NETWORK else Path(path).with_suffix(f".{part}{SUFFIX}")
+
+
 def locator_path(path: str | Path) -> Path:
     """Where the locator lies that belongs to a network's file: NAME.onnx -> NAME.locator.onnx."""
-    return Path(path).with_suffix(f".{LOCATOR}{SUFFIX}")
+    return part_path(path, LOCATOR)
 
 
 def read_onnx(path: str | Path) -> OnnxFile:

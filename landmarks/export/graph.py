@@ -2,7 +2,8 @@
 
 The graph `network` takes `crops`, (N, H, W, 3) uint8 RGB of any size, one face each. It resizes them bilinearly, with
 antialiasing where they shrink, pixel centres at integers: x_out = (x_in + 0.5) * S / W - 0.5; a crop of the network's
-own size passes unchanged. `OUTPUTS` says what comes out. A second graph, `locator`, finds five points in rough crops.
+own size passes unchanged. `locator` finds five points in rough crops. `face` takes images and detectors' boxes and
+makes both passes, cropping inside. `landmarks.export.header` says what comes out.
 """
 
 from __future__ import annotations
@@ -12,6 +13,7 @@ import inspect
 import json
 import logging
 import warnings
+from collections.abc import Callable, Collection
 from dataclasses import dataclass
 from typing import Any
 
@@ -23,43 +25,37 @@ from torch.nn import functional
 
 from landmarks import __version__
 from landmarks.errors import LandmarksError
-from landmarks.export.file import ERROR_CUES, FORMAT, LOCATOR, LOGITS, NETWORK
+from landmarks.export.file import ERROR_CUES, ERRORS, FACE, LOCATOR, LOGITS, NETWORK, PARTS, QUALITY
+from landmarks.export.header import header
+from landmarks.export.sampling import cut, first_squares, squares_of, to_image
+from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Locator, Network, predict
 from landmarks.models.store import KEY, Model
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 from landmarks.sessions import open_session, require
 
 OPSET = 18
 """The first whose Resize can antialias."""
 TOLERANCE = 0.01
 """How far an output of the graph may be from torch's: points in pixels of the crop, all else in their own units."""
-ERRORS, QUALITY = "_errors", "quality"
-OUTPUTS = {
-    "": "x and y of each point in pixels of the crop given, pixel centres at integers, or probability of each class",
-    ERROR_CUES: "error cues of each point before calibration: log expected error and log spread, as shares of the side",
-    ERRORS: "expected error of each point as a share of the face size",
-    LOGITS: "logits of the classes before calibration",
-    QUALITY: "probability that the points' mean error is below a tenth of the face size",
-}
-"""Outputs by what their names end in; before it stands a task, such as `points_5` or `smile`. Expected errors and
-quality only where the network is calibrated."""
 
 
-class WholeNetwork(nn.Module):
-    """Network and calibration: what `network` computes."""
+class Reader(nn.Module):
+    """Network and calibration: what is read from crops of the network's own size."""
 
     def __init__(self, network: Network, calibration: Calibration) -> None:
         super().__init__()
         self.network, self.calibration = network, calibration
 
-    def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """crops: (N, H, W, 3) uint8 RGB -> by the names in `OUTPUTS`."""
+    def read(self, crops: Tensor, back: Callable[[Tensor], Tensor]) -> dict[str, Tensor]:
+        """crops: (N, S, S, 3), 0 to 255, S the network's `input_size`; back: takes points (N, K, 2) from their pixels
+        to those of what was given."""
         config, calibration = self.network.config, self.calibration
-        seen = predict(self.network, resize(crops, config.input_size))
+        seen = predict(self.network, crops)
         outputs = {}
         for name in config.schemes:
-            outputs[name] = to_crop(seen.points[name], crops, config.input_size)
+            outputs[name] = back(seen.points[name])
             outputs[name + ERROR_CUES] = seen.error_cues[name]
             if name in calibration.errors:
                 curve = calibration.errors[name]
@@ -77,6 +73,15 @@ class WholeNetwork(nn.Module):
         return outputs
 
 
+class WholeNetwork(Reader):
+    """What `network` computes."""
+
+    def forward(self, crops: Tensor) -> dict[str, Tensor]:
+        """crops: (N, H, W, 3) uint8 RGB -> outputs by name."""
+        size = self.network.config.input_size
+        return self.read(resize(crops, size), lambda points: to_crop(points, crops, size))
+
+
 class WholeLocator(nn.Module):
     """What `locator` computes."""
 
@@ -88,6 +93,38 @@ class WholeLocator(nn.Module):
         """crops: (N, H, W, 3) uint8 RGB -> `points_5`: (N, 5, 2) in pixels of the crop given."""
         size = self.locator.size
         return {POINTS_5.name: to_crop(self.locator(resize(crops, size)), crops, size)}
+
+
+class WholeFace(Reader):
+    """What `face` computes: both passes, as `landmarks.inference.locate` makes them."""
+
+    def forward(self, images: Tensor, boxes: Tensor) -> dict[str, Tensor]:
+        """images: (N, H, W, 3) or (1, H, W, 3) uint8 RGB; boxes: (N, 4) -> outputs by name, points in image pixels.
+
+        A box that is not finite gives points and errors that are NaN and quality 0.
+        """
+        config = self.network.config
+        squares = self._second_squares(images, first_squares(boxes, FACE_BOX, config.crop_scale))
+        crops = cut(images, squares, config.input_size)
+        outputs = self.read(crops, lambda points: to_image(points, squares, config.input_size))
+        lost = ((squares - squares) != 0).any(dim=1)
+        for name in config.schemes:
+            if name + ERRORS in outputs:
+                outputs[name + ERRORS] = torch.where(lost[:, None], float("nan"), outputs[name + ERRORS])
+        if QUALITY in outputs:
+            outputs[QUALITY] = torch.where(lost, 0.0, outputs[QUALITY])
+        return outputs
+
+    def _second_squares(self, images: Tensor, squares: Tensor) -> Tensor:
+        """The first pass, the locator's or else the network's: (N, 5) -> (N, 5)."""
+        config, locator = self.network.config, self.network.locator
+        if locator is not None:
+            scheme, size = POINTS_5, locator.size
+            points = locator(cut(images, squares, size))
+        else:
+            scheme, size = SCHEMES[config.schemes[0]], config.input_size
+            points = predict(self.network, cut(images, squares, size)).points[scheme.name]
+        return squares_of(to_image(points, squares, size), scheme, config.crop_scale)
 
 
 def resize(crops: Tensor, size: int) -> Tensor:
@@ -109,13 +146,13 @@ class Graphs:
     """A network's ONNX files in memory."""
 
     parts: dict[str, bytes]
-    """`network` and, where there is one, `locator`."""
+    """`network`; `locator` where there is one; `face` where there are landmarks."""
     parity: float
-    """Largest distance of a point from torch's, pixels of the crop."""
+    """Largest distance of a point from torch's, pixels of the crop or image given."""
 
 
-def export_model(model: Model) -> Graphs:
-    """Export a model and compare the graphs with torch on seeded crops.
+def export_model(model: Model, wanted: Collection[str] = PARTS) -> Graphs:
+    """Export those parts of a model that are wanted and there, and compare the graphs with torch on seeded crops.
 
     Raises LandmarksError if a package of the extra is missing or if the graphs say something else than torch does.
     """
@@ -124,40 +161,37 @@ def export_model(model: Model) -> Graphs:
     if "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
         raise LandmarksError(f"torch {torch.__version__} is too old to export networks; install a newer one")
     network = copy.deepcopy(model.network).cpu().float().fuse()
-    modules: dict[str, nn.Module] = {NETWORK: WholeNetwork(network, model.calibration).eval()}
+    modules: dict[str, nn.Module] = {NETWORK: WholeNetwork(network, model.calibration)}
     if network.locator is not None:
-        modules[LOCATOR] = WholeLocator(network.locator).eval()
-    parts = {part: _graph(module, _header(model, part)) for part, module in modules.items()}
-    parity = max(_compare(module, parts[part], model.network.config.input_size) for part, module in modules.items())
+        modules[LOCATOR] = WholeLocator(network.locator)
+    if network.config.schemes:
+        modules[FACE] = WholeFace(network, model.calibration)
+    modules = {part: module.eval() for part, module in modules.items() if part in wanted}
+    parts = {part: _graph(module, header(model, part)) for part, module in modules.items()}
+    parity = max(_compare(part, module, parts[part], network.config.input_size) for part, module in modules.items())
     return Graphs(parts, parity)
 
 
-def _header(model: Model, part: str) -> dict[str, Any]:
-    return {
-        "format": FORMAT,
-        "part": part,
-        "version": __version__,
-        "precision": "float32",
-        "weights_sha256": model.sha256,
-        "config": model.network.config.as_dict(),
-        "calibration": model.calibration.as_dict(),
-        "about": model.about,
+def _graph(module: nn.Module, facts: dict[str, Any]) -> bytes:
+    """The ONNX file of a module that maps pictures to named outputs."""
+    part = facts["part"]
+    # Sizes that no constant of a network equals. A locator's N images and a face's N boxes are the rows of the outputs.
+    example = {name: torch.from_numpy(value) for name, value in seeded_inputs(part, 2, 97, 113).items()}
+    pictures = {
+        axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))
     }
-
-
-def _graph(module: nn.Module, header: dict[str, Any]) -> bytes:
-    """The ONNX file of a module that maps crops to named outputs."""
-    example = torch.zeros(2, 97, 113, 3, dtype=torch.uint8)  # three sizes that no constant of a network equals
-    sizes = {axis: torch.export.Dim(name, min=low) for axis, (name, low) in enumerate((("N", 1), ("H", 2), ("W", 2)))}
-    names = list(module(example))
+    sizes = {"crops": pictures}
+    if part == FACE:
+        sizes = {"images": pictures | {0: torch.export.Dim("images", min=1)}, "boxes": {0: pictures[0]}}
+    names = list(module(**example))
     logger, level = logging.getLogger("torch.onnx"), logging.getLogger("torch.onnx").level
     logger.setLevel(logging.ERROR)
     try:
         with warnings.catch_warnings():
             warnings.simplefilter("ignore")  # the exporter warns of its own parts
             program = torch.onnx.export(
-                module, (example,), input_names=["crops"], output_names=names, opset_version=OPSET,
-                dynamo=True, dynamic_shapes={"crops": sizes}, verbose=False,
+                module, tuple(example.values()), input_names=list(example), output_names=names, opset_version=OPSET,
+                dynamo=True, dynamic_shapes=sizes, verbose=False,
             )  # fmt: skip
     finally:
         logger.setLevel(level)
@@ -166,31 +200,41 @@ def _graph(module: nn.Module, header: dict[str, Any]) -> bytes:
     graph = proto.graph
     for entry in (*graph.node, *graph.value_info, *graph.initializer, *graph.input, *graph.output, graph):
         del entry.metadata_props[:]  # where each line of our source lies on this machine
-    graph.input[0].doc_string = "(N, H, W, 3) uint8 RGB: squares around a face each, as `crop_scale` says; of any size"
+    for given in graph.input:
+        given.doc_string = facts["inputs"][given.name]
     for output in graph.output:
-        task = next((task for task in (*SCHEMES, *ATTRIBUTES) if output.name.startswith(task)), "")
-        output.doc_string = OUTPUTS[output.name.removeprefix(task)]
+        output.doc_string = facts["outputs"][output.name]["meaning"]
     proto.producer_name, proto.producer_version = KEY, __version__
-    require("onnx").helper.set_model_props(proto, {KEY: json.dumps(header)})
+    require("onnx").helper.set_model_props(proto, {KEY: json.dumps(facts)})
     return proto.SerializeToString()
 
 
-def _compare(module: nn.Module, graph: bytes, size: int) -> float:
+def _compare(part: str, module: nn.Module, graph: bytes, size: int) -> float:
     """Largest distance between a module's points and its graph's; raises LandmarksError beyond the tolerance."""
     session = open_session(graph, "the exported graph")
     names = [output.name for output in session.get_outputs()]
     farthest = 0.0
     for shape in ((7, size, size), (1, size, size), (3, 2 * size, size + 5), (2, size // 2, size)):
-        crops = seeded_crops(*shape)
+        inputs = seeded_inputs(part, *shape)
         with torch.inference_mode():
-            expected = {name: value.numpy() for name, value in module(torch.from_numpy(crops)).items()}
-        for name, value in zip(names, session.run(names, {"crops": crops})):
+            given = {name: torch.from_numpy(value) for name, value in inputs.items()}
+            expected = {name: value.numpy() for name, value in module(**given).items()}
+        for name, value in zip(names, session.run(names, inputs)):
             difference = float(np.abs(value - expected[name]).max())
             if not difference <= TOLERANCE:
                 raise LandmarksError(f"the exported graph differs from torch by {difference:.3g} in {name}")
             if name in SCHEMES:
                 farthest = max(farthest, float(np.linalg.norm(value - expected[name], axis=-1).max()))
     return farthest
+
+
+def seeded_inputs(part: str, count: int, height: int, width: int) -> dict[str, np.ndarray]:
+    """What a graph takes, the same in every run: pictures and, for `face`, a box in each."""
+    crops = seeded_crops(count, height, width)
+    if part != FACE:
+        return {"crops": crops}
+    shares = np.random.default_rng(0).uniform((0.1, 0.1, 0.6, 0.6), (0.4, 0.4, 0.9, 0.9), (count, 4))
+    return {"images": crops, "boxes": (shares * [width, height, width, height]).astype(np.float32)}
 
 
 def seeded_crops(count: int, height: int, width: int, seed: int = 0) -> np.ndarray:

@@ -16,19 +16,19 @@ import numpy as np
 from landmarks.models.store import KEY
 from landmarks.sessions import require
 
-HEADS = ("network.heads.", "network.errors.", "locator.head.")
+HEADS = ("network.heads.", "network.errors.", "locator.head.", "network.locator.head.")
 """What the names of the weights begin with that stay in floating point."""
 
 
-def quantise(graph: bytes, batches: Iterable[np.ndarray]) -> bytes:
-    """An exported float graph -> the same in int8, its ranges those seen in batches of crops (N, H, W, 3) uint8.
+def quantise(graph: bytes, batches: Iterable[dict[str, np.ndarray]]) -> bytes:
+    """An exported float graph -> the same in int8, its ranges those seen in batches of what it takes, by name.
 
     Raises LandmarksError if the extra `onnx` is not installed.
     """
     onnx, quantization = require("onnx"), require("onnxruntime.quantization")
 
     class Reader(quantization.CalibrationDataReader):  # type: ignore[name-defined]
-        feeds = ({"crops": batch} for batch in batches)
+        feeds = iter(batches)
 
         def get_next(self) -> dict[str, np.ndarray] | None:
             return next(self.feeds, None)

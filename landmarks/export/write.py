@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import ExitStack
 from dataclasses import dataclass
 from pathlib import Path
@@ -15,10 +15,10 @@ from landmarks.datasets.augment import SECOND_PASS, Jitter
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.squares import canonical_squares
 from landmarks.errors import DataError, LandmarksError
-from landmarks.export.file import LOCATOR, NETWORK, SUFFIX, locator_path
+from landmarks.export.file import FACE, LOCATOR, NETWORK, SUFFIX, part_path
 from landmarks.export.graph import export_model
 from landmarks.export.quantise import quantise
-from landmarks.geometry import crop_matrices, extract_crop
+from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop
 from landmarks.models.network import NetworkConfig
 from landmarks.models.store import load_model, resolve
 from landmarks.sessions import open_session
@@ -26,6 +26,8 @@ from landmarks.sessions import open_session
 FACES = 500
 """Training faces on which int8 ranges are measured; as many more say how far points move."""
 BATCH = 50
+ROOM = 2
+"""Side of the images that `face` sees of them over the side of the crop in it."""
 
 
 @dataclass(frozen=True)
@@ -40,7 +42,8 @@ class Export:
 
 
 def export_weights(weights: str | Path, out: str | Path, int8: bool = False, data: Sequence[str | Path] = ()) -> Export:
-    """Write shipped weights or a weights file as NAME.onnx and, where it has a locator, NAME.locator.onnx.
+    """Write shipped weights or a weights file as NAME.onnx, NAME.face.onnx with both passes in one graph and, where it
+    has a locator, NAME.locator.onnx.
 
     out: a file ending in .onnx, or a folder; data: prepared folders with the training faces that int8 needs.
     Raises LandmarksError if the extra `onnx` is missing or the graphs differ from torch, and then writes no file;
@@ -54,13 +57,13 @@ def export_weights(weights: str | Path, out: str | Path, int8: bool = False, dat
     parts, moved = graphs.parts, None
     if int8:
         crops = load_crops(*data)
-        parts = {part: _quantised(part, graph, model.network.config, crops) for part, graph in parts.items()}
+        parts = {part: quantise(graph, _feeds(part, model.network.config, crops)) for part, graph in parts.items()}
         moved = _moved(graphs.parts[NETWORK], parts[NETWORK], model.network.config, crops)
     try:
-        targets = {part: path if part == NETWORK else locator_path(path) for part in parts}
-        with ExitStack() as both:  # Either appears when both are written.
+        targets = {part: part_path(path, part) for part in parts}
+        with ExitStack() as together:  # None appears before all are written.
             for part, graph in parts.items():
-                both.enter_context(replacing(targets[part])).write_bytes(graph)
+                together.enter_context(replacing(targets[part])).write_bytes(graph)
     except OSError as error:
         raise LandmarksError(f"{path}: cannot be written ({error.strerror})") from error
     return Export(tuple(targets.values()), graphs.parity, moved)
@@ -73,10 +76,16 @@ def _target(weights: Path, out: Path, int8: bool) -> Path:
     return out / f"{weights.stem}{'.int8' if int8 else ''}{SUFFIX}"
 
 
-def _quantised(part: str, graph: bytes, config: NetworkConfig, crops: Crops) -> bytes:
-    size, jitter = (config.locator_size, ROUGH) if part == LOCATOR else (config.input_size, SECOND_PASS)
-    faces = training_faces(crops, size, config.crop_scale, jitter)
-    return quantise(graph, (faces[low : low + BATCH] for low in range(0, len(faces), BATCH)))
+def _feeds(part: str, config: NetworkConfig, crops: Crops) -> Iterator[dict[str, np.ndarray]]:
+    """Batches of what a graph takes, from training faces."""
+    room = ROOM if part == FACE else 1
+    size, jitter = (config.locator_size, ROUGH) if part == LOCATOR else (config.input_size * room, SECOND_PASS)
+    faces = training_faces(crops, size, config.crop_scale * room, jitter)
+    half = size / (2 * room * config.crop_scale * (FACE_BOX.extent or 1))
+    box = (size - 1) / 2 + half * np.array([-1, -1, 1, 1], np.float32)
+    for low in range(0, len(faces), BATCH):
+        batch = faces[low : low + BATCH]
+        yield {"images": batch, "boxes": np.tile(box, (len(batch), 1))} if part == FACE else {"crops": batch}
 
 
 def _moved(before: bytes, after: bytes, config: NetworkConfig, crops: Crops) -> float:

@@ -126,7 +126,7 @@ class OnnxBackend:
     @classmethod
     def of(cls, model: Model) -> OnnxBackend:
         """From a model, exported in memory, which takes some seconds. Raises LandmarksError."""
-        files = {part: parse_onnx(graph, part) for part, graph in export_model(model).parts.items()}
+        files = {part: parse_onnx(graph, part) for part, graph in export_model(model, (NETWORK, LOCATOR)).parts.items()}
         backend = cls(files[NETWORK], files.get(LOCATOR))
         backend.sha256, backend.locator_sha256 = model.sha256, ""
         return backend

@@ -18,7 +18,7 @@ from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.evaluation.evaluate import evaluate
 from landmarks.export import graph as export
-from landmarks.export.file import locator_path, parse_onnx, read_onnx
+from landmarks.export.file import locator_path, parse_onnx, part_path, read_onnx
 from landmarks.export.graph import WholeNetwork, export_model, resize, seeded_crops, to_crop
 from landmarks.export.write import export_weights
 from landmarks.formats import FORMATS
@@ -96,8 +96,8 @@ def folder(export_once, tmp_path):
     folder = tmp_path / "exported"
     folder.mkdir()
     (folder / "w.safetensors").write_bytes(path.read_bytes())
-    (folder / "w.onnx").write_bytes(graphs.parts["network"])
-    locator_path(folder / "w.onnx").write_bytes(graphs.parts["locator"])
+    for part, graph in graphs.parts.items():
+        part_path(folder / "w.onnx", part).write_bytes(graph)
     return folder
 
 
@@ -167,16 +167,16 @@ def test_files_say_what_they_are(exported):
         assert (file.part, file.precision, file.weights_sha256) == (part, "float32", model.sha256)
         assert (file.config, file.calibration, file.about) == (model.network.config, model.calibration, model.about)
         proto = onnx.load_model_from_string(graph)
-        assert [i.name for i in proto.graph.input] == ["crops"]
+        assert [i.name for i in proto.graph.input] == (["images", "boxes"] if part == "face" else ["crops"])
         assert all(entry.doc_string for entry in (*proto.graph.input, *proto.graph.output))
         assert all(output.type.tensor_type.shape.dim[0].dim_param == "N" for output in proto.graph.output)
-        assert b"stack_trace" not in graph and len(proto.graph.node) < 300
+        assert b"stack_trace" not in graph and len(proto.graph.node) < 900
 
 
 def test_torchvision_encoders():
     config = replace(SMALL, encoder="torchvision:squeezenet1_1", features=32, tasks=("points_5",))
     network = Network(config).eval()
-    assert export_model(Model(network)).parity < 0.01
+    assert export_model(Model(network), ("network",)).parity < 0.01
 
 
 def run(monkeypatch, *arguments) -> int:
@@ -265,12 +265,14 @@ def test_int8(monkeypatch, tmp_path, folder, prepared, mtfl, capsys):
     options = ("--format", "onnx", "--int8", "--data", prepared, "--out", path)
     assert run(monkeypatch, "export", folder / "w.safetensors", *options) == 0
     assert "int8 moves the points" in capsys.readouterr().out
-    assert {p.name for p in path.parent.iterdir()} == {"mine.onnx", "mine.locator.onnx"}
+    assert {p.name for p in path.parent.iterdir()} == {"mine.onnx", "mine.locator.onnx", "mine.face.onnx"}
     file = read_onnx(path)
     assert (
         file.precision == "int8" and file.config == CONFIGS["locator"] and file.calibration == calibration(file.config)
     )
-    assert path.stat().st_size < 0.7 * (folder / "w.onnx").stat().st_size
+    for part in ("network", "face"):
+        small, large = (part_path(of, part).stat().st_size for of in (path, folder / "w.onnx"))
+        assert small < 0.8 * large
     assert file.weights_sha256 == load_model(folder / "w.safetensors").sha256
     quantised, exact = load_backend(path), load_backend(folder / "w.onnx")
     for count in (1, 7):
@@ -362,8 +364,24 @@ def test_the_locator_belongs_to_its_network(tmp_path, folder):
     locator_path(path).write_bytes(with_header(locator, weights_sha256="0" * 64))
     with pytest.raises(WeightsError, match="is not the locator of"):
         load_backend(path)
-    with pytest.raises(WeightsError, match="holds a locator"):
-        load_backend(locator_path(folder / "w.onnx"))
+    for part in ("locator", "face"):
+        with pytest.raises(WeightsError, match=f"holds a {part}; give the network's file"):
+            load_backend(part_path(folder / "w.onnx", part))
+
+
+def test_files_from_before_the_crop_rule_was_in_them(folder):
+    """Older exports, without the newer keys and without the graph of both passes, still load."""
+    image = draw_face(3)[0]
+    expected = Annotator(folder / "w.onnx", WholeImage())(image).points
+    part_path(folder / "w.onnx", "face").unlink()
+    for path in folder.glob("*.onnx"):
+        proto = onnx.load_model_from_string(path.read_bytes())
+        facts = json.loads(proto.metadata_props[0].value)
+        old = {"format", "part", "version", "precision", "weights_sha256", "config", "calibration", "about"}
+        del proto.metadata_props[:]
+        onnx.helper.set_model_props(proto, {"landmarks": json.dumps({key: facts[key] for key in old})})
+        path.write_bytes(proto.SerializeToString())
+    assert np.array_equal(Annotator(folder / "w.onnx", WholeImage())(image).points, expected)
 
 
 @pytest.mark.parametrize(
@@ -415,7 +433,7 @@ def test_shipped_weights_on_real_crops(name):
     model = load_model(name)
     size = model.network.config.input_size
     images = [cv2.imread(str(p))[..., ::-1].copy() for p in sorted(SAMPLES.iterdir()) if p.suffix in (".png", ".jpg")]
-    given = onnx_backend(export_model(model))
+    given = onnx_backend(export_model(model, ("network", "locator")))
     expected = TorchBackend(model)
 
     def distance(crops: np.ndarray) -> float:
