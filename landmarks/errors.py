@@ -2,9 +2,12 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+from difflib import get_close_matches
+
 
 class LandmarksError(Exception):
-    """Base of all errors that are about the user's input; its text is one sentence for him."""
+    """Base of all errors that are about the user's input; its text is one sentence for the user."""
 
 
 class ImageError(LandmarksError):
@@ -31,3 +34,17 @@ class WeightsError(LandmarksError):
 
 class DetectorError(LandmarksError):
     """A face detector that cannot be set up: its model file or package is missing or not the right one."""
+
+
+def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
+    """The known names that a wrong one may stand for, nearest first: those spelt alike, then those it is a part of."""
+    names = list(dict.fromkeys(known))
+    alike = get_close_matches(name, names, n=most)
+    return [*alike, *(other for other in names if name and name in other and other not in alike)][:most]
+
+
+def unknown(what: str, name: str, known: Iterable[str]) -> str:
+    """What is said of a name that is not known: the nearest one that is, and all of them."""
+    names = list(known)
+    meant = "".join(f" did you mean {other!r}?" for other in nearest(name, names))
+    return f"unknown {what} {name!r};{meant} known: {', '.join(names) or 'none'}"

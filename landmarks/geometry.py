@@ -14,6 +14,9 @@ import numpy as np
 
 from landmarks.schemes import Scheme
 
+BOX = ("x0", "y0", "x1", "y1")
+"""What the numbers of a box are called in tables and files: left, upper, right, lower side in pixels."""
+
 
 @dataclass(frozen=True)
 class BoxRule:

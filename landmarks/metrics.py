@@ -1,4 +1,7 @@
-"""Measures of landmarks and attributes, with their uncertainty: pure functions, shares rather than per cent."""
+"""Measures of landmarks and attributes, with their uncertainty: pure functions, shares rather than per cent.
+
+Errors are NaN where a true point is not labelled, and such points count in no measure.
+"""
 
 from __future__ import annotations
 
@@ -9,6 +12,9 @@ import pandas as pd
 
 from landmarks.schemes import Scheme
 
+THRESHOLD = 0.1
+"""Errors above this share of the normaliser are failures; where areas under the CED end."""
+
 
 def interocular(points: np.ndarray, scheme: Scheme) -> np.ndarray:
     """Normaliser: distance of the two inter-ocular landmarks. points: (N, K, 2) -> (N,) pixels."""
@@ -18,7 +24,7 @@ def interocular(points: np.ndarray, scheme: Scheme) -> np.ndarray:
 
 def extent_size(points: np.ndarray) -> np.ndarray:
     """Normaliser "box": sqrt(w h) of the landmarks' bounding box. points: (N, K, 2) -> (N,) pixels."""
-    width, height = np.moveaxis(points.max(axis=1) - points.min(axis=1), -1, 0)
+    width, height = np.moveaxis(np.fmax.reduce(points, axis=1) - np.fmin.reduce(points, axis=1), -1, 0)
     return np.sqrt(width * height)
 
 
@@ -26,29 +32,32 @@ def point_errors(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray
     """Euclidean error of each landmark as a share of the normaliser. (N, K, 2), (N, K, 2), (N,) -> (N, K).
 
     A prediction that is NaN is infinitely wrong: a face that was not found is a failure, not a gap in the figures.
+    Where the truth is NaN, the error is.
     """
     distance = np.linalg.norm(predicted - true, axis=-1)
-    return np.where(np.isnan(distance), np.inf, distance) / normaliser[:, None]
+    failed = np.isnan(predicted).any(axis=-1) & ~np.isnan(true).any(axis=-1)
+    return np.where(failed, np.inf, distance) / normaliser[:, None]
 
 
 def nme(errors: np.ndarray) -> np.ndarray:
-    """Normalised mean error of each face. errors: (N, K) -> (N,)."""
-    return errors.mean(axis=-1)
+    """Normalised mean error of each face over its labelled points, at least one. errors: (N, K) -> (N,)."""
+    return np.nanmean(errors, axis=-1)
 
 
-def failure_rate(errors: np.ndarray, threshold: float = 0.1) -> float:
+def failure_rate(errors: np.ndarray, threshold: float = THRESHOLD) -> float:
     """Share of errors above the threshold; of faces with (N,) errors, of landmarks with (N, K)."""
-    return float(np.mean(errors > threshold))
+    return float(np.mean(errors[~np.isnan(errors)] > threshold))
 
 
 def ced(errors: np.ndarray, thresholds: np.ndarray) -> np.ndarray:
     """Cumulative error distribution: share of errors at or below each threshold. -> shape of thresholds."""
-    return np.searchsorted(np.sort(errors.ravel()), thresholds, side="right") / errors.size
+    known = np.sort(errors[~np.isnan(errors)])
+    return np.searchsorted(known, thresholds, side="right") / len(known)
 
 
-def auc(errors: np.ndarray, threshold: float = 0.1) -> float:
+def auc(errors: np.ndarray, threshold: float = THRESHOLD) -> float:
     """Area under the CED from 0 to the threshold, over the threshold: exact, as the CED is a step function."""
-    return float(np.mean(np.clip(threshold - errors, 0, None)) / threshold)
+    return float(np.nanmean(np.clip(threshold - errors, 0, None)) / threshold)
 
 
 def mean_shift(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray) -> np.ndarray:

@@ -35,6 +35,10 @@ class Scheme:
     mouth_right: tuple[int, ...]
     interocular: tuple[int, int]
     """The two landmarks whose distance is the inter-ocular normaliser."""
+    left: frozenset[int] = frozenset()
+    """The landmarks on the left of an upright face; `swap` leads to those on the right, the others are between."""
+    chains: tuple[tuple[int, ...], ...] = ()
+    """The landmarks that lines join, line by line."""
 
     def __len__(self) -> int:
         return len(self.points)
@@ -59,7 +63,7 @@ class Attribute:
     flip: tuple[int, ...]
     """`flip[label]` is the label of the mirrored face."""
     note: str = ""
-    """What a user must know before he uses it."""
+    """What users must know before they use it."""
 
     def __len__(self) -> int:
         return len(self.labels)
@@ -75,6 +79,7 @@ POINTS_5 = Scheme(
     mouth_left=(3,),
     mouth_right=(4,),
     interocular=(0, 1),
+    left=frozenset({0, 3}),
 )
 
 
@@ -99,6 +104,14 @@ POINTS_68 = Scheme(
     mouth_left=(48,),
     mouth_right=(54,),
     interocular=(36, 45),
+    left=frozenset({*range(8), *range(17, 22), 31, 32, *range(36, 42), *range(48, 51), 58, 59, 60, 61, 67}),
+    chains=(
+        (*range(17),),  # jaw
+        *((*range(17, 22),), (*range(22, 27),)),  # brows
+        *((*range(27, 31),), (*range(31, 36),)),  # bridge and base of the nose
+        *((36, 37, 38, 39), (39, 40, 41, 36), (42, 43, 44, 45), (45, 46, 47, 42)),  # upper and lower lid of each eye
+        *((*range(48, 55),), (*range(54, 60), 48), (*range(60, 65),), (*range(64, 68), 60)),  # upper and lower lip
+    ),
 )
 
 
@@ -124,6 +137,14 @@ POINTS_98 = Scheme(
     mouth_left=(76,),
     mouth_right=(82,),
     interocular=(60, 72),
+    left=frozenset({*range(16), *range(33, 42), 55, 56, *range(60, 68), *range(76, 79), 86, 87, 88, 89, 95, 96}),
+    chains=(
+        (*range(33),),  # jaw
+        *((*range(33, 42), 33), (*range(42, 51), 42)),  # outlines of the brows
+        *((*range(51, 55),), (*range(55, 60),)),  # bridge and base of the nose
+        *((*range(60, 68), 60), (*range(68, 76), 68)),  # outlines of the eyes
+        *((*range(76, 83),), (*range(82, 88), 76), (*range(88, 93),), (*range(92, 96), 88)),  # upper and lower lip
+    ),
 )
 
 POINTS_29 = Scheme(  # of LFPW and COFW
@@ -144,6 +165,13 @@ POINTS_29 = Scheme(  # of LFPW and COFW
     mouth_left=(22,),
     mouth_right=(23,),
     interocular=(8, 9),
+    left=frozenset({0, 2, 4, 5, 8, 10, 12, 13, 16, 18, 22}),
+    chains=(
+        *((0, 4, 2, 5, 0), (3, 6, 1, 7, 3)),  # outlines of the brows
+        *((8, 12, 10, 13, 8), (11, 14, 9, 15, 11)),  # outlines of the eyes
+        (18, 21, 19),  # base of the nose
+        *((22, 24, 23, 27, 22), (22, 25, 23, 26, 22)),  # outer and inner edge of the lips
+    ),
 )
 
 POSE = Attribute("pose", ("left profile", "left", "frontal", "right", "right profile"), flip=(4, 3, 2, 1, 0))

@@ -1,8 +1,8 @@
 """The journal of a run: what became of every image, kept so that nothing is done twice, whatever stops the run.
 
-`journal.jsonl` has a line a group of images: the CRC-32 of the rest; a list of [name, stamp, status]; a list of
-records; with tabs in between. A line is good or it does not count, and the last good line on an image holds. So a
-power cut costs what came after the last sync, a full disk the group that did not fit; the lines before are never
+`journal.jsonl` has a line for the images of each task: the CRC-32 of the rest; a list of [name, stamp, status]; a list
+of records; with tabs in between. A line is good or it does not count, and the last good line on an image holds. So a
+power cut costs what came after the last sync, a full disk the task that did not fit; the lines before are never
 touched again.
 """
 
@@ -78,7 +78,7 @@ class Journal:
         self.sync()
 
     def append(self, records: list[Record], stamps: list[str]) -> None:
-        """Write down a group of images. Raises OSError; the journal is then as it was before."""
+        """Write down the images of a task. Raises OSError; the journal is then as it was before."""
         heads = [[record.image, stamp, record.status] for record, stamp in zip(records, stamps)]
         parts = (heads, [record_to_dict(record) for record in records])
         rest = b"\t".join(json.dumps(part, allow_nan=False, separators=(",", ":")).encode() for part in parts)
@@ -114,7 +114,7 @@ class Journal:
 
     def records(self, names: Iterable[int], index: Index) -> Iterator[Record]:
         """The last record of each of these digests of names, in their order. Raises KeyError for one without."""
-        at, group = -1, {}
+        at, task = -1, {}
         with open(self.path, "rb") as file:
             for name in names:
                 place = index.find(name)
@@ -124,8 +124,8 @@ class Journal:
                     at = int(index.offsets[place])
                     file.seek(at)
                     heads, records = map(json.loads, file.readline().split(b"\t")[1:])
-                    group = {digest(head[0]): record for head, record in zip(heads, records)}
-                yield record_from_dict(group[name])
+                    task = {digest(head[0]): record for head, record in zip(heads, records)}
+                yield record_from_dict(task[name])
 
     def close(self) -> None:
         try:

@@ -7,7 +7,6 @@ that of the sources.
 
 from __future__ import annotations
 
-import os
 import time
 import warnings
 from collections import Counter
@@ -160,8 +159,8 @@ def annotate(
 
 
 def annotate_folder(
-    sources: str | os.PathLike | Iterable[str | os.PathLike],
-    out: str | os.PathLike,
+    sources: str | Path | Iterable[str | Path],
+    out: str | Path,
     config: AnnotatorConfig | Annotator = AnnotatorConfig(),
     options: RunOptions = RunOptions(),
     resume: Resume = Resume(),

@@ -94,10 +94,7 @@ class Peer:
             try:
                 with self.clock("decode"):
                     content = source.load(images.most_bytes(images.MAX_PIXELS))
-                    if isinstance(content, bytes):
-                        image = images.decode(content, source.name)
-                    else:
-                        image = images.from_array(content, source.name)
+                    image = images.take(content, source.name)
             except ImageError as error:
                 yield Record(source.name, error.status, self.empty, error.reason)
                 continue

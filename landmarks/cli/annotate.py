@@ -51,6 +51,10 @@ def annotate(
         int,
         typer.Option(min=1, help="Do not decode larger images (status too_large).", rich_help_panel=INPUT),
     ] = 100_000_000,
+    accept_damaged: Annotated[
+        bool,
+        typer.Option("--accept-damaged", help="Take what can be decoded of damaged images.", rich_help_panel=INPUT),
+    ] = False,
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
     boxes: Annotated[
@@ -181,6 +185,7 @@ def annotate(
         max_faces=max_faces,
         min_face_size=min_face_size,
         backend=backend,
+        accept_damaged=accept_damaged,
     )
     options = RunOptions(
         formats=split_names(format),

@@ -13,30 +13,47 @@ from landmarks.errors import LandmarksError
 
 WIDTH = 170
 """Of the table in characters, however narrow the terminal: whole figures on two lines rather than parts of them."""
+GRID_SET_HELP = (
+    "Set a field of the arms that are run to a TOML value, such as epochs=2, whatever the file says; or a field of the "
+    "file, such as defaults.epochs=2 or reference=NAME. Give it again for more fields."
+)
 
 
 def compare(
-    grid: Annotated[Optional[Path], typer.Argument(help="TOML file of arms, such as docs/comparison.toml.")] = None,
-    data: Annotated[Optional[Path], typer.Option(help="Folder made by `landmarks data prepare`.")] = None,
+    grid: Annotated[
+        Optional[Path], typer.Argument(help="TOML file with the arms and the questions, such as docs/comparison.toml.")
+    ] = None,
+    data: Annotated[
+        Optional[Path], typer.Option(help="Train and measure on this folder of `landmarks data prepare`.")
+    ] = None,
     out: Annotated[
-        Path, typer.Option(help="Folder for results, tables and figures; given again, the grid goes on.")
+        Path, typer.Option(help="Write results, tables and figures to this folder. Given again, the grid goes on.")
     ] = Path("comparison"),
-    arm: Annotated[Optional[list[str]], typer.Option(help="Run only this arm; again for further ones.")] = None,
-    split: Annotated[str, typer.Option(help="Faces to measure on; choose settings on val, not on test.")] = "test",
+    arm: Annotated[Optional[list[str]], typer.Option(help="Run only this arm. Give it again for more arms.")] = None,
+    settings: Annotated[
+        Optional[list[str]],
+        typer.Option("--set", metavar="KEY=VALUE", help=GRID_SET_HELP),
+    ] = None,
+    split: Annotated[
+        str, typer.Option(help="Measure on the faces of this split. Choose settings on val, not on test.")
+    ] = "test",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
-    jobs: Annotated[int, typer.Option(min=1, help="Trainings at once, sharing the CPU's cores.")] = 1,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
+    jobs: Annotated[int, typer.Option(min=1, help="Run this many trainings at once. They share the CPU's cores.")] = 1,
+    device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",
     faces: Annotated[
         Optional[Path],
-        typer.Option(help="Folder of photographs in which the arms' points are drawn side by side, as faces.png."),
+        typer.Option(help="Draw each arm's points in the photographs of this folder, side by side, as faces.png."),
     ] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="A tiny grid on drawn faces, without any dataset.")
+        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces. It needs no dataset.")
     ] = False,
 ) -> None:
-    """Train every arm of a grid with every seed and compare them on the same faces, with intervals and figures."""
+    """Train every arm of a grid with every seed, and compare the arms on the same test faces.
+
+    Tables and figures show each arm's errors and its difference to the reference, with confidence intervals.
+    """
     from landmarks.comparison.example import EXAMPLE, draw_faces
-    from landmarks.comparison.grid import read_grid
+    from landmarks.comparison.grid_file import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
     from landmarks.comparison.side_by_side import write_side_by_side
@@ -45,19 +62,22 @@ def compare(
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image
 
+    names, settings = arm or [], settings or []
     if example:
-        data, detector, arms = out / "prepared", "whole-image", EXAMPLE
+        if settings:
+            raise LandmarksError("--set changes a grid's file, and --example has none; leave one of them out")
+        data, detector, plan = out / "prepared", "whole-image", EXAMPLE
         if not data.is_dir():
             draw_faces(out / "faces")
             prepare(read_dataset(out / "faces"), data)
     elif grid is None or data is None:
         raise LandmarksError("give a grid and --data, or --example")
     else:
-        arms = read_grid(grid)
-    if arm:
-        arms = arms.only(arm)
+        plan = read_grid(grid, settings, names)
+    chosen = plan.choose(names)
+    reference = plan.reference if plan.reference in {one.name for one in chosen} else chosen[0].name
     failures = run(
-        arms,
+        plan,
         read_dataset(data),
         load_crops(data),
         create_detector(detector),
@@ -65,12 +85,13 @@ def compare(
         split,
         jobs,
         str(choose_device(device)),
+        names,
         lambda line: output.print(line),
     )
-    Console(width=max(output.width, WIDTH)).print(write_report(out, arms.reference))
+    Console(width=max(output.width, WIDTH)).print(write_report(out, reference))
     if faces is not None:
         photographs = sorted(path for path in faces.iterdir() if is_image(path.name))
-        write_side_by_side(out, arms.arms, photographs, create_detector(detector), out / "faces.png")
+        write_side_by_side(out, chosen, photographs, create_detector(detector), out / "faces.png")
         output.print(f"faces side by side: {out / 'faces.png'}", markup=False)
     for failure in failures:
         errors.print(f"landmarks: {failure.run}: {failure.reason}")

@@ -37,6 +37,10 @@ BACKEND_HELP = (
     "torch or onnx (the extra `onnx`); by default onnx for an .onnx file and torch for all else. onnx exports other "
     "weights in memory first, which takes some seconds at every call."
 )
+SET_HELP = (
+    "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "
+    "Give it again for more fields."
+)
 DETECTOR_HELP = (
     "centerface, yunet (name its file in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. centerface and yunet "
     "shrink an image to 640 pixels on its longest side; yunet:320 shrinks it to 320."

@@ -4,50 +4,66 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
-from typing import Annotated, Optional
+from typing import Annotated, Any, Optional
 
 import typer
 
-from landmarks.cli.shared import output
+from landmarks.cli.shared import SET_HELP, errors, output, table
 
 
 def train(
     config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
     data: Annotated[
-        list[Path], typer.Option(help="Folder made by `landmarks data prepare`; again for each further one.")
+        list[Path],
+        typer.Option(help="Learn from this folder of `landmarks data prepare`. Give it again for more folders."),
     ],
-    out: Annotated[Path, typer.Option(help="Folder for the log, the state and the weights.")],
+    out: Annotated[Path, typer.Option(help="Write the log, the state and the weights to this folder.")],
+    settings: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
     encoder: Annotated[
         Optional[str],
-        typer.Option(help="Instead of the config's: compact, accurate, tcdcn, tcdcn-journal, torchvision:NAME."),
+        typer.Option(
+            help="Short for --set network.encoder=NAME: compact, accurate, tcdcn, tcdcn-journal, torchvision:NAME."
+        ),
     ] = None,
-    device: Annotated[str, typer.Option(help="auto, cpu, cuda, cuda:1, ...")] = "auto",
-    seed: Annotated[Optional[int], typer.Option(help="Instead of the config's seed.")] = None,
+    device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",
+    seed: Annotated[Optional[int], typer.Option(help="Short for --set training.seed=NUMBER.")] = None,
     start: Annotated[
-        Optional[str], typer.Option(help="Weights to begin with, a shipped name or a file, to fine-tune them.")
+        Optional[str], typer.Option(help="Begin with these weights, a shipped name or a file, to fine-tune them.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="CPU threads; 0 leaves the choice to torch.")] = 0,
+    threads: Annotated[int, typer.Option(min=0, help="Use this many CPU threads. 0 leaves the choice to torch.")] = 0,
 ) -> None:
-    """Train a network; an interrupted call with the same settings goes on where it stopped."""
+    """Train a network. Given the same settings and folder again, an interrupted training goes on where it stopped.
+
+    A line for each epoch goes to stderr: the epoch, the losses on validation faces, the seconds. The path of the
+    weights goes to stdout.
+    """
     from landmarks.training.from_config import train_from_config
 
-    def report(row: dict) -> None:
-        losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
-        output.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
+    short = {"network.encoder": encoder, "training.seed": seed}
+    chosen = [*(settings or ()), *(f"{key}={value}" for key, value in short.items() if value is not None)]
 
-    path = train_from_config(config, data, out, device, seed, encoder, threads, start, report)
+    def report(row: dict[str, Any]) -> None:
+        losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
+        errors.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
+
+    path = train_from_config(config, data, out, device, chosen, threads, start, report)
     output.print(f"weights: {path}")
 
 
 def calibrate(
-    weights: Annotated[Path, typer.Argument(help="Weights file.")],
+    weights: Annotated[Path, typer.Argument(help="The weights file to calibrate.")],
     data: Annotated[
-        list[Path], typer.Option(help="Prepared folder with validation faces; again for each further one.")
+        list[Path],
+        typer.Option(help="Take the validation faces of this prepared folder. Give it again for more folders."),
     ],
-    out: Annotated[Path, typer.Option(help="Weights file to write.")],
+    out: Annotated[Path, typer.Option(help="Write the calibrated weights to this file.")],
 ) -> None:
-    """Fit expected errors, quality and probabilities to validation faces; write the weights with them."""
+    """Fit expected errors, quality and probabilities to validation faces, and write the weights with them."""
     from landmarks.evaluation.calibrate import calibrate_file
 
-    calibration = calibrate_file(weights, data, out)
-    output.print(json.dumps(calibration.as_dict(), indent=1))
+    model = calibrate_file(weights, data, out)
+    output.print(json.dumps(model.calibration.as_dict(), indent=1))
+    output.print(table("validation faces", ["task", "faces"], [
+        [task, str(count) if isinstance(count, int) else ", ".join(f"{label} {n}" for label, n in count.items())]
+        for task, count in model.about["calibrated_on"].items()
+    ]))  # fmt: skip

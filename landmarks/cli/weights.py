@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from typing import Annotated
+from typing import Annotated, Any
 
 import typer
 
@@ -37,7 +37,7 @@ def weights_info(
     from landmarks.models.store import load_model, resolve
 
     path = resolve(name)
-    facts: dict = {"file": path.name}
+    facts: dict[str, Any] = {"file": path.name}
     if path.suffix == SUFFIX:
         file = read_onnx(path)
         facts |= {"sha256": file.sha256, "precision": file.precision, "weights_sha256": file.weights_sha256}

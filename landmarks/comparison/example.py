@@ -9,7 +9,7 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
+from landmarks.comparison.grid import CASCADE, DEFAULT_GROUPS, MAIN, Arm, Grid, Group
 from landmarks.datasets.readers.custom import NAME
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
@@ -26,6 +26,11 @@ EXAMPLE = Grid(
         quick("cascaded", group=CASCADE, network=CASCADE, tasks=(MAIN,), epochs=10),
     ),
     reference="landmarks only",
+    groups={
+        **DEFAULT_GROUPS,
+        "sharing": Group("How much should the tasks share?", "A tower a task.", "sharing", "+ pose", "hard sharing"),
+        CASCADE: Group("And the cascaded CNN?", "Three levels of networks.", "levels"),
+    },
 )
 
 

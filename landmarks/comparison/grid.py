@@ -1,21 +1,16 @@
-"""Arms and grids: what is compared, as frozen values and as one small TOML file."""
+"""Arms and grids: what is compared and what is asked, as frozen values."""
 
 from __future__ import annotations
 
-import sys
-from dataclasses import asdict, dataclass, field, fields
-from pathlib import Path
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass, field, replace
 
-from landmarks.errors import LandmarksError
+from landmarks.config import checked
+from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.network import NetworkConfig
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
 MAIN = POINTS_5.name
 CASCADE = "cascade"
@@ -28,15 +23,52 @@ NETWORKS: dict[str, dict] = {
 """Networks by name, and their settings."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
 """Ways to share, and the network's part of each."""
+VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels")
+"""What the arms of a group may vary of which there is a figure or a table of its own."""
 
 
+@checked
+@dataclass(frozen=True)
+class Group:
+    """A question, which some arms answer. Raises ValueError for values that cannot be."""
+
+    title: str
+    """The question itself: the heading of the group's part of the page."""
+    asked: str = ""
+    """What its arms are, a sentence or two below the heading."""
+    varies: str = ""
+    """What its arms vary, one of VARIES, which decides how they are told and drawn; empty: a table, and differences."""
+    against: str = ""
+    """Arm that its arms are held against besides the landmarks alone; empty: none."""
+    against_words: str = ""
+    """What that arm stands for, such as `hard sharing`; empty: its name."""
+
+    def __post_init__(self) -> None:
+        if not self.title:
+            raise ValueError("a group needs a title")
+        if self.varies and self.varies not in VARIES:
+            raise ValueError(f"varies: {unknown('word', self.varies, VARIES)}")
+
+
+DEFAULT_GROUP = "tasks"
+DEFAULT_GROUPS = {
+    DEFAULT_GROUP: Group(
+        "Which auxiliary tasks help?", "The landmarks learnt alone and with other tasks.", varies="tasks"
+    )
+}
+"""Of a grid that declares none."""
+
+
+@checked
 @dataclass(frozen=True)
 class Arm:
     """One thing that is compared. Raises ValueError for values that cannot be."""
 
     name: str
-    group: str = "tasks"
+    group: str = DEFAULT_GROUP
     """The question that it belongs to."""
+    against: str = ""
+    """Arm that it is held against besides the landmarks alone; empty: its group's."""
     network: str = "tcdcn"
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
     sharing: str = "hard"
@@ -51,36 +83,29 @@ class Arm:
     stopping: Stopping = field(default_factory=Stopping)
     faces: int = 0
     """Training faces, chosen at random by the seed; 0: all."""
-    crop_scale: float = 1.7
+    crop_scale: float = NetworkConfig.crop_scale
     epochs: int = 30
     """As many steps as so many epochs over all training faces have, however many faces there are."""
-    batch_size: int = 128
-    learning_rate: float = 2e-3
-    weight_decay: float = 0.05
+    batch_size: int = TrainingConfig.batch_size
+    learning_rate: float = TrainingConfig.learning_rate
+    weight_decay: float = TrainingConfig.weight_decay
     distance: str = "least_squares"
     distance_weight: float = 1000.0
     precision: str = "bfloat16"
     seeds: int = 3
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", tuple(self.tasks))
-        if isinstance(self.stopping, dict):
-            object.__setattr__(self, "stopping", Stopping(**self.stopping))
         if not self.name or any(sign in self.name for sign in "/\\\n"):
             raise ValueError(f"an arm's name must be one line without slashes, not {self.name!r}")
         if self.network not in NETWORKS:
-            raise ValueError(f"arm {self.name!r}: unknown network {self.network!r}; known: {', '.join(NETWORKS)}")
+            raise ValueError(unknown("network", self.network, NETWORKS))
         if self.sharing not in SHARINGS:
-            raise ValueError(f"arm {self.name!r}: unknown sharing {self.sharing!r}; known: {', '.join(SHARINGS)}")
+            raise ValueError(unknown("sharing", self.sharing, SHARINGS))
         if self.network == CASCADE and self.tasks != (MAIN,):
-            raise ValueError(f'arm {self.name!r}: the cascade has one task; give it tasks = ["{MAIN}"]')
+            raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
         if self.seeds < 1 or self.faces < 0:
-            raise ValueError(f"arm {self.name!r}: seeds must be 1 or more, faces 0 or more")
-        try:
-            self.training(0)
-            self.network_config()
-        except ValueError as error:
-            raise ValueError(f"arm {self.name!r}: {error}") from error
+            raise ValueError("seeds must be 1 or more, faces 0 or more")
+        self.training(0)
 
     def network_config(self) -> NetworkConfig:
         preset = {"encoder": self.network, **NETWORKS[self.network]}
@@ -119,60 +144,62 @@ class Arm:
 
     def what_is_run(self) -> dict:
         """Plain values without those that say how often it is run and where it is told of."""
-        return {key: value for key, value in self.as_dict().items() if key not in ("seeds", "group")}
+        return {key: value for key, value in self.as_dict().items() if key not in ("seeds", "group", "against")}
 
 
+@checked
 @dataclass(frozen=True)
 class Grid:
-    """Arms and the one that the others are compared with."""
+    """Arms, the one that the others are compared with, and the questions. Raises ValueError for what does not fit."""
 
     arms: tuple[Arm, ...]
     reference: str
+    groups: dict[str, Group] = field(default_factory=lambda: dict(DEFAULT_GROUPS))
+    """In the order of telling."""
 
     def __post_init__(self) -> None:
         names = [arm.name for arm in self.arms]
+        if not names:
+            raise ValueError("no arms; give each a table [[arms]] with a name")
         if len(set(names)) < len(names):
             raise ValueError(f"two arms are called {next(n for n in names if names.count(n) > 1)!r}")
         if self.reference not in names:
-            raise ValueError(f"the reference {self.reference!r} is no arm; arms: {', '.join(names)}")
+            raise ValueError(f"the reference {self.reference!r} is no arm; {_meant(self.reference, names)}")
+        for name in self.groups:
+            if not name or set(name) & set("/\\\n"):
+                raise ValueError(f"a group's name must be one line without slashes, not {name!r}")
+        for arm in self.arms:
+            if arm.group not in self.groups:
+                raise ValueError(f"arm {arm.name!r}: {unknown('group', arm.group, self.groups)}")
+        held = {f"arm {arm.name!r}": arm.against for arm in self.arms}
+        held |= {f"groups.{name}": group.against for name, group in self.groups.items()}
+        for what, against in held.items():
+            if against and against not in names:
+                raise ValueError(f"{what}: against = {against!r} is no arm; {_meant(against, names)}")
 
-    def runs(self) -> list[tuple[Arm, int]]:
-        """Every arm and seed, the first seeds of all arms first: a grid cut short is a grid with fewer seeds."""
-        most = max(arm.seeds for arm in self.arms)
-        return [(arm, seed) for seed in range(most) for arm in self.arms if seed < arm.seeds]
+    def runs(self, names: Sequence[str] = ()) -> list[tuple[Arm, int]]:
+        """Every seed of the arms of these names, of all without names; the first seeds of all arms first: a grid cut
+        short is a grid with fewer seeds. Raises LandmarksError for an unknown name."""
+        arms = self.choose(names)
+        return [(arm, seed) for seed in range(max(arm.seeds for arm in arms)) for arm in arms if seed < arm.seeds]
 
-    def only(self, names: list[str]) -> Grid:
-        """The grid with these arms alone. Raises LandmarksError for unknown ones."""
+    def choose(self, names: Sequence[str]) -> list[Arm]:
+        """The arms of these names, all without names. Raises LandmarksError for an unknown one."""
         known = {arm.name: arm for arm in self.arms}
         for name in names:
             if name not in known:
-                raise LandmarksError(f"no arm {name!r} in the grid; arms: {', '.join(known)}")
-        return Grid(tuple(known[name] for name in names), self.reference if self.reference in names else names[0])
+                raise LandmarksError(f"no arm {name!r} in the grid; {_meant(name, known)}")
+        return [known[name] for name in dict.fromkeys(names)] or list(self.arms)
+
+    def without(self, names: Collection[str]) -> Grid:
+        """The grid without these arms, of which the reference is none; what was held against one of them no longer is."""
+        free = lambda against: "" if against in names else against  # noqa: E731
+        arms = (replace(arm, against=free(arm.against)) for arm in self.arms if arm.name not in names)
+        groups = {name: replace(group, against=free(group.against)) for name, group in self.groups.items()}
+        return Grid(tuple(arms), self.reference, groups)
 
 
-def read_grid(path: str | Path) -> Grid:
-    """A grid from TOML: `reference`, a table `defaults` and tables `[[arms]]`, whose keys are `Arm`'s fields.
-
-    Raises LandmarksError naming what is wrong.
-    """
-    path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LandmarksError(f"{path}: cannot be read as TOML ({error})") from error
-    try:
-        unknown = set(content) - {"reference", "defaults", "arms"}
-        if unknown:
-            raise ValueError(f"unknown key {sorted(unknown)[0]!r}; known: reference, defaults, arms")
-        known = {entry.name for entry in fields(Arm)}
-        arms = []
-        for entry in content.get("arms", []):
-            values = {**content.get("defaults", {}), **entry}
-            if set(values) - known:
-                raise ValueError(f"unknown key {sorted(set(values) - known)[0]!r} of an arm; known: {sorted(known)}")
-            arms.append(Arm(**values))
-        if not arms:
-            raise ValueError("no arms")
-        return Grid(tuple(arms), content.get("reference", arms[0].name))
-    except (TypeError, ValueError, AttributeError) as error:
-        raise LandmarksError(f"{path}: {error}") from error
+def _meant(name: str, known: Iterable[str]) -> str:
+    """The five arms whose names come nearest to a wrong one, a line each."""
+    names = list(known)
+    return "\n  ".join(["did you mean", *(nearest(name, names, 5) or names[:5])])

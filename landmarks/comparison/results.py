@@ -1,14 +1,15 @@
 """What a comparison leaves in its folder, and how it is read.
 
-`faces.parquet` has a row a test face, `rows/ARM-SEED.parquet` a row for each training that has finished, with the error
-of every face kept; `results.parquet` is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
+`grid.json` has the arms and the questions, as they were last given; `faces.parquet` has a row a test face,
+`rows/ARM-SEED.parquet` a row for each training that has finished, with the error of every face kept; `results.parquet`
+is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
 """
 
 from __future__ import annotations
 
 import json
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 
 import numpy as np
@@ -16,11 +17,13 @@ import pandas as pd
 import pyarrow as pa
 import pyarrow.parquet as pq
 
-from landmarks.atomic import replacing
+from landmarks.atomic import replacing, write_text
+from landmarks.comparison.grid import Arm, Grid
+from landmarks.config import build
 from landmarks.errors import LandmarksError
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
-FACES, RESULTS, ROWS, RUNS = "faces.parquet", "results.parquet", "rows", "runs"
+GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
@@ -69,6 +72,10 @@ class ArmResults:
     name: str
     group: str
     """The question that it belongs to."""
+    varies: str
+    """What that question's arms vary, one of the grid's VARIES or empty."""
+    against: str
+    """Arm that it is held against besides the landmarks alone; empty: none."""
     config: dict
     seeds: tuple[int, ...]
     vectors: np.ndarray
@@ -103,10 +110,26 @@ class Results:
     """A comparison as read from its folder."""
 
     folder: Path
+    grid: Grid
     faces: pd.DataFrame
     """(N rows): the columns of FACES_SCHEMA."""
     arms: dict[str, ArmResults]
     """By name, in the order of `results.parquet`."""
+
+
+def write_grid(folder: Path, grid: Grid) -> None:
+    """Write the arms and the questions, whole or not at all."""
+    write_text(folder / GRID, json.dumps(asdict(grid), indent=1))
+
+
+def read_grid_of(folder: Path) -> Grid:
+    """What `write_grid` wrote. Raises LandmarksError."""
+    path = folder / GRID
+    try:
+        return build(Grid, json.loads(path.read_text(encoding="utf-8")), str(path))
+    except (OSError, ValueError, LandmarksError) as error:
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        raise LandmarksError(f"{path}: {what}; {CURE}") from error
 
 
 def write_faces(folder: Path, faces: pd.DataFrame) -> None:
@@ -150,13 +173,15 @@ def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
 
 def read_results(folder: Path) -> Results:
     """Read a comparison. Raises LandmarksError if a file is missing or broken, or if they do not fit each other."""
+    grid = read_grid_of(folder)
     faces = _read(folder / FACES, FACES_SCHEMA, CURE)
     table = _read(folder / RESULTS, RESULTS_SCHEMA, CURE)
     names = list(dict.fromkeys(table["arm"].to_pylist()))
     numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
-    arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS) for name in names}
+    given = {arm.name: arm for arm in grid.arms}
+    arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS, grid, given.get(name)) for name in names}
     integers = {name: pd.Int8Dtype() for name in ATTRIBUTES}
-    return Results(folder, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
+    return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
 def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
@@ -185,7 +210,10 @@ def _place(table: pa.Table, places: dict[str, int]) -> tuple[int, str, int]:
     return places.get(arm, len(places)), arm, seed
 
 
-def _arm(name: str, table: pa.Table, numbers: pd.DataFrame, faces: int, path: Path) -> ArmResults:
+def _arm(
+    name: str, table: pa.Table, numbers: pd.DataFrame, faces: int, path: Path, grid: Grid, given: Arm | None
+) -> ArmResults:
+    """given: the arm as the grid has it; None for one that only an earlier grid had."""
     places = np.flatnonzero(numbers["arm"] == name)
     part = table.take(places)
     if len(set(part["config"].to_pylist())) > 1:
@@ -193,9 +221,13 @@ def _arm(name: str, table: pa.Table, numbers: pd.DataFrame, faces: int, path: Pa
     vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
     guesses = {task: _stack(part, f"guess_{task}", (), faces, path) for task in ATTRIBUTES}
     levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
+    group = given.group if given else part["group"][0].as_py()
+    question = grid.groups.get(group)
     return ArmResults(
         name=name,
-        group=part["group"][0].as_py(),
+        group=group,
+        varies=question.varies if question else "",
+        against=(given.against if given else "") or (question.against if question else ""),
         config=json.loads(part["config"][0].as_py()),
         seeds=tuple(part["seed"].to_pylist()),
         vectors=vectors["vectors"],

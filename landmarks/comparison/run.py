@@ -7,7 +7,7 @@ import logging
 import multiprocessing
 import os
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
 from dataclasses import dataclass
 from pathlib import Path
@@ -19,11 +19,12 @@ import torch
 
 from landmarks.atomic import write_text
 from landmarks.comparison.grid import Arm, Grid
-from landmarks.comparison.results import collect, row_path, write_faces, write_row
+from landmarks.comparison.results import collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
+from landmarks.datasets.labels import label_gaps, unlabelled
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
@@ -53,14 +54,22 @@ def compare(
     split: str = "test",
     jobs: int = 1,
     device: str = "cpu",
+    names: Sequence[str] = (),
     report: Callable[[str], None] = lambda line: None,
 ) -> list[Failure]:
     """Train and see every arm and seed of a grid that `out` does not have yet; return those that failed.
 
-    Writes `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and weights. A run that
-    was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once. report: gets a line a
-    finished run. Raises LandmarksError if `out` holds runs of other faces or of an arm with other settings.
+    Writes `grid.json`, `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and
+    weights. A run that was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once;
+    names: of the arms to run, all if there are none. report: gets a line a finished run. Raises LandmarksError if `out`
+    holds runs of other faces or of an arm with other settings, and for an unknown name.
     """
+    chosen = [arm.name for arm in grid.choose(names)]
+    grid = learnable(grid, crops, report)
+    names = [arm.name for arm in grid.arms if arm.name in chosen]
+    if not names:
+        raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
+    runs = grid.runs(names)
     out.mkdir(parents=True, exist_ok=True)
     _check_settings(out, dataset, split, detector)
     bench_folder = out / "bench"
@@ -69,7 +78,8 @@ def compare(
         make_bench(dataset, split, detector, bench_folder)
     bench = open_bench(bench_folder)
     write_faces(out, _faces(bench))
-    missing = [(arm, seed) for arm, seed in grid.runs() if not _finished(out, arm, seed)]
+    write_grid(out, grid)
+    missing = [(arm, seed) for arm, seed in runs if not _finished(out, arm, seed)]
     for arm in dict.fromkeys(arm for arm, _ in missing):
         folder = views_folder(out, arm)
         for part in ("train", "val"):
@@ -78,8 +88,28 @@ def compare(
                 samples = kept_samples(crops, crops.part(part), arm, DETECTED)
                 make_views(samples, VIEWS if part == "train" else 1, folder / part)
     failures = _run_all(missing, out, jobs, device, report)
-    collect(out, milliseconds(grid.arms, device))
+    collect(out, milliseconds(grid.choose(names), device))
     return failures
+
+
+def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
+    """The grid without arms that have a task for which no training face has a label: nothing can be said of it. Reports
+    those, and what else the faces do not teach. Raises LandmarksError if no arm or no reference is left."""
+    table = crops.table.iloc[crops.part("train")]
+    tasks = dict.fromkeys(task for arm in grid.arms for task in arm.tasks)
+    for gap in label_gaps(table, tasks):
+        report(gap)
+    lacking = set(unlabelled(table, tasks))
+    left = [arm.name for arm in grid.arms if not lacking & set(arm.tasks)]
+    gone = [arm.name for arm in grid.arms if arm.name not in left]
+    if grid.reference not in left:
+        raise LandmarksError(
+            f"{', '.join(map(str, crops.folders))}: no training face has labels for {', '.join(sorted(lacking))}, so "
+            f"that the reference {grid.reference!r} cannot be trained; take those tasks out of the grid"
+        )
+    if gone:
+        report(f"left out, no labels for {', '.join(sorted(lacking))}: {', '.join(gone)}")
+    return grid.without(gone)
 
 
 def views_folder(out: Path, arm: Arm) -> Path:

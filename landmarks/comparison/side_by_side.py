@@ -11,9 +11,8 @@ from landmarks import images
 from landmarks.comparison.figures.faces_page import faces_page, write_page
 from landmarks.comparison.grid import MAIN, Arm
 from landmarks.comparison.run import run_folder
-from landmarks.comparison.see import see
 from landmarks.comparison.test_faces import Cut, cut_face, scaled
-from landmarks.comparison.train import trained_network
+from landmarks.comparison.train import backend_of, locate_in, trained_network
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
 from landmarks.geometry import crop_matrices, extract_crop, invert, transform
@@ -48,10 +47,9 @@ def write_side_by_side(
     points = {}
     for arm in arms:
         if MAIN in arm.tasks:
-            network = trained_network(arm, 0, run_folder(out, arm, 0))
-            seen = see(network, pictures, scaled(boxes, whole, arm.crop_scale), arm.crop_scale, passes=1)
-            assert seen.points is not None
-            points[arm.name] = transform(np.concatenate(to_view), seen.points)
+            backend = backend_of(arm, trained_network(arm, 0, run_folder(out, arm, 0)))
+            found = locate_in(backend, pictures, scaled(boxes, whole, arm.crop_scale), passes=1)
+            points[arm.name] = transform(np.concatenate(to_view), found.points[MAIN])
     write_page(faces_page([picture for picture, _ in shown], points), path)
 
 

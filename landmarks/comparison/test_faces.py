@@ -90,8 +90,8 @@ def make_bench(
 
     Images that cannot be read are left out with a warning. Raises DataError without faces that have five points.
     """
-    given = (dataset.table["split"] == split) & dataset.table[POINTS_5.name].notna()
-    rows = np.flatnonzero(given.to_numpy()).tolist()
+    given = np.isfinite(points_of(dataset.table, POINTS_5)).all(axis=(1, 2))  # all five points
+    rows = np.flatnonzero(given & (dataset.table["split"] == split).to_numpy()).tolist()
     if not len(rows):
         raise DataError(f"{dataset.files.root}: no faces with {POINTS_5.name} in the split {split!r}")
     written = PartialFolder(folder)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
+from dataclasses import asdict, replace
 from pathlib import Path
 
 import numpy as np
@@ -15,15 +15,17 @@ from safetensors.torch import load_file
 from torch import nn
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
-from landmarks.comparison.see import error_vectors, guesses, see, side_of
 from landmarks.comparison.test_faces import Bench
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
+from landmarks.inference.backend import Backend, TorchBackend
+from landmarks.inference.cascade import CascadeBackend
+from landmarks.inference.locate import Located, locate
 from landmarks.models import cascade
-from landmarks.models.cascade import Cascade
-from landmarks.models.network import Network, count_multiply_adds, count_parameters
-from landmarks.models.store import save_model
+from landmarks.models.cascade import LEVELS, Cascade
+from landmarks.models.network import Network, attribute_heads, count_multiply_adds, count_parameters
+from landmarks.models.store import Model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.batches import CachedBatches
 from landmarks.training.config import TrainingConfig
@@ -32,6 +34,8 @@ from landmarks.training.objective import CascadeObjective, Objective, TaskObject
 
 AVERAGE = "average.module."
 """What the running averages are called in the loop's state."""
+BATCH = 256
+"""Faces a forward pass where nothing is learnt."""
 TIMED = 64
 """Faces at a time when time is taken."""
 
@@ -54,28 +58,33 @@ def train_arm(
     faces = views["train"].of(chosen)
     if arm.faces:  # as many steps as with all faces
         epochs = round(training.epochs * len(views["train"]) / len(faces))
-        training = TrainingConfig(**{**asdict(training), "epochs": epochs})
+        training = replace(training, epochs=epochs)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
-    feed = CachedBatches(faces, arm.batch_size, seed, shuffle=True)
+    learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
-    trained = fit(network, objective, feed, own, held_out, training, out, settings, device, report)
+    trained = fit(network, objective, learnt, own, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
+        for name, head in attribute_heads(trained):  # a class that no view showed is never answered
+            shown = np.unique(faces.arrays[name][:, faces.rows])
+            head.set_unseen(sorted(set(range(len(ATTRIBUTES[name]))) - set(shown.tolist())))
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
-    squares = bench.squares(arm.crop_scale)
-    once, twice = (see(trained, bench.pictures, squares, arm.crop_scale, passes) for passes in (1, 2))
+    squares, backend = bench.squares(arm.crop_scale), backend_of(arm, trained)
+    once, twice = (locate_in(backend, bench.pictures, squares, passes) for passes in (1, 2))
     return {
         "arm": arm.name,
         "group": arm.group,
         "seed": seed,
         "config": json.dumps(arm.what_is_run()),
-        "vectors": error_vectors(once.points, bench),
-        "vectors_2": error_vectors(twice.points, bench),
-        **{f"vectors_level_{level}": error_vectors(once.levels.get(level), bench) for level in (1, 2)},
-        **guesses(once),
+        "vectors": error_vectors(once.points.get(MAIN), bench),
+        "vectors_2": error_vectors(twice.points.get(MAIN), bench),
+        **{f"vectors_level_{level}": () for level in range(1, LEVELS)},
+        **{f"vectors_level_{n}": error_vectors(level, bench) for n, level in enumerate(once.levels, start=1)},
+        **{f"guess_{name}": () for name in ATTRIBUTES},
+        **{f"guess_{name}": logits.argmax(axis=1).astype(np.int8) for name, logits in once.logits.items()},
         "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
         "train_loss": json.dumps(log[-1]["train"]),
@@ -109,6 +118,31 @@ def make_network(arm: Arm, training: TrainingConfig) -> tuple[nn.Module, Objecti
     return Network(config), TaskObjective(config, training)
 
 
+def backend_of(arm: Arm, network: nn.Module) -> Backend:
+    """What runs an arm's network, on the device that it is on."""
+    device = str(next(network.parameters()).device)
+    if isinstance(network, Cascade):
+        return CascadeBackend(network, arm.crop_scale, device)
+    assert isinstance(network, Network)
+    return TorchBackend(Model(network), device)
+
+
+def locate_in(backend: Backend, pictures: np.ndarray, squares: np.ndarray, passes: int) -> Located:
+    """Points and attributes of faces in pictures of their own. pictures: (N, H, W, 3) uint8; squares: (N, 4), what the
+    first pass sees."""
+    return locate(backend, list(pictures), np.arange(len(pictures)), squares, passes, BATCH)
+
+
+def error_vectors(points: np.ndarray | None, bench: Bench) -> np.ndarray:
+    """(N, 5, 2) float32: predicted minus true, over the inter-ocular distance; nothing without points."""
+    if points is None:
+        return np.zeros(0, np.float32)
+    true = bench.points
+    left, right = POINTS_5.interocular
+    size = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
+    return ((points - true) / size[:, None, None]).astype(np.float32)
+
+
 def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
     """Places of `wanted` of `count` faces (0: all), the same ones for every arm with the seed."""
     if not 0 < wanted < count:
@@ -127,15 +161,15 @@ def kept_samples(crops, rows: np.ndarray, arm: Arm, jitter) -> Samples:
 def points_error(network: nn.Module, views: Views, device: str = "cpu") -> float:
     """Mean error over the inter-ocular distance on the first views of faces; NaN without landmarks."""
     errors = []
-    for batch in CachedBatches(views, 256, 0, shuffle=False).batches(0):
+    for batch in CachedBatches(views, BATCH, 0, shuffle=False).batches(0):
         points = _points(network, batch["crop"].to(device))
         if points is None:
             return float("nan")
         true = batch[MAIN]
         left, right = POINTS_5.interocular
         size = (true[:, left] - true[:, right]).norm(dim=-1, keepdim=True)
-        errors.append(((points.cpu() - true).norm(dim=-1) / size).mean(dim=1))
-    return float(torch.cat(errors).mean())
+        errors.append(((points.cpu() - true).norm(dim=-1) / size).nanmean(dim=1))  # NaN where not labelled
+    return float(torch.cat(errors).nanmean())
 
 
 def _points(network: nn.Module, crops: torch.Tensor) -> torch.Tensor | None:
@@ -161,23 +195,23 @@ def multiply_adds_of(network: nn.Module) -> int:
 def milliseconds(arms: Iterable[Arm], device: str = "cpu") -> dict[str, float]:
     """Milliseconds a face of one pass of each arm's network, by the arm's name: on one thread, the best of some batches
     of TIMED faces. The arms take turns, so that they can be compared if the machine does nothing else."""
-    networks = {arm.name: make_network(arm, arm.training(0))[0].eval() for arm in arms}
+    networks = {
+        arm.name: (make_network(arm, arm.training(0))[0].eval(), arm.network_config().input_size) for arm in arms
+    }
     best = dict.fromkeys(networks, float("inf"))
     threads = torch.get_num_threads()
     torch.set_num_threads(1)
     try:
-        for name, network in [*networks.items()] * 3:
-            best[name] = min(
-                best[name], _milliseconds(network.to(memory_format=torch.channels_last).to(device), device)
-            )
+        for name, (network, side) in [*networks.items()] * 3:
+            network = network.to(memory_format=torch.channels_last).to(device)
+            best[name] = min(best[name], _milliseconds(network, side, device))
     finally:
         torch.set_num_threads(threads)
     return best
 
 
 @torch.inference_mode()
-def _milliseconds(network: nn.Module, device: str) -> float:
-    side = side_of(network)
+def _milliseconds(network: nn.Module, side: int, device: str) -> float:
     crops = torch.randint(0, 256, (TIMED, side, side, 3), dtype=torch.uint8, device=device)
     times = []
     for _ in range(6):

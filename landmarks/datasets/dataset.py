@@ -20,11 +20,13 @@ import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
+from landmarks.datasets.left_out import COPY, FILE, NOWHERE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
+from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
+from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import SCHEMES
 
 READERS = {
@@ -36,6 +38,7 @@ CACHE_SIZE = 192
 CACHE_SCALE = 4.0
 """Side of a cached crop over the larger side of the landmarks' extent: room for every augmentation."""
 VALIDATION_SHARE = 0.1
+FACTS = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -63,14 +66,17 @@ def read_dataset(path: str | Path) -> Dataset:
     The training part is split into `train` and `val` (a tenth, stratified by source and pose, always the same) unless
     the dataset brings its own validation part. Raises DataError.
     """
-    if (Path(path) / "dataset.json").is_file():
+    if (Path(path) / FACTS).is_file():
         facts = about(path)
         return Dataset(facts["name"], load_table(Path(path) / "table.parquet"), Files(facts["root"]), facts["terms"])
     files = Files(path)
     for name, reader in READERS.items():
         if reader.recognise(files):
             table = reader.read(files)
-            check_table(table)
+            try:
+                check_table(table)
+            except DataError as error:
+                raise DataError(f"{files.root}: {error}") from error
             if not (table["split"] == "val").any():
                 table = split_validation(table, VALIDATION_SHARE)
             return Dataset(name, table, files, reader.TERMS)
@@ -105,6 +111,10 @@ class Crops:
         """Indices of the rows of a split."""
         return np.flatnonzero((self.table["split"] == split).to_numpy())
 
+    def sources(self, split: str) -> set[str]:
+        """The sources that the faces of a split are of."""
+        return set(self.table["source"].iloc[self.part(split)].dropna())
+
 
 def _map_pixels(folder: Path) -> np.ndarray:
     """(N, CACHE_SIZE, CACHE_SIZE, 3) uint8, memory-mapped."""
@@ -122,65 +132,103 @@ def prepare(
 ) -> Crops:
     """Write the prepared form of a dataset and return its crops. Only train and val faces are cached.
 
-    Rows whose image is missing or unreadable, and later copies of a byte-identical training image, are left out with
-    a warning. Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
-    Raises DataError if there is no face to cache.
+    Faces whose image is missing or unreadable, that neither points nor a box place, or of later copies of a
+    byte-identical image are left out: one warning counts them by reason, `left_out.csv` names them.
+    Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
+    Raises DataError, with the counts, if there is no face to cache.
     """
     out = Path(out)
-    out.mkdir(parents=True, exist_ok=True)
-    (out / "dataset.json").unlink(missing_ok=True)
     rows = np.flatnonzero(dataset.table["split"].isin(["train", "val"]).to_numpy())
-    given = dataset.table[[*SCHEMES, "x0"]].notna().any(axis=1).to_numpy()
-    rows = rows[given[rows]]
     if not len(rows):
-        raise DataError(f"{dataset.files.root}: no face with points or a box in the training part; nothing to prepare")
-    shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
-    pixels = np.lib.format.open_memmap(partial_path(out / "crops.npy"), mode="w+", dtype=np.uint8, shape=shape)
-    kept: list[np.integer] = []
-    dropped: list[np.integer] = []
-    seen: dict[bytes, str] = {}
-    table = dataset.table
-    moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
-    for done, row in enumerate(rows):
-        progress(done, len(rows))
-        name = table["image"].iloc[row]
-        try:
-            data = dataset.files.read(name)
-            image = images.decode(data, name).pixels
-        except (DataError, ImageError) as error:
-            warnings.warn(f"left out: {error}", stacklevel=2)
-            dropped.append(row)
-            continue
-        original = seen.setdefault(hashlib.sha256(data).digest(), name)
-        if original != name:
-            warnings.warn(f"left out: {name} is a copy of {original}", stacklevel=2)
-            dropped.append(row)
-            continue
-        matrix = _cache_matrix(table.iloc[row])
-        pixels[len(kept)] = extract_crop(image, matrix[0], CACHE_SIZE)
-        for scheme in SCHEMES.values():
-            points = table[scheme.name].iloc[row]
-            if points is not None:
-                moved[scheme.name].iloc[row] = transform(matrix, points[None])[0]
-        corners = table[BOX].iloc[row].to_numpy(float).reshape(1, 2, 2)
-        for name, value in zip(BOX, transform(matrix, corners).ravel()):
-            moved[name].iloc[row] = value
-        kept.append(row)
-    pixels.flush()
-    progress(len(rows), len(rows))
-    save_table(table.drop(index=table.index[dropped]), out / "table.parquet")
-    save_table(table.assign(**moved).iloc[kept], out / "crops.parquet")
-    commit(partial_path(out / "crops.npy"), out / "crops.npy")
+        raise DataError(f"{dataset.files.root}: no face in the splits train and val; nothing to prepare")
+    out.mkdir(parents=True, exist_ok=True)
+    (out / FACTS).unlink(missing_ok=True)
+    partial, left_out = partial_path(out / "crops.npy"), LeftOut()
+    crops, dropped = _cut_faces(dataset, rows, partial, left_out, progress)
+    left_out.write(out)
+    if left_out.rows:
+        told = f"{len(left_out.rows)} of {len(rows)} faces cannot be used: {left_out.counts()}"
+        if crops.empty:
+            partial.unlink()
+            raise DataError(f"{dataset.files.root}: {told}; nothing to prepare. {out / FILE} names them")
+        warnings.warn(f"left out: {told}. {out / FILE} names them", stacklevel=2)
+    save_table(dataset.table.drop(index=dataset.table.index[dropped]), out / "table.parquet")
+    save_table(crops, out / "crops.parquet")
+    commit(partial, out / "crops.npy")
     facts = {
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
         "terms": dataset.terms,
-        "crops": len(kept),
+        "crops": len(crops),
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,
     }
-    write_text(out / "dataset.json", json.dumps(facts, indent=1))
+    write_text(out / FACTS, json.dumps(facts, indent=1))
     return load_crops(out)
+
+
+def _cut_faces(
+    dataset: Dataset, rows: np.ndarray, path: Path, left_out: LeftOut, progress: Callable[[int, int], None]
+) -> tuple[pd.DataFrame, list[int]]:
+    """Cut the faces of some rows and write them to a file of pixels, of which the last ones stay unused where an image
+    is left out. Returns the table of those cut, points and boxes in crop pixels, and the rows without a usable image.
+    """
+    table = dataset.table
+    squares = canonical_squares(table.iloc[rows], CACHE_SCALE) * [1, 1, 1, 0]  # unturned
+    matrices = crop_matrices(squares, CACHE_SIZE)
+    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), CACHE_SIZE, CACHE_SIZE, 3))
+    moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
+    kept: list[int] = []
+    dropped: list[int] = []
+    seen: dict[bytes, str] = {}
+    for done, row in enumerate(rows.tolist()):
+        progress(done, len(rows))
+        name, matrix = table["image"].iloc[row], matrices[done : done + 1]
+        if not np.isfinite(matrix).all():  # stays in the table, for its labels
+            left_out.add(name, NOWHERE, f"{name}: neither points nor a box say where the face is")
+            continue
+        try:
+            image = _read_once(dataset, name, seen)
+        except _LeftOutFace as error:
+            left_out.add(name, error.reason, str(error))
+            dropped.append(row)
+            continue
+        pixels[len(kept)] = extract_crop(image, matrix[0], CACHE_SIZE)
+        for column, values in _in_crop(table.iloc[row], matrix).items():
+            moved[column].iloc[row] = values
+        kept.append(row)
+    pixels.flush()
+    progress(len(rows), len(rows))
+    return table.assign(**moved).iloc[kept], dropped
+
+
+class _LeftOutFace(Exception):
+    """Why a face is left out. reason: the word that it is counted under."""
+
+    def __init__(self, reason: str, text: str) -> None:
+        super().__init__(text)
+        self.reason = reason
+
+
+def _read_once(dataset: Dataset, name: str, seen: dict[bytes, str]) -> np.ndarray:
+    """The pixels of an image (H, W, 3). seen: names by the digest of their bytes. Raises _LeftOutFace."""
+    try:
+        data = dataset.files.read(name)
+        image = images.decode(data, name).pixels
+    except (DataError, ImageError) as error:
+        status = error.status if isinstance(error, ImageError) else "missing"
+        raise _LeftOutFace(status, str(error)) from error
+    original = seen.setdefault(hashlib.sha256(data).digest(), name)
+    if original != name:
+        raise _LeftOutFace(COPY, f"{name} is a copy of {original}")
+    return image
+
+
+def _in_crop(row: pd.Series, matrix: np.ndarray) -> dict[str, Any]:
+    """A row's points and box in the pixels of its crop, by column. matrix: (1, 2, 3)."""
+    corners = row[list(BOX)].to_numpy(float).reshape(1, 2, 2)
+    points = {name: transform(matrix, row[name][None])[0] for name in SCHEMES if row[name] is not None}
+    return points | dict(zip(BOX, transform(matrix, corners).ravel()))
 
 
 def load_crops(*paths: str | Path) -> Crops:
@@ -201,21 +249,10 @@ def load_crops(*paths: str | Path) -> Crops:
 def about(path: str | Path) -> dict[str, Any]:
     """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
     try:
-        facts = json.loads((Path(path) / "dataset.json").read_text(encoding="utf-8"))
+        facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
         return {key: facts[key] for key in ("name", "root", "terms", "crops", "cache_size", "cache_scale")}
     except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
-
-
-def _cache_matrix(row: pd.Series) -> np.ndarray:
-    """(1, 2, 3): image -> cached crop, unturned, around the face."""
-    scheme = next((scheme for scheme in SCHEMES.values() if row[scheme.name] is not None), None)
-    if scheme is None:
-        squares = FACE_BOX.squares(row[BOX].to_numpy(float), CACHE_SCALE)
-    else:
-        squares = face_squares(row[scheme.name][None], scheme, CACHE_SCALE)
-        squares[:, 3] = 0
-    return crop_matrices(squares, CACHE_SIZE)
 
 
 def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:
@@ -231,7 +268,7 @@ def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda
             continue
         for scheme in SCHEMES:
             points = dataset.table[scheme].iloc[row]
-            if points is not None and not ((points > -width) & (points < 2 * np.array([width, height]))).all():
+            if points is not None and ((points < -width) | (points > 2 * np.array([width, height]))).any():
                 problems.append(f"{name}: {scheme} lie far outside the image of {width} x {height} pixels")
     progress(len(dataset.table), len(dataset.table))
     return problems

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import numpy as np
-import pandas as pd
 import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
@@ -18,8 +17,9 @@ from landmarks.datasets.augment import (
     picture_transforms,
 )
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.table import BOX, labels_of, points_of
-from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, transform
+from landmarks.datasets.squares import anchors_of, canonical_squares
+from landmarks.datasets.table import labels_of, points_of
+from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
 
@@ -93,22 +93,3 @@ class Samples(TorchDataset[dict[str, Tensor]]):
             **{name: torch.from_numpy(p.astype(np.float32)) for name, p in points.items()},
             **{name: torch.tensor(label) for name, label in labels.items()},
         }
-
-
-def canonical_squares(table: pd.DataFrame, crop_scale: float) -> np.ndarray:
-    """(N, 4) face squares of a table's rows, each from the first scheme that the row has, else from its box."""
-    squares = FACE_BOX.squares(table[BOX].to_numpy(float), crop_scale)  # NaN where there is no box
-    anchors = anchors_of(table)
-    given = ~np.isnan(anchors).any(axis=(1, 2))
-    if given.any():
-        squares[given] = face_squares(anchors[given], POINTS_5, crop_scale)
-    return squares
-
-
-def anchors_of(table: pd.DataFrame) -> np.ndarray:
-    """(N, 5, 2): each row's face as five points, from the first scheme that the row has; NaN where it has none."""
-    anchors = np.full((len(table), len(POINTS_5), 2), np.nan)
-    for scheme in SCHEMES.values():
-        absent = np.isnan(anchors).any(axis=(1, 2))
-        anchors[absent] = scheme.anchors(points_of(table, scheme)[absent])
-    return anchors

@@ -1,8 +1,8 @@
 """The one table every reader fills: a row a face, labels that a dataset does not have left empty.
 
 Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
-NaN where there is none), one column of (K, 2) float arrays a scheme, one column of nullable small integers an
-attribute. Kept as Parquet.
+NaN where there is none), one column of (K, 2) float arrays a scheme, NaN for points that are not labelled, one column
+of nullable small integers an attribute. Kept as Parquet.
 """
 
 from __future__ import annotations
@@ -13,12 +13,13 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks import geometry
 from landmarks.atomic import replacing
 from landmarks.errors import DataError
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 SPLITS = ("train", "val", "test")
-BOX = ["x0", "y0", "x1", "y1"]
+BOX = list(geometry.BOX)
 
 
 def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
@@ -62,16 +63,20 @@ def check_table(table: pd.DataFrame) -> None:
             )
     for scheme in SCHEMES.values():
         rows = np.flatnonzero(table[scheme.name].notna())
-        points = points_of(table.iloc[rows], scheme).reshape(len(rows), 2 * len(scheme))
-        partly = np.isnan(points).any(axis=1) & ~np.isnan(points).all(axis=1) | np.isinf(points).any(axis=1)
-        if partly.any():
-            row = rows[partly.argmax()]
-            raise DataError(f"row {row} ({table.image.iloc[row]}): a {scheme.name} value is missing")
-        flat = np.ptp(points.reshape(-1, len(scheme), 2), axis=1).max(axis=1) <= 0
+        points = points_of(table.iloc[rows], scheme)
+        half = (np.isnan(points).any(axis=2) & ~np.isnan(points).all(axis=2)).any(axis=1) | np.isinf(points).any((1, 2))
+        if half.any():
+            row = rows[half.argmax()]
+            raise DataError(f"row {row} ({table.image.iloc[row]}): a {scheme.name} value is missing or infinite")
+        low, high = np.fmin.reduce(points, axis=1), np.fmax.reduce(points, axis=1)
+        flat = ((high - low).max(axis=1) <= 0) & (np.isfinite(points[:, :, 0]).sum(axis=1) > 1)
         if flat.any():
             row = rows[flat.argmax()]
             raise DataError(f"row {row} ({table.image.iloc[row]}): all {scheme.name} coincide")
-    boxes = table[BOX].to_numpy()
+    boxes = table[BOX].to_numpy(float)
+    part = np.isnan(boxes).any(axis=1) & ~np.isnan(boxes).all(axis=1)
+    if part.any():
+        raise DataError(f"row {part.argmax()} ({table.image.iloc[part.argmax()]}): the box is not complete")
     bad = (boxes[:, 2] <= boxes[:, 0]) | (boxes[:, 3] <= boxes[:, 1])
     if bad.any():
         raise DataError(f"row {bad.argmax()} ({table.image.iloc[bad.argmax()]}): the box needs x0 < x1 and y0 < y1")
@@ -131,6 +136,12 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     rows["boxes"] = [int(part["x0"].notna().sum()) for part in parts.values()]
     for name in SCHEMES:
         rows[name] = [int(part[name].map(lambda p: p is not None).sum()) for part in parts.values()]
+        partly = [
+            int(np.isnan(points_of(part[part[name].notna()], SCHEMES[name])).any((1, 2)).sum())
+            for part in parts.values()
+        ]
+        if any(partly):
+            rows[f"{name}, not all points"] = partly
     for attribute in ATTRIBUTES.values():
         for code, label in enumerate(attribute.labels):
             rows[f"{attribute.name}: {label}"] = [

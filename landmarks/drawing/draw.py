@@ -28,25 +28,7 @@ from landmarks.drawing.strokes import (
     write,
 )
 from landmarks.faces import Faces
-from landmarks.schemes import POINTS_5, POINTS_68, Scheme
-
-CHAINS: dict[str, tuple[tuple[int, ...], ...]] = {
-    POINTS_5.name: (),
-    POINTS_68.name: (
-        (*range(17),),  # jaw
-        *((*range(17, 22),), (*range(22, 27),)),  # brows
-        *((*range(27, 31),), (*range(31, 36),)),  # bridge and base of the nose
-        *((36, 37, 38, 39), (39, 40, 41, 36), (42, 43, 44, 45), (45, 46, 47, 42)),  # upper and lower lid of each eye
-        *((*range(48, 55),), (*range(54, 60), 48), (*range(60, 65),), (*range(64, 68), 60)),  # upper and lower lip
-    ),
-}
-"""By scheme: the landmarks that lines join."""
-
-LEFT_POINTS: dict[str, frozenset[int]] = {
-    POINTS_5.name: frozenset({0, 3}),
-    POINTS_68.name: frozenset({*range(8), *range(17, 22), 31, 32, *range(36, 42), *range(48, 51), 58, 59, 60, 61, 67}),
-}
-"""By scheme: the landmarks on the left of an upright face; `scheme.swap` leads to those on the right."""
+from landmarks.schemes import Scheme
 
 
 @dataclass(frozen=True)
@@ -173,7 +155,7 @@ def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: f
     height, width = canvas.shape[:2]
     # Drops NaN and what would not fit OpenCV's 32 bits.
     near = (np.abs(points - [width / 2, height / 2]) < 2 * max(width, height)).all(axis=1)
-    for chain in map(list, CHAINS.get(scheme.name, ())):
+    for chain in map(list, scheme.chains):
         if near[chain].all():
             stroke(canvas, points[chain], 0.5 * unit, colour or LINE)
     radius, ring = (1.0, 0.4) if _dense(scheme) else (1.9, 0.7)
@@ -184,8 +166,8 @@ def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: f
 @lru_cache
 def _side_colours(scheme: Scheme) -> tuple[Colour, ...]:
     """(K,): the colour of each landmark by its side of the face."""
-    left = LEFT_POINTS.get(scheme.name, ())
-    return tuple(LEFT if i in left else RIGHT if scheme.swap[i] in left else MIDDLE for i in range(len(scheme)))
+    sides = {i: LEFT for i in scheme.left} | {scheme.swap[i]: RIGHT for i in scheme.left}
+    return tuple(sides.get(i, MIDDLE) for i in range(len(scheme)))
 
 
 def _draw_dots(canvas: np.ndarray, points: np.ndarray, fills: np.ndarray, radius: float, ring: float) -> None:

@@ -2,27 +2,39 @@
 
 Expected errors are fitted to the errors of faces in boxes as detectors give them; quality also to faces in bad boxes,
 faces too small or too blurred to see, and squares beside the face, which are no faces; probabilities to labels.
+
+Few faces say little, and the constants say so. With n validation faces:
+- expected errors are raised by n / (n - 1), the predictive mean of exponentially distributed errors;
+- one face's worth of belief holds the curves' slopes where the network's own cues would have them;
+- a probability is fitted as if one further face of each class had been seen at random among the n (Laplace's rule of
+  succession), quality as if one more good and one more bad face had (Platt, 1999).
+All of it vanishes as n grows. Below `FEW_FACES` faces with points or `FEW_OF_CLASS` of a class a warning says so.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+import copy
+import warnings
+from collections.abc import Collection, Sequence
 from pathlib import Path
 
 import cv2
 import numpy as np
 
 from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Crops, load_crops
-from landmarks.datasets.samples import canonical_squares
+from landmarks.datasets.labels import class_counts, label_counts, mirrored
+from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.evaluation.robustness import Placement, locate_crops
 from landmarks.geometry import face_squares
-from landmarks.inference.backend import Backend, TorchBackend
+from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate
 from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, QualityCurve, Softmax
-from landmarks.models.store import load_model, save_model
+from landmarks.models.heads import NEVER
+from landmarks.models.store import Model, load_model, save_model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
+from landmarks.training.start import forget_unseen
 
 TYPICAL = Placement(scale=(0.85, 1.4), shift=0.1)
 """As detectors' boxes and whole pictures of faces lie."""
@@ -31,42 +43,80 @@ SMALL = (0.03, 0.06)
 """Factors that leave a cached face about 1.5 and 3 pixels between eyes and mouth."""
 
 
-def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | Path) -> Calibration:
-    """Calibrate a weights file on the validation parts of prepared folders and write it with its constants to `out`.
+FEW_FACES = 100
+"""Validation faces with points below which expected errors and quality are rough."""
+FEW_OF_CLASS = 20
+"""Validation faces of a class below which probabilities of its attribute are rough."""
+HALF_TRUST = 50
+"""Training faces of a class at which half of its prior is taken out: see `equal_priors`."""
+
+
+def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | Path) -> Model:
+    """Calibrate a weights file on the validation parts of prepared folders, write it with its constants to `out` and
+    return what was written: `about["calibrated_on"]` counts the faces of each task and class.
 
     Raises the errors of its parts.
     """
     model = load_model(weights)
     crops = load_crops(*data)
-    calibration = calibrate(TorchBackend(load_model(weights)), crops)
-    save_model(model.network, out, model.about, calibration)
-    return calibration
+    if "labels" not in model.about and not model.calibration.attributes:  # nothing else says what it learnt from
+        forget_unseen(model.network, crops.table.iloc[crops.part("train")])
+    calibration = calibrate(load_backend(copy.deepcopy(model), "cpu"), crops)
+    faces = label_counts(crops.table.iloc[crops.part("val")], model.network.config.tasks)
+    save_model(model.network, out, {**model.about, "calibrated_on": faces}, calibration)
+    return load_model(Path(out))
 
 
 def calibrate(backend: Backend, crops: Crops) -> Calibration:
-    """The constants of a network. Raises DataError without validation faces that have points."""
+    """The constants of a network. Tasks without validation labels keep the constants that they have.
+
+    How many faces taught each class is what the weights say of their training, or where they do not say, how many the
+    training parts of the data hold. Warnings say which tasks and classes have few validation faces. Faces of which not
+    all points are labelled do not count for expected errors. Raises DataError without validation faces with points.
+    """
     rows = crops.part("val")
     table = crops.table.iloc[rows]
+    where = ", ".join(str(folder) for folder in crops.folders)
+    if not backend.config.schemes:
+        raise DataError(f"{where}: the network has no landmarks, there is nothing to calibrate")
     canonical = canonical_squares(table, backend.config.crop_scale)
     seen = locate_crops(backend, crops, rows, TYPICAL.squares(canonical))
-    curves = {}
+    curves, few = dict(backend.calibration.errors), []
     for name in backend.config.schemes:
         errors = _errors(seen, crops, rows, name)
         given = ~np.isnan(errors).any(axis=1)
         if given.any():
             curves[name] = fit_errors(seen.error_cues[name][given], errors[given])
-    attributes = {}
+        if given.sum() < FEW_FACES:
+            few.append(f"{name} ({given.sum()} faces, fewer than {FEW_FACES})")
+        if name == backend.config.schemes[0] and not given.any():
+            raise DataError(f"{where}: no validation face with {name}; nothing to calibrate on")
+    attributes = dict(backend.calibration.attributes)
     for name in backend.config.attributes:
-        labels = labels_of(table, ATTRIBUTES[name])
-        if (labels != ABSENT).any():
-            learnt = labels_of(crops.table.iloc[crops.part("train")], ATTRIBUTES[name])
-            bias = equal_priors(learnt[learnt != ABSENT], len(ATTRIBUTES[name]))
-            attributes[name] = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias)
-    first = backend.config.schemes[0]
-    if first not in curves:
-        where = ", ".join(str(folder) for folder in crops.folders)
-        raise DataError(f"{where}: no validation face with {first}; nothing to calibrate on")
-    return Calibration(curves, _quality(backend, crops, rows, canonical, curves[first]), attributes)
+        attribute, labels = ATTRIBUTES[name], labels_of(table, ATTRIBUTES[name])
+        never = np.flatnonzero((seen.logits[name] <= NEVER / 2).all(axis=0)) if len(rows) else np.zeros(0, int)
+        labels[np.isin(labels, never)] = ABSENT  # what it never answers says nothing of how sure it may be
+        counts = np.bincount(labels[labels != ABSENT], minlength=len(attribute))
+        if counts.any():
+            bias = equal_priors(mirrored(_taught(backend, crops, name), attribute), never)
+            attributes[name] = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias, never)
+        rare = [f"{counts[code]} {attribute.labels[code]!r}" for code in np.flatnonzero(counts < FEW_OF_CLASS)
+                if code not in never]  # fmt: skip
+        if rare:
+            few.append(f"{name} ({', '.join(rare)}, fewer than {FEW_OF_CLASS})")
+    if few:
+        warnings.warn(f"{where}: few validation faces, so that these are rough: {'; '.join(few)}", stacklevel=2)
+    first = curves[backend.config.schemes[0]]
+    return Calibration(curves, _quality(backend, crops, rows, canonical, first), attributes)
+
+
+def _taught(backend: Backend, crops: Crops, name: str) -> np.ndarray:
+    """(C,) training faces of each class of an attribute."""
+    attribute = ATTRIBUTES[name]
+    known = backend.about.get("labels", {}).get(name)
+    if isinstance(known, dict) and set(known) == set(attribute.labels):
+        return np.array([int(known[label]) for label in attribute.labels])
+    return class_counts(crops.table.iloc[crops.part("train")], attribute)
 
 
 def _quality(
@@ -90,7 +140,7 @@ def _quality(
         add(seen, _errors(seen, crops, rows, name))
     seen = locate_crops(backend, crops, rows, beside_face(canonical))
     add(seen, np.ones_like(_errors(seen, crops, rows, name)))
-    return fit_quality(np.concatenate(expected), np.concatenate(good))
+    return fit_quality(np.concatenate(expected), np.concatenate(good), views=len(good))
 
 
 def beside_face(canonical: np.ndarray, seed: int = 0) -> np.ndarray:
@@ -121,62 +171,81 @@ def _errors(seen: Located, crops: Crops, rows: np.ndarray, name: str) -> np.ndar
 def fit_errors(error_cues: np.ndarray, errors: np.ndarray) -> ErrorCurve:
     """The curve under which errors, taken as exponentially distributed about their expectation, are likeliest.
 
-    error_cues: (N, K, 2), errors: (N, K). A weak prior keeps cues that say nothing at no weight.
+    error_cues: (N, K, 2), errors: (N, K). A prior worth one face keeps cues that say nothing at no weight, and the
+    expectation is raised by N / (N - 1), for one face by 2.
     """
+    faces, points = errors.shape
     x = np.column_stack([np.ones(errors.size), error_cues.reshape(-1, 2)])
-    prior = np.array([np.log(errors.mean()) - error_cues[..., 0].mean(), 1.0, 0.0])
+    prior = np.array([np.log(max(errors.mean(), 1e-6)) - error_cues[..., 0].mean(), 1.0, 0.0])
     distance = errors.ravel()
 
     def slopes(beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         ratio = distance * np.exp(-np.clip(x @ beta, -12, 3))
         return x.T @ (1 - ratio), (x * ratio[:, None]).T @ x
 
-    return ErrorCurve(*(float(value) for value in _newton(slopes, prior, ridge=1.0)))
+    constant, *weights = (float(value) for value in _newton(slopes, prior, ridge=float(points)))
+    return ErrorCurve(constant + float(np.log(faces / max(faces - 1, 0.5))), *weights)
 
 
-def fit_quality(errors: np.ndarray, good: np.ndarray) -> QualityCurve:
+def fit_quality(errors: np.ndarray, good: np.ndarray, views: int = 1) -> QualityCurve:
     """errors: (N, K) expected; good: (N,) bool -> logistic regression on their mean log.
 
-    Good and bad faces weigh the same, however many there are."""
+    Good and bad faces weigh the same, however many there are, and one more of each is taken to be the other way
+    (Platt, 1999). views: in how many of the N places each face stands."""
     x = np.column_stack([np.ones(len(errors)), np.log(np.maximum(errors, 1e-6)).mean(axis=1)])
-    weight = np.where(good, 0.5 / max(good.sum(), 1), 0.5 / max((~good).sum(), 1)) * len(good)
+    count = np.where(good, good.sum(), (~good).sum())
+    weight, others = 0.5 / count * len(good), 1 / (count / views + 2)
+    target = np.where(good, 1 - others, others)
 
     def slopes(beta: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         share = 1 / (1 + np.exp(-np.clip(x @ beta, -30, 30)))
-        return x.T @ (weight * (share - good)), (x * (weight * share * (1 - share))[:, None]).T @ x
+        return x.T @ (weight * (share - target)), (x * (weight * share * (1 - share))[:, None]).T @ x
 
     return QualityCurve(*(float(value) for value in _newton(slopes, np.array([-5.0, -2.0]), ridge=1e-2)))
 
 
-def equal_priors(labels: np.ndarray, classes: int) -> np.ndarray:
-    """What to add to logits learnt from faces with these labels, so that no class is favoured for being frequent: minus
-    the log of its share (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021). -> (classes,), mean 0.
+def equal_priors(counts: np.ndarray, never: Collection[int] | np.ndarray = ()) -> np.ndarray:
+    """What to add to logits so that no class is favoured for being frequent: minus the log of its share of the training
+    faces (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), as far as its share can be trusted.
 
-    Other people's faces have other shares; and a rare pose should not be called a frequent one.
+    counts: (C,) training faces of each class, mirrored ones counted, too; never: classes that the network never
+    answers -> (C,), mean 0 over the others, 0 for these.
+
+    Other people's faces have other shares; and a rare pose should not be called a frequent one. But a class that n
+    faces taught is hardly known if n is small, and would be called at random: it gets n / (n + HALF_TRUST) of its
+    adjustment, nothing at 0 faces, half at 50, nearly all at 1,000. Of 10,000 faces, a class with 1 gains 0.2, with 10
+    1.2, with 50 2.7, and none gains more than 3.2.
     """
-    shares = (np.bincount(labels, minlength=classes) + 1) / (len(labels) + classes)
-    return np.log(shares).mean() - np.log(shares)
+    counts = np.asarray(counts, float)
+    known = np.array([code not in never for code in range(len(counts))])
+    share = np.maximum(counts, 0.5) / max(counts.sum(), 1)
+    bias = np.where(known, -np.log(share) * counts / (counts + HALF_TRUST), 0.0)
+    return np.where(known, bias - bias[known].mean(), 0.0) if known.any() else bias
 
 
-def fit_softmax(logits: np.ndarray, labels: np.ndarray, bias: np.ndarray) -> Softmax:
-    """logits: (N, C), labels: (N,), bias: (C,) -> with that bias the temperature of least cross-entropy."""
+def fit_softmax(
+    logits: np.ndarray, labels: np.ndarray, bias: np.ndarray, never: Collection[int] | np.ndarray = ()
+) -> Softmax:
+    """logits: (N, C), labels: (N,), bias: (C,), never: classes that are never answered and not among the labels -> with
+    that bias the temperature of least cross-entropy over the N faces and one face of each class that looks like any."""
     bias = np.round(bias, 4)
-
-    def curve(log_temperature: float) -> Softmax:
-        return Softmax(round(float(np.exp(log_temperature)), 4), tuple(float(b) for b in bias))
+    known = [code for code in range(len(bias)) if code not in never]
+    own = np.searchsorted(known, labels)
+    adjusted = (np.asarray(logits, np.float64) + bias)[:, known]
 
     def cross_entropy(log_temperature: float) -> float:
-        shares = curve(log_temperature)(logits)
-        return float(-np.log(np.maximum(shares[np.arange(len(labels)), labels], 1e-12)).mean())
+        scaled = adjusted / np.exp(log_temperature)
+        low = np.logaddexp.reduce(scaled, axis=1, keepdims=True) - scaled  # minus the logs of the probabilities
+        return float(low[np.arange(len(labels)), own].sum() + low.mean(axis=0).sum())
 
-    low, high = -2.0, 2.0
+    low, high = -2.0, 3.0
     for _ in range(30):  # ternary search: the cross-entropy is convex in the inverse temperature, so it has one valley
         third = (high - low) / 3
         if cross_entropy(low + third) < cross_entropy(high - third):
             high -= third
         else:
             low += third
-    return curve((low + high) / 2)
+    return Softmax(round(float(np.exp((low + high) / 2)), 4), tuple(float(b) for b in bias))
 
 
 def _newton(slopes, start: np.ndarray, ridge: float) -> np.ndarray:

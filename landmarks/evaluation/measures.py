@@ -12,6 +12,7 @@ import pandas as pd
 
 from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
+from landmarks.datasets.left_out import LeftOut
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
@@ -20,10 +21,10 @@ from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
+from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
-THRESHOLD = 0.1
 SLICES = ("pose", "glasses", "gender", "source")
 """Columns by whose groups figures are given."""
 CHUNK = 256
@@ -62,7 +63,8 @@ def predict_dataset(
 
     detector: whose face in the middle is taken, for annotated faces are in the middle of their images, and where it
     finds none the whole image; None: the whole image always.
-    Raises DataError if the split is empty.
+    Faces in images that cannot be read are failures; one warning counts them by reason. Raises DataError if the split
+    is empty or if none of its images can be read.
     """
     rows = np.flatnonzero((dataset.table["split"] == split).to_numpy())
     if not len(rows):
@@ -76,6 +78,7 @@ def predict_dataset(
     }
     errors = {name: np.full(points[name].shape[:2], np.nan, np.float32) for name in calibration.errors}
     quality = None if calibration.quality is None else np.full(len(rows), np.nan, np.float32)
+    failed = LeftOut()
     boxes, fallback = np.full((len(rows), 4), np.nan), np.zeros(len(rows), bool)
     for low in range(0, len(rows), CHUNK):
         report(low, len(rows))
@@ -84,7 +87,7 @@ def predict_dataset(
             try:
                 picture = dataset.image(rows[place])
             except ImageError as error:
-                warnings.warn(f"counted as a failure: {error}", stacklevel=2)
+                failed.add(error.path, error.status, str(error))
                 continue
             found = detector(picture, dataset.table["image"].iloc[rows[place]]) if detector else whole(picture)
             fallback[place] = len(found) == 0
@@ -106,6 +109,10 @@ def predict_dataset(
         if calibration.quality is not None and quality is not None:
             quality[places] = calibration.quality(errors[config.schemes[0]][places])
     report(len(rows), len(rows))
+    if len(failed.rows) == len(rows):
+        raise DataError(f"{dataset.files.root}: no face of the split {split!r} can be measured: {failed.counts()}")
+    if failed.rows:
+        warnings.warn(f"counted as failures: of {len(rows)} faces {failed.counts()}", stacklevel=2)
     return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
 
 
@@ -121,7 +128,11 @@ def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
 
 
 def measure(predictions: Predictions, rounds: int = 1000) -> dict:
-    """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces."""
+    """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces.
+
+    Points that are not labelled do not count, nor faces without the two points of the normaliser. A warning names the
+    tasks for which no face has a label; they have no figures.
+    """
     figures: dict = {
         "faces": len(predictions.table),
         "fallback": int(predictions.fallback.sum()),
@@ -130,11 +141,15 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict:
     }
     for name, predicted in predictions.points.items():
         true = points_of(predictions.table, SCHEMES[name])
-        given = ~np.isnan(true).any(axis=(1, 2))
+        given = np.isfinite(metrics.interocular(true, SCHEMES[name]))
+        partly = int((np.isfinite(true).all(axis=2).any(axis=1) & ~given).sum())
+        if partly:
+            warnings.warn(f"{name}: {partly} faces without the points of the normaliser do not count", stacklevel=2)
         if given.any():
             part = predictions.table[given]
             figures["landmarks"][name] = _points_figures(predicted[given], true[given], SCHEMES[name], part, rounds)
-            if name in predictions.errors:
+            whole = ~np.isnan(predicted[given] - true[given]).any(axis=(1, 2))
+            if name in predictions.errors and whole.any():
                 quality = None if predictions.quality is None else predictions.quality[given]
                 figures["landmarks"][name]["expected_errors"] = _expected_errors(
                     predicted[given], true[given], SCHEMES[name], predictions.errors[name][given], quality
@@ -146,6 +161,12 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict:
             figures["attributes"][name] = _attribute_figures(
                 probabilities[given], true[given], ATTRIBUTES[name].labels, predictions.table[given], rounds
             )
+    silent = [
+        *(name for name in predictions.points if name not in figures["landmarks"]),
+        *(name for name in predictions.probabilities if name not in figures["attributes"]),
+    ]
+    if silent:
+        warnings.warn(f"no face has labels for {', '.join(silent)}: no figures of them", stacklevel=2)
     return figures
 
 
@@ -161,7 +182,11 @@ def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds
         "interocular": _error_figures(plain, rounds),
         "shift_free": {"shift": [float(v) for v in shift], **_error_figures(centred, rounds)},
         "box": {"nme": float(metrics.nme(box).mean())},
-        "by_landmark": dict(zip(scheme.points, (float(v) for v in plain.mean(axis=0)))),
+        "by_landmark": {
+            name: float(np.nanmean(errors))
+            for name, errors in zip(scheme.points, plain.T)
+            if not np.isnan(errors).all()
+        },
         "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
         "slices": {},
     }

@@ -19,14 +19,13 @@ import numpy as np
 from landmarks import metrics
 from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.samples import canonical_squares
+from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import Located, locate
+from landmarks.metrics import THRESHOLD
 from landmarks.schemes import SCHEMES
-
-THRESHOLD = 0.1
 
 
 @dataclass(frozen=True)

@@ -13,7 +13,7 @@ from landmarks.atomic import replacing
 from landmarks.datasets.augment import LOCATOR as ROUGH
 from landmarks.datasets.augment import SECOND_PASS, Jitter
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.samples import canonical_squares
+from landmarks.datasets.squares import canonical_squares
 from landmarks.errors import DataError, LandmarksError
 from landmarks.export.file import LOCATOR, NETWORK, SUFFIX, locator_path
 from landmarks.export.graph import export_model

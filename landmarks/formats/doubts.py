@@ -12,8 +12,9 @@ import numpy as np
 from landmarks.atomic import PartialFile
 from landmarks.faces import Faces
 from landmarks.formats.layout import Layout
-from landmarks.formats.plain import BOX, plain_faces
+from landmarks.formats.plain import plain_faces
 from landmarks.formats.text import csv_text
+from landmarks.geometry import BOX
 
 if TYPE_CHECKING:
     from landmarks.record import Record

@@ -10,7 +10,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
-from landmarks.formats.plain import BOX
+from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
 
 if TYPE_CHECKING:

@@ -11,11 +11,11 @@ from typing import Any, Optional
 import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES
 
 DECIMALS = 4
 """Of every number in a text format, unless the format says otherwise: far below what a pixel or probability means."""
-BOX = ("x0", "y0", "x1", "y1")
 Plain = Optional[float]
 """A number, or None where there is none."""
 

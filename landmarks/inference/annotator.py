@@ -20,17 +20,13 @@ from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import Located, locate
 from landmarks.models.store import Model
-from landmarks.record import ERROR, FAILED, NO_FACE, OK, Record
+from landmarks.record import ERROR, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
-__all__ = ["FAILED", "NO_FACE", "OK", "Annotator", "Record"]
-
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-
-
 RESULTS_VERSION = 1
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
@@ -55,10 +51,12 @@ class Annotator:
         max_faces: int | None = AnnotatorConfig.max_faces,
         min_face_size: float = AnnotatorConfig.min_face_size,
         backend: str | None = AnnotatorConfig.backend,
+        accept_damaged: bool = AnnotatorConfig.accept_damaged,
     ) -> None:
         self.config = AnnotatorConfig(
-            weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend
-        )
+            weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend,
+            accept_damaged,
+        )  # fmt: skip
         self.backend = load_backend(weights, device, backend)
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
@@ -87,6 +85,7 @@ class Annotator:
             "max_pixels": self.config.max_pixels,
             "max_faces": self.config.max_faces,
             "min_face_size": self.config.min_face_size,
+            "accept_damaged": self.config.accept_damaged,
         }
 
     def __call__(self, image: str | Path | bytes | np.ndarray | PIL.Image.Image) -> Faces:
@@ -97,11 +96,11 @@ class Annotator:
         if isinstance(image, np.ndarray):
             loaded = images.from_array(image, "array")
         elif isinstance(image, bytes):
-            loaded = images.decode(image, "bytes", self.config.max_pixels)
+            loaded = images.decode(image, "bytes", self.config.max_pixels, self.config.accept_damaged)
         elif isinstance(image, PIL.Image.Image):
-            loaded = images.from_picture(image, "picture", self.config.max_pixels)
+            loaded = images.from_picture(image, "picture", self.config.max_pixels, self.config.accept_damaged)
         else:
-            loaded = images.read(image, self.config.max_pixels)
+            loaded = images.read(image, self.config.max_pixels, self.config.accept_damaged)
         name = str(image) if isinstance(image, (str, Path)) else ""
         found = self._boxes(loaded.pixels, name)
         return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
@@ -141,10 +140,7 @@ class Annotator:
             with self.clock("read"):
                 content = source.load(images.most_bytes(self.config.max_pixels))
             with self.clock("decode"):
-                if isinstance(content, bytes):
-                    image = images.decode(content, source.name, self.config.max_pixels)
-                else:
-                    image = images.from_array(content, source.name)
+                image = images.take(content, source.name, self.config.max_pixels, self.config.accept_damaged)
             with self.clock("detect"):
                 found = self._boxes(image.pixels, source.name)
         except ImageError as error:
@@ -179,7 +175,7 @@ class Annotator:
         for (record, _, _), found in zip(waiting, faces):
             yield replace(record, faces=found)
 
-    def _faces(self, pictures: list, boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
+    def _faces(self, pictures: list[Any], boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
         """Faces of each picture, all pictures' faces located together."""
         counts = [len(b) for b in boxes]
         if not sum(counts):

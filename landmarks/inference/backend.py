@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-from typing import NamedTuple, Protocol
+from typing import Any, NamedTuple, Protocol
 
 import numpy as np
 import torch
@@ -39,6 +39,8 @@ class NetworkOutputs(NamedTuple):
     """(N, K, 2) by scheme: what tells of a point's error, before calibration."""
     logits: dict[str, np.ndarray]
     """(N, C) by attribute."""
+    levels: tuple[np.ndarray, ...] = ()
+    """(N, 5, 2) crop pixels after each of a cascade's levels but the last one, whose points are `points`."""
 
 
 class Backend(Protocol):
@@ -48,7 +50,7 @@ class Backend(Protocol):
     """`torch` or `onnx`."""
     config: NetworkConfig
     calibration: Calibration
-    about: dict
+    about: dict[str, Any]
     sha256: str
     """Of the file it came from; empty if from none."""
     locator_sha256: str
@@ -64,20 +66,21 @@ class Backend(Protocol):
 
 
 class TorchBackend:
-    """A model in torch, on any of its devices. The model's network is fused and moved there."""
+    """A model in torch, on any of its devices. The model's network is moved there, and computes as it is."""
 
     name = TORCH
     locator_sha256 = ""
 
     def __init__(self, model: Model, device: str = "cpu") -> None:
         self.device = choose_device(device)
-        self.network = model.network.fuse().to(self.device)
+        self.network = model.network.to(self.device)
         self.config, self.calibration = self.network.config, model.calibration
         self.about, self.sha256 = model.about, model.sha256
 
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         prediction = predict(self.network, self._tensor(crops))
-        return NetworkOutputs(*({name: value.cpu().numpy() for name, value in field.items()} for field in prediction))
+        points, cues, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in prediction)
+        return NetworkOutputs(points, cues, logits)
 
     @torch.inference_mode()
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
@@ -131,7 +134,8 @@ class OnnxBackend:
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         values = iter(self._session.run(self._names, {"crops": crops}))
         schemes, attributes = self.config.schemes, self.config.attributes
-        return NetworkOutputs(*(dict(zip(names, values)) for names in (schemes, schemes, attributes)))
+        points, cues, logits = (dict(zip(names, values)) for names in (schemes, schemes, attributes))
+        return NetworkOutputs(points, cues, logits)
 
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
         assert self._locator is not None
@@ -167,4 +171,7 @@ def load_backend(weights: str | Path | Model | Backend, device: str = "auto", ba
         if exported:
             return OnnxBackend.open(weights)
         weights = load_model(weights)
-    return OnnxBackend.of(weights) if backend == ONNX else TorchBackend(weights, device)
+    if backend == ONNX:
+        return OnnxBackend.of(weights)
+    weights.network.fuse()
+    return TorchBackend(weights, device)

@@ -55,6 +55,8 @@ class AnnotatorConfig:
     """Faces smaller than this are skipped: sqrt(width x height) of the box, in pixels."""
     backend: str | None = None
     """`torch` or `onnx`; None for onnx with an exported file and torch with all else."""
+    accept_damaged: bool = False
+    """Take what can be decoded of damaged images; the reason of their records says so."""
 
     preload: ClassVar[str] = "landmarks.inference.annotator"
     """The module that worker processes import before they are given a config."""

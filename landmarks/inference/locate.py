@@ -25,6 +25,8 @@ class Located:
     """(N, C) float32 by attribute."""
     squares: np.ndarray
     """(N, 4): the face squares of the last pass."""
+    levels: tuple[np.ndarray, ...] = ()
+    """(N, 5, 2) float64 image pixels after each of a cascade's levels but the last one."""
 
 
 def locate(
@@ -38,7 +40,7 @@ def locate(
     """Find the points and attributes of N faces, in batches over all images.
 
     images: (H, W, 3) uint8 RGB each; owners: (N,) index of each face's image; squares: (N, 4) face squares.
-    A face whose points come out not finite keeps NaN.
+    A face whose points come out not finite keeps NaN. A network without landmarks has one pass.
     """
     parts = [
         _locate_batch(
@@ -51,7 +53,8 @@ def locate(
 
 def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarray, passes: int) -> Located:
     config = backend.config
-    scheme = SCHEMES[config.schemes[0]]
+    if not config.schemes:
+        passes = 1
     if config.locator_size and passes > 1:
         squares = _locate_roughly(backend, images, squares)
         passes -= 1
@@ -61,8 +64,10 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
         back = invert(matrices)
         points = {name: transform(back, p.astype(np.float64)) for name, p in outputs.points.items()}
         if left:
+            scheme = SCHEMES[config.schemes[0]]
             squares = face_squares(points[scheme.name], scheme, config.crop_scale)
-    return Located(points, outputs.error_cues, outputs.logits, squares)
+    levels = tuple(transform(back, level.astype(np.float64)) for level in outputs.levels)
+    return Located(points, outputs.error_cues, outputs.logits, squares, levels)
 
 
 def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
@@ -84,7 +89,8 @@ def _join(parts: list[Located]) -> Located:
         return {key: np.concatenate([value[key] for value in values]) for key in values[0]}
 
     squares = np.concatenate([part.squares for part in parts])
-    return Located(field("points"), field("error_cues"), field("logits"), squares)
+    levels = tuple(np.concatenate(level) for level in zip(*(part.levels for part in parts)))
+    return Located(field("points"), field("error_cues"), field("logits"), squares, levels)
 
 
 def _empty(backend: Backend) -> Located:

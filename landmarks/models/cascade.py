@@ -22,7 +22,7 @@ from torch import Tensor, nn
 from torch.nn import functional as F
 from torch.utils.flop_counter import FlopCounterMode
 
-from landmarks.models.encoders import LUMA
+from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, LUMA
 from landmarks.models.heads import Regression
 
 
@@ -234,7 +234,7 @@ def grey(crops: Tensor) -> Tensor:
     """crops: (N, S, S, 3) uint8 RGB -> (N, 1, S, S) float32 about -2 to 2."""
     red, green, blue = crops.float().unbind(dim=-1)
     luma = LUMA[0] * red + LUMA[1] * green + LUMA[2] * blue
-    return ((luma - 127.5) / 64)[:, None]
+    return ((luma - GREY_MIDDLE) / GREY_SPREAD)[:, None]
 
 
 def average(whole: Tensor, top: Tensor, bottom: Tensor) -> Tensor:

@@ -76,6 +76,8 @@ class Strided(nn.Module):
         return torch.relu(self.project(x.flatten(1)))
 
 
+GREY_MIDDLE, GREY_SPREAD = 127.5, 64
+"""From 0 to 255 to about -2 to 2: less the one, over the other."""
 LUMA = (0.299, 0.587, 0.114)
 """Grey of red, green and blue (ITU-R BT.601)."""
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass
 
 import torch
@@ -125,8 +126,25 @@ class ErrorHead(nn.Linear):
         return super().forward(x.detach())
 
 
+NEVER = -1e4
+"""Logit of a class that no training face showed: its probability is exactly 0, whatever the calibration."""
+
+
 class AttributeHead(nn.Linear):
     """(N, F) -> (N, C) logits of an attribute's classes."""
 
     def __init__(self, features: int, attribute: Attribute) -> None:
         super().__init__(features, len(attribute))
+
+    @property
+    def unseen(self) -> tuple[int, ...]:
+        """The classes that it never answers."""
+        return tuple(torch.nonzero(self.bias.detach() <= NEVER / 2).flatten().tolist())
+
+    @torch.no_grad()
+    def set_unseen(self, classes: Collection[int]) -> None:
+        """Never answer these classes; earlier ones that are not among them can be learnt again."""
+        for code in range(self.out_features):
+            if code in classes or code in self.unseen:
+                self.weight[code] = 0.0
+                self.bias[code] = NEVER if code in classes else 0.0

@@ -10,7 +10,9 @@ from typing import Any, NamedTuple
 import torch
 from torch import Tensor, nn
 
-from landmarks.models.encoders import ENCODERS, TORCHVISION, ConvNorm, Strided, create_encoder
+from landmarks.config import checked
+from landmarks.errors import unknown
+from landmarks.models.encoders import ENCODERS, GREY_MIDDLE, GREY_SPREAD, TORCHVISION, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
@@ -21,6 +23,7 @@ SOFT: dict[str, type[Towers]] = {"soft": Towers, "cross_stitch": CrossStitch}
 SHARINGS = (HARD, *SOFT)
 
 
+@checked
 @dataclass(frozen=True)
 class NetworkConfig:
     """All that is needed to build a network and to feed it. Raises ValueError for values that make no network."""
@@ -58,17 +61,17 @@ class NetworkConfig:
         object.__setattr__(self, "tasks", tuple(self.tasks))
         for task in self.tasks:
             if task not in SCHEMES and task not in ATTRIBUTES:
-                raise ValueError(f"unknown task {task!r}; known: {', '.join([*SCHEMES, *ATTRIBUTES])}")
+                raise ValueError(unknown("task", task, [*SCHEMES, *ATTRIBUTES]))
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
         if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
-            raise ValueError(f"unknown encoder {self.encoder!r}; known: {', '.join(ENCODERS)}, {TORCHVISION}NAME")
+            raise ValueError(unknown("encoder", self.encoder, [*ENCODERS, f"{TORCHVISION}NAME"]))
         if not 0.1 <= self.width <= 16:
             raise ValueError(f"width must be 0.1 to 16, not {self.width}")
         if self.sharing not in SHARINGS:
-            raise ValueError(f"unknown sharing {self.sharing!r}; known: {', '.join(SHARINGS)}")
+            raise ValueError(unknown("sharing", self.sharing, SHARINGS))
         if self.coding not in CODINGS:
-            raise ValueError(f"unknown coding {self.coding!r}; known: {', '.join(CODINGS)}")
+            raise ValueError(unknown("coding", self.coding, CODINGS))
         if not 16 <= self.input_size <= 1024:
             raise ValueError(f"input_size must be 16 to 1024 pixels, not {self.input_size}")
         if self.locator_size and not 16 <= self.locator_size <= 256:
@@ -99,6 +102,19 @@ class NetworkConfig:
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
         return asdict(self)
+
+
+def differences(config: NetworkConfig, other: NetworkConfig) -> list[str]:
+    """The settings by which the weights of one network do not do for the other: those that shape what both have or
+    say what its numbers mean. Tasks may differ, a locator may be missing on one side."""
+    names = ["encoder", "width", "sharing", "input_size", "crop_scale", "features"]
+    if config.schemes and other.schemes:
+        names.append("coding")
+        if config.coding == other.coding == "simcc":
+            names += ["bins_per_pixel", "bins_margin", "bins_rank"]
+    if config.locator_size and other.locator_size:
+        names.append("locator_size")
+    return [name for name in names if getattr(config, name) != getattr(other, name)]
 
 
 class Network(nn.Module):
@@ -139,6 +155,11 @@ class Network(nn.Module):
         return self.to(memory_format=torch.channels_last)
 
 
+def attribute_heads(network: Network) -> list[tuple[str, AttributeHead]]:
+    """A network's heads of attributes, by name."""
+    return [(name, head) for name, head in network.heads.items() if isinstance(head, AttributeHead)]
+
+
 class Locator(nn.Module):
     """Five points of a face in a rough square, turned any way, at a tenth of the network's cost: what the first pass
     needs to know for the second one to crop well."""
@@ -167,7 +188,7 @@ class Locator(nn.Module):
 
 def normalise(crops: Tensor, dtype: torch.dtype) -> Tensor:
     """crops: (N, S, S, 3) uint8 -> (N, 3, S, S) about -2 to 2, channels last in memory, as convolutions like it."""
-    return (crops.permute(0, 3, 1, 2).to(dtype) - 127.5) / 64
+    return (crops.permute(0, 3, 1, 2).to(dtype) - GREY_MIDDLE) / GREY_SPREAD
 
 
 def error_name(scheme: str) -> str:

@@ -8,6 +8,8 @@ from collections.abc import Callable
 import torch
 from torch import Tensor, nn
 
+from landmarks.errors import unknown
+
 NORMS = ("l2", "trace")
 SMOOTHING = 1e-6
 """Singular values far below this have no gradient: see `_trace_norm`."""
@@ -103,7 +105,7 @@ def coupling(towers: Towers, norm: str) -> Tensor:
     not finite.
     """
     if norm not in NORMS:
-        raise ValueError(f"unknown norm {norm!r}; known: {', '.join(NORMS)}")
+        raise ValueError(unknown("norm", norm, NORMS))
     layers = zip(*(tower.parameters() for tower in towers.towers.values()), strict=True)
     stacks = [torch.stack([values.flatten() for values in layer]) for layer in layers]  # each (T, p)
     return _spread(stacks) if norm == "l2" else _trace_norm(stacks)

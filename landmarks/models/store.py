@@ -13,7 +13,8 @@ from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 
 from landmarks.atomic import replacing
-from landmarks.errors import WeightsError
+from landmarks.config import build
+from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
 
@@ -75,11 +76,11 @@ def load_model(name: str | Path) -> Model:
         raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
     header, tensors = _parse(path)
     try:
-        config = NetworkConfig(**header["config"])
+        config = build(NetworkConfig, header["config"], "config")
         calibration = Calibration.from_dict(header["calibration"])
         network = Network(config)
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
-    except (KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
+    except (LandmarksError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error
     return Model(network.eval(), calibration, header.get("about", {}), sha256)

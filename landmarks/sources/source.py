@@ -17,8 +17,8 @@ from landmarks.record import UNREACHABLE
 UNKNOWN = "?"
 """Stamp of a file whose server did not answer: it differs from every real one."""
 
-Content = bytes | np.ndarray
-"""The bytes of an image file, or a frame: (H, W, 3) uint8 RGB."""
+Content = bytes | np.ndarray | images.Image
+"""The bytes of an image file, or a frame: (H, W, 3) uint8 RGB, as an Image if it is damaged."""
 
 
 @dataclass(frozen=True)

@@ -16,7 +16,7 @@ from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model, save_model
 
 
-def graft(model: Model, donor: Model) -> Network:
+def add_locator(model: Model, donor: Model) -> Network:
     """The network of a model with the locator of a donor. Raises WeightsError if the donor has none."""
     if donor.network.locator is None:
         raise WeightsError("the second file has no locator to give; train one with `locator_size` in its config")
@@ -38,7 +38,7 @@ def main() -> None:
     arguments = parser.parse_args()
     model, donor = load_model(arguments.weights), load_model(arguments.donor)
     about = {**model.about, "locator_trained_on": donor.about.get("trained_on", [])}
-    save_model(graft(model, donor), arguments.out, about)
+    save_model(add_locator(model, donor), arguments.out, about)
 
 
 if __name__ == "__main__":

@@ -18,7 +18,7 @@ from landmarks.schemes import ABSENT, POSE
 from landmarks.training.config import TrainingConfig
 
 
-class Feed(Protocol):
+class Batches(Protocol):
     """Batches of faces, epoch by epoch: tensors by name as `Samples` makes them, stacked."""
 
     def __len__(self) -> int:

@@ -33,6 +33,15 @@ def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn
         save_file(tensors, partial, metadata={KEY: json.dumps(header)})
 
 
+def read_settings(path: Path) -> dict:
+    """The settings of the training that a saved state belongs to. Raises WeightsError."""
+    try:
+        with safe_open(path, framework="pt") as file:
+            return dict(json.loads((file.metadata() or {})[KEY])["settings"])
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+        raise _unusable(path, error) from error
+
+
 def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> tuple[dict, int]:
     """Put a saved state back; return its settings and the number of epochs done. Raises WeightsError."""
     try:
@@ -50,5 +59,8 @@ def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> 
         schedule.load_state_dict(header["schedule"])
         return header["settings"], header["epochs_done"]
     except (SafetensorError, KeyError, ValueError, RuntimeError) as error:
-        reason = str(error).splitlines()[0]
-        raise WeightsError(f"{path}: not a state to go on from ({reason}); delete it to start again") from error
+        raise _unusable(path, error) from error
+
+
+def _unusable(path: Path, error: Exception) -> WeightsError:
+    return WeightsError(f"{path}: not a state to go on from ({str(error).splitlines()[0]}); delete it to start again")

@@ -1,15 +1,22 @@
-"""How to train: one frozen value."""
+"""How to train, and what: frozen values, as a training's TOML file holds them."""
 
 from __future__ import annotations
 
+from collections.abc import Collection
 from dataclasses import dataclass, field
 
+from landmarks.config import checked
+from landmarks.errors import unknown
+from landmarks.models.network import NetworkConfig
 from landmarks.models.sharing import NORMS
 from landmarks.training.losses import PointsLoss
 from landmarks.training.stopping import Stopping
 from landmarks.training.weighting import WEIGHTINGS
 
+PRECISIONS = ("float32", "bfloat16")
 
+
+@checked
 @dataclass(frozen=True)
 class TrainingConfig:
     """How to train. Raises ValueError for values that cannot be."""
@@ -44,26 +51,60 @@ class TrainingConfig:
     average_decay: float = 0.995
     """Decay a step of the running average of the weights, which is what is kept."""
     precision: str = "float32"
-    """`float32` or `bfloat16` (mixed precision)."""
+    """One of PRECISIONS; `bfloat16` is mixed precision."""
     seed: int = 0
     workers: int = 1
     """Processes that make samples; 0 makes them in the training process."""
 
     def __post_init__(self) -> None:
-        if isinstance(self.stopping, dict):  # a section of a TOML file
-            object.__setattr__(self, "stopping", Stopping(**self.stopping))
-        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0 or self.workers < 0:
-            raise ValueError(
-                "epochs must be 1 or more, batch_size 2 or more, learning_rate positive, workers 0 or more"
-            )
+        if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
+            raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate positive")
+        for name in ("weight_decay", "coupling_strength", "divergence_weight", "distance_weight"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.draws < 0 or self.workers < 0 or self.seed < 0:
+            raise ValueError("draws, workers and seed must be 0 or more")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
+        for name in ("task_weights", "source_weights"):
+            for key, weight in getattr(self, name).items():
+                if weight < 0:
+                    raise ValueError(f"{name}: the weight of {key!r} must be 0 or more, not {weight}")
         PointsLoss(distance=self.distance)
-        if self.precision not in ("float32", "bfloat16"):
-            raise ValueError(f"precision must be float32 or bfloat16, not {self.precision!r}")
+        if self.precision not in PRECISIONS:
+            raise ValueError(unknown("precision", self.precision, PRECISIONS))
         if self.weighting not in WEIGHTINGS:
-            raise ValueError(f"unknown weighting {self.weighting!r}; known: {', '.join(WEIGHTINGS)}")
+            raise ValueError(unknown("weighting", self.weighting, WEIGHTINGS))
         if self.coupling not in NORMS:
-            raise ValueError(f"unknown coupling {self.coupling!r}; known: {', '.join(NORMS)}")
+            raise ValueError(unknown("coupling", self.coupling, NORMS))
 
     @property
     def points_loss(self) -> PointsLoss:
         return PointsLoss(self.divergence_weight, self.distance_weight, self.distance)
+
+    def check(self, tasks: Collection[str], sources: Collection[str] | None = None) -> None:
+        """Raise ValueError for a weight of a task that the network does not have, or of a source that no face is of.
+
+        tasks: the network's; sources: those of the data, None where they are not known yet.
+        """
+        for task in self.task_weights:
+            if task not in tasks:
+                raise ValueError(f"task_weights: {unknown('task', task, tasks)}; the network learns no other")
+        for source in self.source_weights if sources is not None else ():
+            if source not in (sources or ()):
+                raise ValueError(
+                    f"source_weights: {unknown('source', source, sorted(sources or ()))}; no other faces are in the "
+                    "data: prepare them too, correct the name, or give --set source_weights={}"
+                )
+
+
+@checked
+@dataclass(frozen=True)
+class TrainingFile:
+    """What the TOML file of a training says, a section each. Raises ValueError for sections that do not fit."""
+
+    network: NetworkConfig = field(default_factory=NetworkConfig)
+    training: TrainingConfig = field(default_factory=TrainingConfig)
+
+    def __post_init__(self) -> None:
+        self.training.check(self.network.tasks)

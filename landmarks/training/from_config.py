@@ -4,41 +4,30 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import sys
 from collections.abc import Callable, Sequence
 from pathlib import Path
 
 import torch
 
 from landmarks import __version__
+from landmarks.config import build, override, read_toml
 from landmarks.datasets.dataset import about, load_crops
+from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
 from landmarks.errors import LandmarksError
-from landmarks.models.network import NetworkConfig
 from landmarks.models.store import load_model, save_model
-from landmarks.training.config import TrainingConfig
+from landmarks.training.config import TrainingFile
 from landmarks.training.loop import train
 
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
 
+def read_config(path: str | Path, settings: Sequence[str] = ()) -> TrainingFile:
+    """The sections [network] and [training] of a TOML file.
 
-def read_config(path: str | Path) -> tuple[NetworkConfig, TrainingConfig]:
-    """The [network] and [training] sections of a TOML file. Raises LandmarksError naming what is wrong."""
-    path = Path(path)
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-    except (OSError, ValueError) as error:
-        raise LandmarksError(f"{path}: cannot be read as TOML ({error})") from error
-    unknown = set(content) - {"network", "training"}
-    if unknown:
-        raise LandmarksError(f"{path}: unknown section {sorted(unknown)[0]!r}; known: network, training")
-    try:
-        return NetworkConfig(**content.get("network", {})), TrainingConfig(**content.get("training", {}))
-    except (TypeError, ValueError) as error:
-        raise LandmarksError(f"{path}: {error}") from error
+    settings: `KEY=VALUE` in place of what the file says, see `landmarks.config.override`. Raises LandmarksError naming
+    the file, the key, what is wrong and what is meant.
+    """
+    values = override(TrainingFile, read_toml(path), settings)
+    return build(TrainingFile, values, _named(path, settings))
 
 
 def train_from_config(
@@ -46,25 +35,25 @@ def train_from_config(
     data: Sequence[str | Path],
     out: str | Path,
     device: str = "auto",
-    seed: int | None = None,
-    encoder: str | None = None,
+    settings: Sequence[str] = (),
     threads: int = 0,
     start: str | Path | None = None,
     report: Callable[[dict], None] = lambda row: None,
 ) -> Path:
     """Train as a config file says on prepared folders, together; write `weights.safetensors` to `out`, return its path.
 
-    seed, encoder: instead of the config's. start: weights to begin with, a shipped name or a file, instead of random
-    ones; heads that they lack begin at random.
+    settings: as for `read_config`. start: weights to begin with, a shipped name or a file, instead of random ones;
+    heads that they lack begin at random. report: gets the log's row of each epoch.
     """
-    network_config, training = read_config(config)
-    if encoder is not None:
-        network_config = dataclasses.replace(network_config, encoder=encoder)
-    if seed is not None:
-        training = dataclasses.replace(training, seed=seed)
+    file = read_config(config, settings)
+    network_config, training = file.network, file.training
     if threads:
         torch.set_num_threads(threads)
     crops = load_crops(*data)
+    try:
+        training.check(network_config.tasks, crops.sources("train"))
+    except ValueError as error:
+        raise LandmarksError(f"{_named(config, settings)}: training.{error}") from error
     begin = None if start is None else load_model(start)
     network = train(network_config, training, crops, out, str(choose_device(device)), begin, report)
     path = Path(out) / "weights.safetensors"
@@ -81,8 +70,14 @@ def train_from_config(
             "version": __version__,
             "trained_on": trained_on,
             "training": dataclasses.asdict(training),
+            "labels": label_counts(crops.table.iloc[crops.part("train")], network.config.tasks),
             **({} if begin is None else {"started_from": {"sha256": begin.sha256, **begin.about}}),
             "validation": last.get("val", {}),
         },
     )
     return path
+
+
+def _named(path: str | Path, settings: Sequence[str]) -> str:
+    """What messages call a file with settings."""
+    return " --set ".join([str(path), *settings])

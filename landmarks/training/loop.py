@@ -19,15 +19,17 @@ from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops
+from landmarks.datasets.digest import digest
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.models.store import Model
-from landmarks.training.batches import Feed, SampleBatches
-from landmarks.training.checkpoint import load_state, save_state
+from landmarks.training.batches import Batches, SampleBatches
+from landmarks.training.checkpoint import load_state, read_settings, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.objective import Objective, TaskObjective
+from landmarks.training.start import begin_with, forget_unseen, with_labels
 from landmarks.training.weighting import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
@@ -46,30 +48,38 @@ def train(
 ) -> Network:
     """Train a network on the `train` faces and watch it on the `val` faces; return the averaged network.
 
-    start: a model whose weights are the first ones, wherever name and shape fit; its encoder must.
-    Equal settings give equal numbers on a CPU. Raises DataError without training faces, WeightsError if `out` holds
-    another training.
+    start: a model whose weights are the first ones: encoder, locator and the heads of the tasks that both have.
+    Tasks for which no training face has a label get no head, which a warning says; classes that no training face shows
+    are never answered. Equal settings give equal numbers on a CPU. Raises DataError without training faces or labels,
+    WeightsError if `out` holds another training or if `start` does not fit.
     """
+    rows = {"train": crops.part("train"), "val": crops.part("val")}
+    network_config = with_labels(network_config, crops, rows["train"])
     torch.manual_seed(config.seed)
     network = Network(network_config)
     if start is not None:
-        _begin_with(network, start)
-    rows = {"train": crops.part("train"), "val": crops.part("val")}
+        begin_with(network, start)
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
-    feeds = {
+    batches = {
         part: SampleBatches(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
         for part, chosen in rows.items()
     }
-    if not len(feeds["train"]):
+    if not len(batches["train"]):
         where = ", ".join(str(folder) for folder in crops.folders)
         raise DataError(f"{where}: no faces in the split 'train'; nothing to learn from")
-    settings = {"network": network_config.as_dict(), "training": asdict(config), "faces": len(feeds["train"])}
+    settings = {
+        "network": network_config.as_dict(),
+        "training": asdict(config),
+        "faces": len(batches["train"]),
+        "data": digest(crops),
+    }
     if start is not None:
         settings["start"] = start.sha256
     objective = TaskObjective(network_config, config)
     trained = fit(
-        network, objective, feeds["train"], feeds["watched"], feeds["val"], config, out, settings, device, report
+        network, objective, batches["train"], batches["watched"], batches["val"], config, out, settings, device, report
     )
+    forget_unseen(cast(Network, trained), crops.table.iloc[rows["train"]], start)
     return cast(Network, trained)
 
 
@@ -81,9 +91,9 @@ def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, seed: int
 def fit(
     network: nn.Module,
     objective: Objective,
-    feed: Feed,
-    watched: Feed,
-    held_out: Feed,
+    learnt: Batches,
+    watched: Batches,
+    held_out: Batches,
     config: TrainingConfig,
     out: str | Path,
     settings: dict,
@@ -92,7 +102,7 @@ def fit(
 ) -> nn.Module:
     """The loop itself: train any network by its objective; return the running average of its weights.
 
-    feed: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
+    learnt: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
     averaged weights.
 
     Writes to `out`: `log.jsonl`, a row an epoch with losses, factors and stops, and `state.safetensors`, from which an
@@ -105,7 +115,7 @@ def fit(
     weighting = create_weighting(config.weighting, objective.tasks, config.task_weights).to(device)
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, weighting, config), lr=config.learning_rate)
-    steps = config.epochs * feed.steps()
+    steps = config.epochs * learnt.steps()
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
     parts = {"network": network, "average": average, "weighting": weighting}
     done = _resume(out, settings, parts, optimizer, schedule)
@@ -117,7 +127,9 @@ def fit(
         stopped = config.stopping.stopped(history, objective.tasks, config.task_weights)
         factors = {task: 0.0 if task in stopped else value for task, value in weighting.factors(history).items()}
         row: dict = {"epoch": epoch, "factors": factors, "stopped": stopped}
-        row["train"] = _train_epoch(parts, objective, optimizer, schedule, feed.batches(epoch), factors, config, device)
+        row["train"] = _train_epoch(
+            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device
+        )
         row["lr"] = schedule.get_last_lr()[0]
         if len(held_out):
             row["watched"] = validate(average.module, objective, watched, device)
@@ -134,20 +146,6 @@ def fit(
     if config.stopping.kind == "global":
         load_state(out / BEST, parts, optimizer, schedule)
     return average.module.eval()
-
-
-def _begin_with(network: Network, start: Model) -> None:
-    """Give a network the weights of a model. Raises WeightsError if their encoders differ."""
-    own, given = network.state_dict(), start.network.state_dict()
-    fitting = {name: value for name, value in given.items() if name in own and own[name].shape == value.shape}
-    lacking = [name for name in own if name.startswith("encoder.") and name not in fitting]
-    if lacking:
-        raise WeightsError(
-            f"the weights to start from have another encoder ({lacking[0]} differs); give the config the network "
-            f"section that they were trained with: {start.network.config.encoder}, "
-            f"{start.network.config.input_size} px, {start.network.config.features} features"
-        )
-    network.load_state_dict(own | fitting)
 
 
 def _train_epoch(parts, objective, optimizer, schedule, batches, factors, config, device) -> dict[str, float]:
@@ -178,7 +176,7 @@ def _train_epoch(parts, objective, optimizer, schedule, batches, factors, config
 
 
 @torch.inference_mode()
-def validate(network: nn.Module, objective: Objective, held_out: Feed, device: str = "cpu") -> dict[str, float]:
+def validate(network: nn.Module, objective: Objective, held_out: Batches, device: str = "cpu") -> dict[str, float]:
     """An objective's figures on held-out faces, which look the same every time: means over the faces that have the
     label."""
     network.eval()
@@ -216,16 +214,28 @@ def _parameter_groups(network: nn.Module, weighting: Weighting, config: Training
 
 
 def _resume(out: Path, settings: dict, parts: dict[str, nn.Module], optimizer, schedule) -> int:
-    """Epochs already done, after loading their state; 0 without one. Raises WeightsError if the settings changed."""
+    """Epochs already done, after loading their state; 0 without one. Raises WeightsError naming the settings that
+    changed, with the old and the new value."""
     path = out / STATE
     if not path.is_file():
         return 0
-    saved, done = load_state(path, parts, optimizer, schedule)
-    if saved != json.loads(json.dumps(settings)):
+    before, now = _flat(read_settings(path)), _flat(json.loads(json.dumps(settings)))
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if changed:
+        told = "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed)
         raise WeightsError(
-            f"{path}: belongs to a training with other settings; give another output folder or delete it"
+            f"{path}: belongs to a training with other settings ({told}); give another output folder or delete it"
         )
+    _, done = load_state(path, parts, optimizer, schedule)
     return done
+
+
+def _flat(values: dict, prefix: str = "") -> dict:
+    """A nested dictionary as one, its keys joined by dots: `training.stopping.kind`."""
+    flat: dict = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
 
 
 def _history(path: Path, done: int) -> list[dict]:

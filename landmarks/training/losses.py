@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from landmarks.errors import unknown
 from landmarks.models.heads import Codec, SimCC
 from landmarks.models.network import NetworkConfig, error_name
 from landmarks.schemes import ABSENT
@@ -64,7 +65,7 @@ class PointsLoss:
 
     def __post_init__(self) -> None:
         if self.distance not in DISTANCES:
-            raise ValueError(f"unknown distance {self.distance!r}; known: {', '.join(DISTANCES)}")
+            raise ValueError(unknown("distance", self.distance, DISTANCES))
 
     def __call__(self, codec: Codec, outputs: Tensor, points: Tensor) -> Tensor:
         """outputs: (N, K, 2, V); points: (N, K, 2) crop pixels, NaN where absent -> mean over the learnable points."""

@@ -95,5 +95,5 @@ def _labelled(batch: dict[str, Tensor], name: str) -> int:
         return int(torch.isfinite(batch["coarse_points"]).all(dim=(1, 2)).sum())
     labels = batch[name.removesuffix("_distance").removesuffix("_error")]
     if name.split("_distance")[0].split("_error")[0] in SCHEMES:
-        return int(torch.isfinite(labels).all(dim=(1, 2)).sum())
+        return int(torch.isfinite(labels).all(dim=2).any(dim=1).sum())
     return int((labels != ABSENT).sum())

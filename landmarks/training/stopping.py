@@ -8,6 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landmarks.config import checked
+from landmarks.errors import unknown
 from landmarks.training.history import losses_of
 
 FLOOR = 0.01
@@ -66,6 +68,7 @@ def _trend(strips: np.ndarray) -> np.ndarray:
     return np.where(np.isfinite(total), trend, np.nan)
 
 
+@checked
 @dataclass(frozen=True)
 class Stopping:
     """When to stop what. Raises ValueError for values that cannot be.
@@ -85,7 +88,7 @@ class Stopping:
 
     def __post_init__(self) -> None:
         if self.kind not in KINDS:
-            raise ValueError(f"unknown stopping {self.kind!r}; known: {', '.join(KINDS)}")
+            raise ValueError(unknown("stopping", self.kind, KINDS))
         if self.strip < 2 or self.patience < 1 or not self.threshold > 0:
             raise ValueError("strip must be 2 or more, patience 1 or more, threshold positive")
 

@@ -6,6 +6,7 @@ epoch (`fixed`, `dwa`, `dynamic`) is in its factors, computed from the log alone
 
 from __future__ import annotations
 
+from landmarks.errors import unknown
 from landmarks.training.weightings.base import Weighting
 from landmarks.training.weightings.dwa import DynamicAverage
 from landmarks.training.weightings.dynamic import DynamicCoefficients
@@ -28,5 +29,5 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
 def create_weighting(name: str, tasks: tuple[str, ...], task_weights: dict[str, float]) -> Weighting:
     """A weighting by name; the tasks' order is that of the network, the main task first. Raises ValueError."""
     if name not in WEIGHTINGS:
-        raise ValueError(f"unknown weighting {name!r}; known: {', '.join(WEIGHTINGS)}")
+        raise ValueError(unknown("weighting", name, WEIGHTINGS))
     return WEIGHTINGS[name](tasks, task_weights)

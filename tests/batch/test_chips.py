@@ -5,7 +5,7 @@ import pytest
 from landmarks import Faces
 from landmarks.batch.writers.chips import Chips, chip_matrices, extract_chips, template
 from landmarks.geometry import transform
-from landmarks.inference.annotator import Record
+from landmarks.record import Record
 from landmarks.schemes import POINTS_5, POINTS_68
 
 ANGLES = np.radians([0, 20, -75, 180])

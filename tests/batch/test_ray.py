@@ -36,7 +36,7 @@ def cluster():
 
 @pytest.fixture(scope="module")
 def sources(tmp_path_factory):
-    """Files, an archive with one that is no image, and a video; they end in the middle of groups."""
+    """Files, an archive with one that is no image, and a video; they end in the middle of tasks."""
     folder = tmp_path_factory.mktemp("cluster")
     make_images(folder / "in", 150)
     files = sorted((folder / "in").rglob("*.png"))

@@ -22,7 +22,7 @@ from tests.helpers.kill import differing, make_images, run_until_done
 from tests.helpers.stub import Stub, StubFactory
 
 COUNT = 60
-GROUPS = -(-COUNT // batch.TASK_IMAGES)
+TASKS = -(-COUNT // batch.TASK_IMAGES)
 FORMATS = ("csv", "jsonl")
 STUB = (sys.executable, "-m", "tests.helpers.stub")
 
@@ -81,12 +81,12 @@ def lines_of(out):
 
 
 @pytest.mark.parametrize(
-    ("damage", "groups_lost"),
+    ("damage", "tasks_lost"),
     [
         (lambda lines: b"".join(lines), 0),
         (lambda lines: b"".join(lines)[:-1], 1),
         (lambda lines: b"".join(lines)[:-200], 1),
-        (lambda lines: b"".join(lines[:3]) + lines[3][:1], GROUPS - 3),
+        (lambda lines: b"".join(lines[:3]) + lines[3][:1], TASKS - 3),
         (lambda lines: b"".join(lines) + b"\0" * 5000, 0),
         (lambda lines: b"".join(lines) + b"\n\n[1]\n", 0),
         (lambda lines: b"".join(lines[:2]) + lines[2].replace(b"ok", b"k0", 1) + b"".join(lines[3:]), 1),
@@ -94,12 +94,12 @@ def lines_of(out):
         (lambda lines: b"".join(lines * 2), 0),
     ],
 )
-def test_a_damaged_journal_costs_only_the_damaged_lines(images, tmp_path, damage, groups_lost):
+def test_a_damaged_journal_costs_only_the_damaged_lines(images, tmp_path, damage, tasks_lost):
     out = tmp_path / "out"
     run(images / "in", out)
     (out / "journal.jsonl").write_bytes(damage(lines_of(out)))
     summary = run(images / "in", out)
-    assert groups_lost - 1 <= summary.done / batch.TASK_IMAGES <= groups_lost
+    assert tasks_lost - 1 <= summary.done / batch.TASK_IMAGES <= tasks_lost
     assert differing(images / "whole", out) == []
 
 

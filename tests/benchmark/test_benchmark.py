@@ -83,3 +83,14 @@ def test_load(photographs, small_weights, tmp_path):
     found = load.run(tmp_path / "many", tmp_path / "out", ["--weights", f"{small_weights}", "--whole-image"])
     assert found.images == 20 and found.summary.startswith("20 images (20 ok), 20 faces")
     assert 0 < found.first <= found.seconds and found.peak > 50 << 20
+
+
+def test_decoding_is_measured(capsys, monkeypatch, tmp_path):
+    from landmarks.benchmark import decoding
+    from tests.helpers.pictures import jpeg
+
+    (tmp_path / "a.jpg").write_bytes(jpeg())
+    monkeypatch.setattr("sys.argv", ["decoding", str(tmp_path / "a.jpg")])
+    decoding.main()
+    name, without, ours, ratio = capsys.readouterr().out.splitlines()[1].split(", ")
+    assert name.endswith("a.jpg") and float(without) > 0 and float(ours) > 0 and float(ratio) > 0

@@ -109,13 +109,32 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("data", "info", "EMPTY"), "no dataset known"),
         (("evaluate", "--data", "EMPTY", "--weights", "W"), "no dataset known"),
         (("train", "none.toml", "--data", "EMPTY", "--out", "OUT"), "none.toml"),
+        (("train", "GRID", "--data", "EMPTY", "--out", "OUT"), "arms: unknown key"),
+        (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--set", "epochs=1.5"), "must be a whole number"),
+        (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
+        (("compare",), "give a grid and --data, or --example"),
+        (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
+        (
+            ("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--arm", "oen"),
+            "'oen' in the grid; did you mean one",
+        ),
+        (("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--set", "epoch=1"), "did you mean 'epochs'?"),
     ],
 )
 def test_wrong_calls_end_in_one_sentence_and_2(
     monkeypatch, images, small_weights, tmp_path, capsys, arguments, message
 ):
     (tmp_path / "EMPTY").mkdir()
-    places = {"IN": images, "OUT": tmp_path / "out", "EMPTY": tmp_path / "EMPTY", "W": small_weights}
+    (tmp_path / "grid.toml").write_text("[[arms]]\nname = 'one'\n[[arms]]\nname = 'two'")
+    (tmp_path / "train.toml").write_text("[training]\nepochs = 1")
+    places = {
+        "GRID": tmp_path / "grid.toml",
+        "TRAIN": tmp_path / "train.toml",
+        "IN": images,
+        "OUT": tmp_path / "out",
+        "EMPTY": tmp_path / "EMPTY",
+        "W": small_weights,
+    }
     filled = []
     for argument in arguments:
         head, _, rest = argument.partition("/")
@@ -142,6 +161,8 @@ def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
     assert (
         run(monkeypatch, "train", config, "--data", tmp_path / "p", "--out", tmp_path / "run", "--device", "cpu") == 0
     )
+    captured = capsys.readouterr()
+    assert captured.err.startswith("epoch 1: points_5 ") and "weights: " in captured.out
     weights = tmp_path / "run" / "weights.safetensors"
     assert run(monkeypatch, "weights", "info", weights) == 0
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out
@@ -170,12 +191,30 @@ def test_check_lists_problems(monkeypatch, tmp_path, capsys):
     (tmp_path / "faces.csv").write_text("image,split\ngone.png,train\n")
     assert run(monkeypatch, "data", "check", tmp_path) == 1
     assert "gone.png" in capsys.readouterr().err
+    (tmp_path / "faces.csv").write_text("image,split,smiling\ngone.png,train,1\n")
+    assert run(monkeypatch, "data", "check", tmp_path) == 1
+    shown = capsys.readouterr()
+    assert "'smiling' (perhaps 'smile')" in shown.err and "1 faces, 2 problems" in shown.out
+    (tmp_path / "faces.csv").write_text("image,smile\na.png,grin\n")
+    assert run(monkeypatch, "data", "check", tmp_path) == 1
+    assert "faces.csv line 2: smile must be" in capsys.readouterr().err
+    assert run(monkeypatch, "data", "check", tmp_path / "nowhere") == 2
+
+
+def test_preparing_without_images_fails_in_one_sentence(monkeypatch, tmp_path, capsys):
+    lines = "".join(f"{i}.png,1,1,90,90\n" for i in range(80))
+    (tmp_path / "faces.csv").write_text("image,x0,y0,x1,y1\n" + lines)
+    assert run(monkeypatch, "data", "prepare", tmp_path, "--out", tmp_path / "p") == 2
+    shown = capsys.readouterr()
+    assert "80 of 80 faces cannot be used: 80 without their image" in shown.err
+    assert len(shown.err.strip().splitlines()) == 1 and not shown.out.strip()
 
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("data", "prepare"),
-     ("data", "info"), ("data", "check"), ("weights", "list"), ("weights", "info"), ("weights", "verify")],
+    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
+     ("data", "prepare"), ("data", "info"), ("data", "check"),
+     ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip
 def test_help_shows_an_example(monkeypatch, capsys, command):
     assert run(monkeypatch, *command, "--help") == 0

@@ -16,13 +16,20 @@ import pytest
 import torch
 
 from landmarks.comparison.example import EXAMPLE, draw_face
-from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid, read_grid
+from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import compare
-from landmarks.comparison.see import see
 from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
-from landmarks.comparison.train import choose_faces, count_arm_parameters, kept_samples, make_network, multiply_adds_of
+from landmarks.comparison.train import (
+    backend_of,
+    choose_faces,
+    count_arm_parameters,
+    kept_samples,
+    locate_in,
+    make_network,
+    multiply_adds_of,
+)
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.views import make_views, open_views
@@ -78,47 +85,11 @@ def test_absolute_tanh_is_taken_after_pooling_with_the_same_result():
         ({"weighting": "fair"}, "unknown weighting"),
         ({"seeds": 0}, "seeds"),
         ({"epochs": 0}, "epochs"),
-        ({"stopping": {"kind": "late"}}, "late"),
     ],
 )
 def test_arms_that_cannot_be_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Arm(**{"name": "x", **values})
-
-
-@pytest.mark.parametrize(
-    ("text", "message"),
-    [
-        ("[[arms]]\nname = 'a'\n[[arms]]\nname = 'a'", "two arms are called 'a'"),
-        ("reference = 'b'\n[[arms]]\nname = 'a'", "'b' is no arm"),
-        ("[[arms]]\nname = 'a'\ncolour = 1", "unknown key 'colour'"),
-        ("speed = 1", "unknown key 'speed'"),
-        ("", "no arms"),
-        ("[[arms]]", "name"),
-        ("arms = 3", "cannot|not iterable|object"),
-        ("[[arms", "cannot be read as TOML"),
-    ],
-)
-def test_grids_that_cannot_be_are_refused_by_name(tmp_path, text, message):
-    path = tmp_path / "grid.toml"
-    path.write_text(text)
-    with pytest.raises(LandmarksError, match=message) as caught:
-        read_grid(path)
-    assert "grid.toml" in str(caught.value)
-
-
-def test_a_grid_runs_the_first_seeds_of_all_arms_first(tmp_path):
-    path = tmp_path / "grid.toml"
-    path.write_text(
-        "[defaults]\nseeds = 2\n[[arms]]\nname = 'a'\nseeds = 1\n[[arms]]\nname = 'b'\n"
-        "[arms.stopping]\nkind = 'task_wise'\nstrip = 3"
-    )
-    grid = read_grid(path)
-    assert [(arm.name, seed) for arm, seed in grid.runs()] == [("a", 0), ("b", 0), ("b", 1)]
-    assert grid.arms[1].stopping.strip == 3
-    assert [arm.name for arm in grid.only(["b"]).arms] == ["b"]
-    with pytest.raises(LandmarksError, match="no arm 'c'"):
-        grid.only(["c"])
 
 
 def test_faces_of_a_size_are_the_same_for_every_arm():
@@ -164,9 +135,9 @@ def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
     training = dataclasses.replace(arm.training(0), average_decay=0.8)
     torch.manual_seed(0)
     network, objective = make_network(arm, training)
-    feed = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
-    trained = fit(network, objective, feed, feed, feed, training, tmp_path, {})
-    seen = objective.figures(trained, next(iter(feed.batches(0))))
+    batches = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
+    trained = fit(network, objective, batches, batches, batches, training, tmp_path, {})
+    seen = objective.figures(trained, next(iter(batches.batches(0))))
     assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
     for task in objective.tasks[1:]:
         assert seen[task][0] < (1.0 if arm.weighting == "dynamic" else 0.5)  # there the tasks fade with what they gain
@@ -238,7 +209,7 @@ def test_an_arm_that_fails_costs_only_itself(small, tmp_path, jobs):
 KILLED = """
 import sys
 from pathlib import Path
-from landmarks.comparison.grid import read_grid
+from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage
@@ -282,8 +253,8 @@ def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):
     assert isinstance(network, Network)
     torch.nn.init.zeros_(network.heads[MAIN].linear.weight)
     torch.nn.init.zeros_(network.heads[MAIN].linear.bias)
-    seen = see(network, bench.pictures, bench.squares(1.7), 1.7, passes=1)
-    np.testing.assert_allclose(seen.points, np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
+    found = locate_in(backend_of(arm, network), bench.pictures, bench.squares(1.7), passes=1)
+    np.testing.assert_allclose(found.points[MAIN], np.repeat(bench.boxes[:, None, :2], 5, axis=1), atol=1e-3)
 
 
 @pytest.mark.parametrize("broken", ["bench.json", "faces.parquet", "pictures.npy"])

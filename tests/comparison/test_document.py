@@ -8,15 +8,14 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.comparison.analysis.questions import QUESTIONS
 from landmarks.comparison.analysis.summary import describe, measure
-from landmarks.comparison.figures.gallery import DRAWINGS, draw_figures
-from landmarks.comparison.page.document import Facts, main, read_facts
+from landmarks.comparison.figures.gallery import draw_figures, drawings
+from landmarks.comparison.page.document import Facts, main, page, read_facts
 from landmarks.comparison.page.sections import group_section
 from landmarks.comparison.page.wording import ERRING, HELPING, finding, listed, phrase, sort_out
 from landmarks.comparison.results import read_results
 from landmarks.errors import LandmarksError
-from tests.helpers.comparisons import ALL, POINTS, config, make_run
+from tests.helpers.comparisons import ALL, DOCS, GROUPS, POINTS, config, make_run
 
 ARMS = {
     "alone": ("tasks", config((POINTS,)), 0.09, 0.01, 3),
@@ -55,6 +54,8 @@ protocol = "Everything is made up."
 tasks = "A note on tasks."
 end = "The end."
 """
+REPORTED = "[[reported]]" + (DOCS / "comparison.facts.toml").read_text(encoding="utf-8").partition("[[reported]]")[2]
+AGAINST = dict.fromkeys(("sharing", "stopping", "weighting", "controls"), "all")
 
 
 def change(value, low, high, p_holm, key="mean_error"):
@@ -116,17 +117,17 @@ def test_lists():
 
 @pytest.fixture(scope="module")
 def folder(tmp_path_factory):
-    return make_run(tmp_path_factory.mktemp("document"), ARMS, faces=400, epochs=12)
+    return make_run(tmp_path_factory.mktemp("document"), ARMS, faces=400, epochs=12, against=AGAINST)
 
 
 def test_the_page_says_what_the_numbers_are(folder, tmp_path):
-    (tmp_path / "facts.toml").write_text(FACTS)
-    page = tmp_path / "docs" / "comparison.md"
-    arguments = ["document", str(folder), str(page), "--facts", str(tmp_path / "facts.toml")]
+    (tmp_path / "facts.toml").write_text(FACTS + REPORTED)
+    path = tmp_path / "docs" / "comparison.md"
+    arguments = ["document", str(folder), str(path), "--facts", str(tmp_path / "facts.toml")]
     with pytest.MonkeyPatch.context() as patch:
         patch.setattr("sys.argv", arguments)
         main()
-    text = page.read_text(encoding="utf-8")
+    text = path.read_text(encoding="utf-8")
     for part in (
         "2026-01-02",
         "a made-up machine",
@@ -136,10 +137,10 @@ def test_the_page_says_what_the_numbers_are(folder, tmp_path):
         "The end.",
     ):
         assert part in text
-    for question in QUESTIONS.values():
+    for question in GROUPS.values():
         assert f"## {question.title}" in text
     short = text.split("## In short")[1].split("## How")[0]
-    tasks = next(line for line in short.splitlines() if QUESTIONS["tasks"].title in line)
+    tasks = next(line for line in short.splitlines() if GROUPS["tasks"].title in line)
     assert re.search(
         r"\+ pose \(-\S+\) and \+ all four \(-\S+\) help; \+ smile \(\+\S+\) hurts; \+ gender \(\S+\) makes no", tasks
     )
@@ -156,14 +157,14 @@ def test_the_page_says_what_the_numbers_are(folder, tmp_path):
     assert "with 500 training faces they help; with 1,000 training faces they make no difference" in short
     assert "35.62" in text and "8.97" in text and "nan" not in text
     figures = re.findall(r"!\[[^\]]+\]\(([^)]+)\)", text)
-    assert figures and all((page.parent / figure).is_file() for figure in figures)
-    assert len(figures) == len(set(figures)) == len(list((page.parent / "figures" / "comparison").iterdir()))
+    assert figures and all((path.parent / figure).is_file() for figure in figures)
+    assert len(figures) == len(set(figures)) == len(list((path.parent / "figures" / "comparison").iterdir()))
 
 
 def test_tables_have_equal_rows(folder):
     measured = measure(read_results(folder))
     described = describe(measured)
-    for group in QUESTIONS:
+    for group in GROUPS:
         tables = [part for part in group_section(measured, described, group).body if part.startswith("|")]
         assert tables
         for table in tables:
@@ -188,19 +189,20 @@ def test_a_comparison_of_two_arms_has_a_page(tmp_path):
     section = group_section(measured, describe(measured), "tasks")
     assert any("+ smile (+inf) did not train in every run" in line for line in section.brief)
     assert group_section(measured, describe(measured), "sharing").body == ()
-    drawn = {name for name, drawing in DRAWINGS.items() if drawing.draw(measured).axes}
+    drawn = {name for name, drawing in drawings(measured).items() if drawing.draw().axes}
     assert "failures-by-tasks" in drawn and not drawn & {"sharing-path", "stopping-index", "training-size"}
 
 
 def test_every_figure_is_drawn_when_its_arms_are_there(folder):
     measured = measure(read_results(folder))
-    drawn = {name for name, drawing in DRAWINGS.items() if drawing.draw(measured).axes}
-    assert drawn == set(DRAWINGS) - {"failures-by-subset", "differences-weighting", "differences-controls"}
+    drawn = {name for name, drawing in drawings(measured).items() if drawing.draw().axes}
+    assert drawn == set(drawings(measured)) - {"failures-by-subset", "differences-weighting", "differences-controls"}
 
 
 def test_equal_results_give_equal_files(folder, tmp_path, monkeypatch):
     measured = measure(read_results(folder))
-    monkeypatch.setattr("landmarks.comparison.figures.gallery.DRAWINGS", {"path": DRAWINGS["sharing-path"]})
+    one = {"path": drawings(measured)["sharing-path"]}
+    monkeypatch.setattr("landmarks.comparison.figures.gallery.drawings", lambda *_: one)
     files = []
     for copy in ("a", "b"):
         assert draw_figures(measured, tmp_path / copy) == ["path"]
@@ -208,16 +210,40 @@ def test_equal_results_give_equal_files(folder, tmp_path, monkeypatch):
     assert files[0] == files[1] and set(files[0]) == {"path.png", "path.svg"}
 
 
+def test_without_reported_figures_the_page_tells_our_own(folder):
+    measured = measure(read_results(folder))
+    text = page(measured, Facts("2026-01-02", "a machine", (), ""), {})
+    assert "Beside the papers" not in text and "the paper's are" not in text
+    assert "Failures with all four tasks, against the landmarks alone:" in text
+
+
 @pytest.mark.parametrize(
-    "text", ['date = "x"', FACTS.replace("end =", "nonsense ="), FACTS + "\n]", "extra = 1\n" + FACTS]
+    ("text", "message"),
+    [
+        ('date = "x"', "facts.toml: machine: missing"),
+        ("extra = 1\n" + FACTS, "facts.toml: extra: unknown key"),
+        (FACTS.replace('"A note on tasks."', "3"), "facts.toml: notes.tasks = 3: must be a text"),
+        (FACTS + "\n]", "facts.toml: cannot be read as TOML"),
+        (FACTS + "[[reported]]\nauxiliary = ['smle']\nfailures = 3", "unknown task 'smle'; did you mean 'smile'?"),
+        (FACTS + "[[reported]]\nauxiliary = ['smile']", "reported[0]: give failures or mean_error"),
+        (FACTS + "[[reported]]\nmean_error = 3", "reported[0]: a mean error needs a label"),
+    ],
 )
-def test_facts_that_are_none_are_refused(tmp_path, text):
+def test_facts_that_are_none_are_refused(tmp_path, text, message):
     (tmp_path / "facts.toml").write_text(text)
-    with pytest.raises(LandmarksError, match=r"facts\.toml: no facts about a comparison"):
+    with pytest.raises(LandmarksError) as error:
         read_facts(tmp_path / "facts.toml")
+    assert message in str(error.value)
+
+
+def test_a_note_on_no_group_is_refused(folder):
+    facts = Facts("2026-01-02", "a machine", (), "", {"taks": "A note."})
+    with pytest.raises(LandmarksError, match="notes: unknown group 'taks'; did you mean 'tasks'"):
+        page(measure(read_results(folder)), facts, {})
 
 
 def test_facts(tmp_path):
-    (tmp_path / "facts.toml").write_text(FACTS)
+    (tmp_path / "facts.toml").write_text(FACTS + REPORTED)
     facts = read_facts(tmp_path / "facts.toml")
-    assert isinstance(facts, Facts) and facts.commands == ("landmarks compare grid.toml --data prepared --out run",)
+    assert facts.commands == ("landmarks compare grid.toml --data prepared --out run",) and len(facts.reported) == 9
+    assert read_facts(DOCS / "comparison.facts.toml").reported == facts.reported

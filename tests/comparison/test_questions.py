@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
+
 import pytest
 
 from landmarks.comparison.analysis.questions import (
     all_tasks,
     alone_by_epochs,
+    headline_arms,
     main_arms,
     other_reference,
     pairs_with_others,
@@ -47,10 +50,16 @@ ARMS = {
 }
 
 
+AGAINST = {
+    **dict.fromkeys(("sharing", "stopping", "weighting", "controls"), "all"),  # the groups
+    **{"cross": "pose", "cross, idle pose": "cross"},
+}
+
+
 @pytest.fixture(scope="module")
 def results(tmp_path_factory):
     arms = {name: (*settings, 0.08, 0.01, 1) for name, settings in ARMS.items()}
-    return read_results(make_run(tmp_path_factory.mktemp("questions"), arms, faces=8, epochs=1))
+    return read_results(make_run(tmp_path_factory.mktemp("questions"), arms, faces=8, epochs=1, against=AGAINST))
 
 
 def name_of(arm):
@@ -67,7 +76,7 @@ def name_of(arm):
         ("soft", "alone", "all"),
         ("cross", "alone", "pose"),
         ("task-wise", "alone", "all"),
-        ("global alone", "alone", None),
+        ("global alone", "alone", "all"),
         ("pcgrad", "alone", "all"),
         ("tuned", "alone", "all"),
         ("compact alone", "alone", None),
@@ -109,6 +118,20 @@ def test_the_arms_that_have_names(results):
     assert pairs_with_others(results, "sharing") == {"soft": "all", "cross": "pose"}
     assert pairs_with_single_task(results, "size") == {"all 500": "alone 500"}
     assert pairs_with_single_task(results, "no such group") == {}
+
+
+def test_the_reference_is_the_grids(results):
+    for name, expected in (("alone, longer", "alone, longer"), ("all", "alone"), ("smile alone", "alone")):
+        grid = replace(results.grid, reference=name)
+        assert reference_arm(replace(results, grid=grid)).name == expected
+
+
+def test_all_tasks_are_those_that_the_grid_has(tmp_path):
+    """A grid of two attributes has an arm of all tasks, too."""
+    arms = {name: (*ARMS[name], 0.08, 0.01, 1) for name in ("alone", "pose", "pose and smile")}
+    results = read_results(make_run(tmp_path, arms, faces=8, epochs=1))
+    assert name_of(all_tasks(results)) == "pose and smile"
+    assert [arm.name for arm in headline_arms(results).values()] == ["alone", "pose", "pose and smile"]
 
 
 def test_without_landmarks_alone_there_is_nothing_to_compare_with(tmp_path):

@@ -6,8 +6,10 @@ import numpy as np
 import pandas as pd
 import pytest
 
+from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.results import (
     FACES,
+    GRID,
     RESULTS,
     ROW_SCHEMA,
     collect,
@@ -15,6 +17,7 @@ from landmarks.comparison.results import (
     read_results,
     row_path,
     write_faces,
+    write_grid,
     write_row,
 )
 from landmarks.errors import LandmarksError
@@ -39,8 +42,13 @@ def some_faces(count=3):
     return pd.DataFrame({"image": names, **columns, "source": "aflw", "interocular": 45.5, "fallback": False})
 
 
+def begin(folder, faces):
+    write_grid(folder, Grid((Arm("one"),), "one"))
+    write_faces(folder, faces)
+
+
 def test_what_is_written_is_read_back(tmp_path):
-    write_faces(tmp_path, some_faces())
+    begin(tmp_path, some_faces())
     rows = [a_row(seed=seed, vectors_2=np.full((3, 5, 2), seed)) for seed in (1, 0)]
     for row in rows:
         write_row(tmp_path, row)
@@ -63,7 +71,7 @@ def test_what_is_written_is_read_back(tmp_path):
 
 
 def test_a_cascade_has_levels(tmp_path):
-    write_faces(tmp_path, some_faces())
+    begin(tmp_path, some_faces())
     first, second, last = (np.full((3, 5, 2), level) for level in (3, 2, 1))
     write_row(tmp_path, a_row(vectors=last, vectors_level_1=first, vectors_level_2=second))
     collect(tmp_path, {})
@@ -73,14 +81,14 @@ def test_a_cascade_has_levels(tmp_path):
 def test_a_row_is_whole_or_absent(tmp_path, monkeypatch):
     write_row(tmp_path, a_row())
     before = row_path(tmp_path, "one", 0).read_bytes()
-    monkeypatch.setattr("landmarks.comparison.results.os.fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
+    monkeypatch.setattr("landmarks.atomic.os.fsync", lambda _: (_ for _ in ()).throw(OSError("full")))
     with pytest.raises(OSError, match="full"):
         write_row(tmp_path, a_row(train_error=0.9))
     with pytest.raises(OSError, match="full"):
         write_row(tmp_path, a_row(seed=1))
     assert row_path(tmp_path, "one", 0).read_bytes() == before and not row_path(tmp_path, "one", 1).exists()
     monkeypatch.undo()
-    write_faces(tmp_path, some_faces())
+    begin(tmp_path, some_faces())
     collect(tmp_path, {})  # what was half written is not taken for a row
     assert read_results(tmp_path).arms["one"].seeds == (0,)
 
@@ -96,15 +104,19 @@ def test_a_row_that_is_none_is_refused(tmp_path, change):
 
 
 def test_an_empty_comparison_has_no_arms(tmp_path):
-    write_faces(tmp_path, some_faces())
+    begin(tmp_path, some_faces())
     collect(tmp_path, {})
     assert read_results(tmp_path).arms == {}
 
 
 def test_what_is_missing_or_broken_is_named(tmp_path):
+    with pytest.raises(LandmarksError, match=f"{GRID}: missing; give `landmarks compare` the same folder again"):
+        read_results(tmp_path)
+    begin(tmp_path, some_faces())
+    (tmp_path / FACES).rename(tmp_path / "aside")
     with pytest.raises(LandmarksError, match=f"{FACES}: missing"):
         read_results(tmp_path)
-    write_faces(tmp_path, some_faces())
+    (tmp_path / "aside").rename(tmp_path / FACES)
     with pytest.raises(LandmarksError, match=f"{RESULTS}: missing"):
         read_results(tmp_path)
     (tmp_path / RESULTS).write_bytes(b"PAR1 but not quite")
@@ -129,7 +141,7 @@ def test_what_is_missing_or_broken_is_named(tmp_path):
     ],
 )
 def test_rows_that_do_not_fit_are_named(tmp_path, rows, message):
-    write_faces(tmp_path, some_faces())
+    begin(tmp_path, some_faces())
     for row in rows:
         write_row(tmp_path, row)
     collect(tmp_path, {})

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import io
+from dataclasses import replace
 
 import numpy as np
 import pandas as pd
@@ -72,7 +73,7 @@ def test_differences_are_those_of_the_means(measured):
 
 def test_faces_without_a_label_count_for_no_accuracy(measured):
     faces = measured.results.faces.assign(pose=pd.array([2, *[None] * 299], dtype="Int8"))
-    results = type(measured.results)(measured.results.folder, faces, measured.results.arms)
+    results = replace(measured.results, faces=faces)
     assert describe(measure(results)).loc["all", "pose_balanced_accuracy"] in (0, 100, 100 / 3, 200 / 3)
 
 
@@ -89,7 +90,8 @@ def test_attributes_learnt_alone_and_with_the_landmarks(measured):
 
 
 def test_the_report_of_a_folder(folder, monkeypatch):
-    monkeypatch.setattr(gallery, "DRAWINGS", {"bars": gallery.DRAWINGS["failures-by-tasks"]})
+    one = {"bars": gallery.drawings(measure(read_results(folder)))["failures-by-tasks"]}
+    monkeypatch.setattr(gallery, "drawings", lambda *_: one)
     table = write_report(folder, "alone")
     shown = Console(file=io.StringIO(), width=220)
     shown.print(table)

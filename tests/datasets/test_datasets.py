@@ -112,7 +112,7 @@ def test_own_csv(tmp_path):
     ("text", "message"),
     [
         ("picture\na.png\n", "no column `image`"),
-        (CSV + "a.png,train,1,2,3,4,5,6,7,8,9,,smiling,0,,,,\n", "line 2: mouth_right is missing"),
+        (CSV + "a.png,train,1,2,3,4,5,6,7,8,9,,smiling,0,,,,\n", "line 2: mouth_right_y is missing"),
         (CSV + "a.png,train,1,2,3,4,5,6,7,8,9,x,smiling,0,,,,\n", "line 2: mouth_right_y must be a number"),
         (CSV + "a.png,train,,,,,,,,,,,grin,0,,,,\n", "line 2: smile must be one of not smiling, smiling"),
         (CSV + "a.png,train,,,,,,,,,,,,0,5,5,5,9\n", "the box needs x0 < x1"),
@@ -178,19 +178,36 @@ def test_prepare_leaves_out_copies_and_unreadable_images(mtfl, tmp_path):
     shutil.copy(folder / "000.png", folder / "002.png")
     (folder / "004.png").write_bytes(b"")
     (folder / "006.png").unlink()
-    with pytest.warns(UserWarning, match="left out") as record:
+    counts = r"3 of 40 .*1 in copies .*net_7876/002\.png.*1 in images that cannot be read.*1 without their image"
+    with pytest.warns(UserWarning, match=counts) as record:
         crops = prepare(read_dataset(tmp_path / "data"), tmp_path / "out")
-    assert len(record) == 3 and len(crops.table) == 37
+    assert len(record) == 1 and len(crops.table) == 37
+    named = pd.read_csv(tmp_path / "out" / "left_out.csv")
+    assert dict(zip(named["image"].str[-7:], named["reason"])) == {
+        "002.png": "copy", "004.png": "unreadable", "006.png": "missing",
+    }  # fmt: skip
     problems = check_images(read_dataset(tmp_path / "data"))
     assert len(problems) == 2 and "004.png" in problems[0] and "006.png" in problems[1]
     with pytest.raises(ImageError, match=r"006\.png"):
         read_dataset(tmp_path / "data").image(6)
 
 
-def test_nothing_to_prepare(tmp_path):
-    (tmp_path / "faces.csv").write_text("image,split,smile\na.png,train,smiling\nb.png,test,smiling\n")
-    with pytest.raises(DataError, match="no face with points"):
+@pytest.mark.parametrize(
+    ("text", "message"),
+    [
+        ("image,split,smile\na.png,train,1\nb.png,test,1\n", r"1 of 1 faces cannot be used: 1 without a box or points"),
+        ("image,split,smile\nb.png,test,1\n", "no face in the splits train and val"),
+        (
+            "image,x0,y0,x1,y1\n" + "".join(f"{i}.png,1,1,9,9\n" for i in range(80)),
+            r"80 of 80 faces .*: 80 without their image \(0\.png, \.\.\.\); nothing to prepare\. .*left_out\.csv",
+        ),
+    ],
+)
+def test_nothing_to_prepare(tmp_path, text, message, recwarn):
+    (tmp_path / "faces.csv").write_text(text)
+    with pytest.raises(DataError, match=message):
         prepare(read_dataset(tmp_path), tmp_path / "out")
+    assert not recwarn.list and not list((tmp_path / "out").glob("crops.npy*"))
 
 
 @pytest.mark.parametrize("damage", ["no json", "bad json", "no crops", "short crops"])

@@ -5,10 +5,10 @@ from concurrent.futures import ThreadPoolExecutor
 import numpy as np
 import pytest
 
-from landmarks.drawing.draw import LEFT_POINTS, Style, contact_sheet, draw
+from landmarks.drawing.draw import Style, contact_sheet, draw
 from landmarks.drawing.strokes import LEFT, RIGHT
 from landmarks.faces import AttributeScores, Faces
-from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68
+from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68, SCHEMES
 
 GREY = 120
 DEFAULT = Style()
@@ -96,9 +96,9 @@ def test_dots_change_only_pixels_near_the_points():
     assert (distances.min(axis=1) < 6).all() and (distances.min(axis=0) < 1).all()
 
 
-@pytest.mark.parametrize("scheme", [POINTS_5, POINTS_68])
+@pytest.mark.parametrize("scheme", SCHEMES.values(), ids=lambda scheme: scheme.name)
 def test_every_landmark_has_a_side(scheme):
-    left = LEFT_POINTS[scheme.name]
+    left = scheme.left
     right = {scheme.swap[i] for i in left}
     middle = {i for i in range(len(scheme)) if scheme.swap[i] == i}
     assert not left & right and left | right | middle == set(range(len(scheme)))

@@ -11,6 +11,7 @@ from landmarks.formats import (
     FORMATS,
     to_original,
 )
+from landmarks.images.image import turn
 from tests.helpers.results import HEIGHT, TOLERANCE, WIDTH, assert_same, expected, record, some_faces, write
 
 
@@ -41,4 +42,4 @@ def test_original_coordinates_point_at_the_stored_pixel():
         width, height = images.Image(turned, orientation).stored_size
         pixels = np.zeros((height, width, 3), np.uint8)
         pixels[int(stored[1]), int(stored[0])] = 255
-        assert images._turn(pixels, orientation)[30, 70, 0] == 255
+        assert turn(pixels, orientation)[30, 70, 0] == 255

@@ -3,13 +3,17 @@
 from __future__ import annotations
 
 import json
+from collections.abc import Mapping
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import pandas as pd
 
 from landmarks.comparison import results
-from landmarks.comparison.grid import Arm
+from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.grid_file import GridFile
+from landmarks.config import build, read_toml
 from landmarks.schemes import ATTRIBUTES
 from landmarks.training.stopping import Stopping
 
@@ -18,15 +22,23 @@ ALL = (POINTS, *ATTRIBUTES)
 PRIORS = {"pose": (0.06, 0.15, 0.61, 0.13, 0.05), "smile": (0.46, 0.54), "glasses": (0.92, 0.08), "gender": (0.6, 0.4)}
 
 
+DOCS = Path(__file__).parents[2] / "docs"
+GROUPS = build(GridFile, read_toml(DOCS / "comparison.toml"), "docs/comparison.toml").groups
+
+
 def config(tasks=ALL, stopping="none", **settings) -> dict:
     """An arm's settings as they are kept with its results."""
     when = Stopping(stopping, threshold=0.5)
     return Arm("any", tasks=tuple(tasks), stopping=when, **{"epochs": 6} | settings).what_is_run()
 
 
-def make_run(folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: int = 6) -> Path:
-    """Write a comparison. arms: by name, (group, config, level of the error, spread over seeds, seeds or None)."""
+def make_run(
+    folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: int = 6, against: Mapping[str, str] = {}
+) -> Path:
+    """Write a comparison. arms: by name, (group, config, level of the error, spread over seeds, seeds or None); groups
+    are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm."""
     generator = np.random.default_rng(0)
+    _write_grid(folder, arms, against)
     table = pd.DataFrame({"image": [f"AFLW/{i:04}.jpg" for i in range(faces)], "source": "aflw"})
     for name, shares in PRIORS.items():
         table[name] = pd.array(generator.choice(len(shares), faces, p=shares), dtype="Int8")
@@ -43,6 +55,15 @@ def make_run(folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: 
             _write_log(generator, folder, name, settings, seed, epochs)
     results.collect(folder, {name: 0.1 for name in arms})
     return folder
+
+
+def _write_grid(folder: Path, arms: dict, against: Mapping[str, str]) -> None:
+    made = [
+        build(Arm, settings | {"name": name, "group": group, "against": against.get(name, "")}, name)
+        for name, (group, settings, *_) in arms.items()
+    ]
+    groups = {name: replace(group, against=against.get(name, "")) for name, group in GROUPS.items()}
+    results.write_grid(folder, Grid(tuple(made), "alone" if "alone" in arms else made[0].name, groups))
 
 
 def _row(generator, table, name, group, settings, seed, level, vectors) -> dict:

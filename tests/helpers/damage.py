@@ -40,6 +40,21 @@ def damaged(dice: random.Random, data: bytes) -> bytes:
     return data
 
 
+def lost(dice: random.Random, data: bytes) -> bytes:
+    """A file as bad disks and networks leave it: without its end, or without a piece, zeros or rubbish in its place."""
+    at, count = dice.randrange(len(data)), dice.choice([1024, 2048, 4096])
+    kind = dice.randrange(2 if data[4:8] == b"jP  " else 4)  # JPEG 2000 hides what is lost inside.
+    if data[:8] == b"\x89PNG\r\n\x1a\n" and dice.random() < 0.5:  # Its checksums find anything.
+        return data[:at] + bytes([data[at] ^ 1 << dice.randrange(8)]) + data[at + 1 :]
+    if kind == 0:
+        return data[:at]
+    if kind == 1:
+        return data[:at] + data[at + count :]
+    if kind == 2 and data[:2] == b"\xff\xd8":  # Others have decoders that make a picture of anything.
+        return data[:at] + dice.randbytes(min(count, len(data) - at)) + data[at + count :]
+    return data[:at] + bytes(min(count, len(data) - at)) + data[at + count :]
+
+
 def _edit(dice: random.Random, data: bytes) -> bytes:
     size = max(len(data), 1)
     # Headers are a small part of a file and the part that matters most.

@@ -60,7 +60,7 @@ class Bench:
     def case(self, dice: random.Random) -> tuple[Path, bytes]:
         """One of the files, and damaged content for it."""
         name = dice.choice(self.names)
-        return name, damaged(dice, (self.whole / name).read_bytes())
+        return name, (self.target.damage or damaged)(dice, (self.whole / name).read_bytes())
 
 
 def guided(bench: Bench, folder: Path, seconds: float, hang: float) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import random
 import shutil
 import tempfile
 from collections.abc import Callable
@@ -29,10 +30,11 @@ from landmarks.schemes import POINTS_5, POINTS_68, POINTS_98
 from landmarks.sources.find import expand, find
 from landmarks.training.from_config import read_config
 from tests.helpers.archives import make
+from tests.helpers.damage import lost
 from tests.helpers.datasets import celeba, coco, cofw, entry, face, pts, wflw, wflw_line
 from tests.helpers.faces import SMALL, draw_face, mtfl_line, write_png
 from tests.helpers.pictures import FORMATS as IMAGES
-from tests.helpers.pictures import encode, scene
+from tests.helpers.pictures import encode, scene, textured
 from tests.helpers.results import CASES
 from tests.helpers.results import write as write_results
 from tests.helpers.stub import Stub
@@ -42,6 +44,9 @@ ROOT = Path(__file__).resolve().parents[2]
 
 LIMIT = 1_000_000
 """Pixels of an image, at most."""
+
+UNLIKE = 10
+"""Mean difference of samples (0 to 255) above which a picture is another one."""
 
 
 @dataclass(frozen=True)
@@ -56,6 +61,8 @@ class Target:
     """A glob for the files that are damaged."""
     others: tuple[type[Exception], ...] = ()
     """Errors that it raises beside ours, by its own word."""
+    damage: Callable[[random.Random, bytes], bytes] | None = None
+    """What is done to a file; `damaged` by default."""
 
 
 # Images
@@ -70,6 +77,22 @@ def _image(**options: Any) -> Target:
     return Target(lambda folder: write(folder / "image", encode(scene(), **options)), read)
 
 
+def _lossy(**options: Any) -> Target:
+    """An image that lost some of its bytes: the picture is like the whole one, or something is said."""
+    data = encode(textured(), **options)
+    whole = images.decode(data, "image").pixels.astype(int)
+
+    def read(folder: Path) -> None:
+        image = images.decode((folder / "image").read_bytes(), "image", LIMIT)
+        if image.note:
+            return
+        assert image.pixels.shape == whole.shape
+        difference = np.abs(image.pixels - whole).mean()
+        assert difference < UNLIKE, f"differs by {difference:.1f} in silence"
+
+    return Target(lambda folder: write(folder / "image", data), read, damage=lost)
+
+
 def write(path: Path, data: bytes | str) -> None:
     path.parent.mkdir(parents=True, exist_ok=True)
     path.write_bytes(data if isinstance(data, bytes) else data.encode())
@@ -80,7 +103,7 @@ def write(path: Path, data: bytes | str) -> None:
 
 def _source(name: str) -> Target:
     def make_one(folder: Path) -> None:
-        if name.endswith(".avi"):
+        if name.endswith((".avi", ".mp4", ".mkv")):
             make_video(folder / name, frames=5)
         else:
             make(folder / name, {f"{i}/{'x' * 40 * i}.png": encode(scene(), format="PNG") for i in range(3)})
@@ -90,7 +113,8 @@ def _source(name: str) -> Target:
         for source in expand(find([folder / name])):
             count += 1
             with suppress(LandmarksError):
-                assert len(source.load(LIMIT)) <= LIMIT
+                content = source.load(LIMIT)
+                assert isinstance(content, images.Image) or len(content) <= LIMIT
         assert count
 
     return Target(make_one, read)
@@ -250,7 +274,8 @@ def _go_on(folder: Path) -> None:
 
 TARGETS: dict[str, Target] = {
     **{f"image-{name}": _image(**options) for name, options in IMAGES.items()},
-    **{f"source-{name}": _source(name) for name in ("a.zip", "a.tar", "a.tgz", "a.avi")},
+    **{f"lossy-{name}": _lossy(**options) for name, options in IMAGES.items()},
+    **{f"source-{name}": _source(name) for name in ("a.zip", "a.tar", "a.tgz", "a.avi", "a.mp4", "a.mkv")},
     "source-list": Target(_listed, _read_list, "list.txt"),
     "boxes": Target(_boxes, lambda folder: BoxFile(folder / "boxes.csv")),
     "data-mtfl": _dataset(_mtfl),

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import io
 
+import cv2
 import numpy as np
 import PIL.features
 import PIL.Image
@@ -37,3 +38,16 @@ def encode(picture, **options) -> bytes:
     file = io.BytesIO()
     picture.save(file, **options)
     return file.getvalue()
+
+
+def textured(width=320, height=240, grain=6.0) -> np.ndarray:
+    """A picture with as much detail as a photograph. -> (H, W, 3) uint8."""
+    dice = np.random.default_rng(0)
+    picture = cv2.resize(
+        dice.integers(0, 256, (12, 16, 3), dtype=np.uint8), (width, height), None, 0, 0, cv2.INTER_CUBIC
+    )
+    return np.clip(picture + dice.normal(0, grain, picture.shape), 0, 255).astype(np.uint8)
+
+
+def jpeg(picture=None, **options) -> bytes:
+    return encode(textured() if picture is None else picture, format="JPEG", **options)

@@ -50,24 +50,20 @@ class Stub:
         return {"salt": self.salt, "max_pixels": 10**6, "detector": {"name": "stub", "threshold": 0.5}}
 
     def stream(self, sources):
-        group = []
+        task = []
         for source in expand(sources):
             self.misbehave(source.name)
             with self.clock("detect"):
                 time.sleep(self.seconds)
             try:
                 content = source.load(images.most_bytes(10**6))
-                image = (
-                    images.decode(content, source.name, 10**6)
-                    if isinstance(content, bytes)
-                    else images.from_array(content, source.name)
-                )
+                image = images.take(content, source.name, 10**6)
             except ImageError as error:
-                group.append((source, error, None))
+                task.append((source, error, None))
             else:
-                group.append((source, None, image))
-        seed = digest("".join(source.name for source, _, _ in group))
-        for source, error, image in group:
+                task.append((source, None, image))
+        seed = digest("".join(source.name for source, _, _ in task))
+        for source, error, image in task:
             if error:
                 yield Record(source.name, error.status, self.empty, error.reason)
             else:

@@ -16,7 +16,8 @@ from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.models.store import load_model
 from landmarks.sources.find import find
 from tests.helpers.faces import draw_face, write_png
-from tests.sources.test_video import make_video
+from tests.helpers.pictures import jpeg
+from tests.helpers.videos import make_video
 
 ATTRIBUTES = ("pose", "smile", "glasses", "gender")
 
@@ -186,6 +187,23 @@ def test_an_animation_gives_its_first_picture_and_says_so(annotator, tmp_path):
     first, second = annotator.stream([tmp_path / "a.gif", tmp_path / "b.gif"])
     assert (first.status, second.status, second.reason) == ("no_face", "no_face", "")
     assert "only the first" in first.reason and first.pixels.max() == 0
+
+
+def test_damaged_images_are_taken_if_asked_for(small_weights, tmp_path):
+    data = jpeg()
+    (tmp_path / "a.jpg").write_bytes(data[: len(data) // 2])
+    (tmp_path / "b.jpg").write_bytes(data[:-2])
+    for accept, expected in ((False, "unreadable"), (True, "ok")):
+        annotator = Annotator(small_weights, detector="whole-image", device="cpu", accept_damaged=accept)
+        assert annotator.settings()["accept_damaged"] == accept
+        cut, endless = annotator.stream([tmp_path / "a.jpg", tmp_path / "b.jpg"])
+        assert (cut.status, endless.status) == (expected, "ok")
+        assert "damaged" in cut.reason and "lacks its end" in endless.reason
+        if accept:
+            assert len(annotator(tmp_path / "a.jpg")) == 1
+        else:
+            with pytest.raises(ImageError, match="accept_damaged=True"):
+                annotator((tmp_path / "a.jpg").read_bytes())
 
 
 def test_stream_does_not_read_ahead_without_end(annotator, folder):

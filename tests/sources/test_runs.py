@@ -7,6 +7,7 @@ from contextlib import nullcontext
 
 import pytest
 
+from landmarks.batch.options import Resume, RunOptions
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.sources.find import find
@@ -34,7 +35,7 @@ def test_a_run_inside_the_folder_it_reads(photos, left):
         with pytest.warns(UserWarning, match="results: passed over") if out.exists() else nullcontext():
             sources = find([photos], recursive=True)
         assert [source.name for source in sources] == names
-        assert annotate(Stub(), sources, out, drawings=True, fresh=True).images == 2
+        assert annotate(Stub(), sources, out, RunOptions(drawings=True), Resume(fresh=True)).images == 2
         for name in {"run.json", "journal.jsonl"} - {left} if left != "both" else ():
             (out / name).unlink()
 
@@ -43,7 +44,7 @@ def test_a_run_inside_the_folder_it_reads(photos, left):
 @pytest.mark.filterwarnings("ignore:.*passed over")
 def test_globs_pass_over_results(photos, monkeypatch, pattern):
     monkeypatch.chdir(photos.parent)
-    annotate(Stub(), find(["photos"], recursive=True), photos / "results", drawings=True)
+    annotate(Stub(), find(["photos"], recursive=True), photos / "results", RunOptions(drawings=True))
     try:
         found = find([pattern])
     except LandmarksError as error:
@@ -57,7 +58,7 @@ def test_a_run_above_the_photographs(photos, monkeypatch):
     """Results beside a folder of photographs do no harm to it; their pictures are still no input."""
     monkeypatch.chdir(photos.parent)
     for _ in range(2):
-        assert annotate(Stub(), find(["photos"], recursive=True), ".", drawings=True).images == 2
+        assert annotate(Stub(), find(["photos"], recursive=True), ".", RunOptions(drawings=True)).images == 2
     assert {source.name for source in find(["./**/*.[jp][pn]g"])} == {"photos/a.png", "photos/sub/b.png"}
 
 

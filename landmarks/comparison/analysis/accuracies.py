@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pandas as pd
 
-from landmarks.comparison.analysis.questions import EVERY, all_tasks, nearest, reference_arm
+from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm
 from landmarks.comparison.analysis.statistics import balanced_values, differences, holm, seed_spreads
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
@@ -45,9 +45,10 @@ def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResult
     reference = reference_arm(results)
     same = [arm for arm in results.arms.values() if arm.config["network"] == reference.config["network"]]
     alone = [arm for arm in same if arm.config["tasks"] == [task]]
-    pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.group == "tasks"]
-    found = [nearest(reference, pairs), all_tasks(results) if task in EVERY else None]
-    return alone, [arm for arm in found if arm is not None]
+    pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.varies == "tasks"]
+    found = [nearest(reference, pairs), all_tasks(results)]
+    others = {arm.name: arm for arm in found if arm is not None and task in arm.auxiliary}
+    return alone, list(others.values())
 
 
 def _values(results: Results, arm: ArmResults, task: str) -> np.ndarray:

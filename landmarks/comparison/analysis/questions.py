@@ -1,71 +1,15 @@
-"""What a comparison asks, and which arm each arm is held against."""
+"""Which arm each arm is held against, and which arms have a part of their own in what is told."""
 
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable
-from dataclasses import dataclass
 
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.errors import LandmarksError
 from landmarks.schemes import ATTRIBUTES
 
-EVERY = frozenset(ATTRIBUTES)
-WEIGHTS = ("weighting", "auxiliary_weight")
-"""Settings that say how the losses are weighted."""
-
-
-@dataclass(frozen=True)
-class Question:
-    """A group of arms."""
-
-    title: str
-    asked: str
-    """What the group is there for, a sentence."""
-    other: str = ""
-    """What its arms are held against besides the single task; empty for nothing."""
-
-
-QUESTIONS: dict[str, Question] = {
-    "tasks": Question(
-        "Which auxiliary tasks help?",
-        "The landmarks learnt alone, with each other task, with every set of them; and the other tasks learnt alone.",
-    ),
-    "sharing": Question(
-        "How much should the tasks share?",
-        "Everything but the heads (hard sharing); nothing; or a tower a task, held together by the squared distance of "
-        "the towers or the trace norm, more and more strongly, or by cross-stitch units.",
-        "hard sharing",
-    ),
-    "stopping": Question(
-        "Does stopping tasks early help?",
-        "An auxiliary task is dropped once it fits its training faces better than others (the paper's criterion), or "
-        "all of training ends at once, or nothing stops.",
-        "no stopping",
-    ),
-    "weighting": Question(
-        "Does weighting the tasks help?",
-        "The losses' weights are fixed, or follow the training.",
-        "the usual fixed weights",
-    ),
-    "budget": Question("Is it a matter of longer training?", "The same arms, trained for longer."),
-    "networks": Question(
-        "What is left with other networks?", "The paper's network, its journal version and a modern one."
-    ),
-    "size": Question(
-        "Does sharing keep a network from over-fitting?",
-        "Fewer training faces, for the landmarks alone and with all other tasks.",
-    ),
-    "cascade": Question(
-        "And the cascaded CNN?", "The paper's rival: three levels of networks, all for the landmarks alone."
-    ),
-    "controls": Question(
-        "Is it the tasks, or the size of the network?",
-        "Networks with as many parameters or multiply-adds as those that they are held against, or with a second task "
-        "that teaches nothing.",
-        "the same sharing",
-    ),
-}
-"""By group, in the order of telling."""
+TASK_ORDER = tuple(reversed(ATTRIBUTES))
+"""The order in which sets of auxiliary tasks are told."""
 
 
 def single_task_arms(results: Results) -> list[ArmResults]:
@@ -74,7 +18,8 @@ def single_task_arms(results: Results) -> list[ArmResults]:
 
 
 def reference_arm(results: Results) -> ArmResults:
-    """The single-task CNN: the first arm of landmarks alone on all training faces, of `tasks` if it has one.
+    """The single-task CNN: of the arms of landmarks alone on all training faces the grid's reference, or else the first
+    one of a group that varies the tasks, or else the first one.
 
     Raises LandmarksError if there is none.
     """
@@ -83,7 +28,8 @@ def reference_arm(results: Results) -> ArmResults:
         raise LandmarksError(
             f"{results.folder}: no arm learns the landmarks alone; add one to the grid to compare with"
         )
-    return next((arm for arm in alone if arm.group == "tasks"), alone[0])
+    named = [arm for arm in alone if arm.name == results.grid.reference]
+    return [*named, *(arm for arm in alone if arm.varies == "tasks"), *alone][0]
 
 
 def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
@@ -96,36 +42,31 @@ def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
     if not arm.auxiliary and arm.config["faces"] != reference.config["faces"]:
         return None
     if not arm.auxiliary:
-        return reference if arm.group == "budget" else alone_by_epochs(results).get(arm.config["epochs"], reference)
+        return reference if arm.varies == "epochs" else alone_by_epochs(results).get(arm.config["epochs"], reference)
     alone = _like(results, arm, lambda other: not other.auxiliary)
     return nearest(arm, alone) or reference
 
 
+def every_task(results: Results) -> frozenset[str]:
+    """The auxiliary tasks that any arm learns with the landmarks."""
+    return frozenset().union(*(arm.auxiliary for arm in results.arms.values() if arm.locates))
+
+
 def all_tasks(results: Results) -> ArmResults | None:
     """The landmarks with all other tasks, hard sharing, in all else as like the reference as there is."""
-    reference = reference_arm(results)
-    return nearest(reference, _like(results, reference, lambda other: other.auxiliary == EVERY and _hard(other)))
+    reference, every = reference_arm(results), every_task(results)
+    return nearest(
+        reference, _like(results, reference, lambda other: bool(every) and other.auxiliary == every and _hard(other))
+    )
 
 
 def other_reference(results: Results, arm: ArmResults) -> ArmResults | None:
-    """What the arm's question holds it against besides the single task; None for nothing."""
-    if not arm.locates:
+    """What the arm or its question says that it is held against, besides the single task; None for nothing."""
+    found = results.arms.get(arm.against)
+    if not arm.locates or found is None or not found.locates or found is arm:
         return None
-    tasks, whole = arm.auxiliary, all_tasks(results)
-    weights = [(whole or arm).config[key] for key in WEIGHTS]
-    wanted: dict[str, Callable[[ArmResults], bool]] = {
-        "sharing": lambda other: other.auxiliary == tasks and _hard(other),
-        "controls": lambda other: (
-            other.auxiliary == (tasks or EVERY) and other.config["sharing"] == arm.config["sharing"]
-        ),
-        "stopping": lambda other: other.auxiliary == tasks and other.stopping == "none",
-        "weighting": lambda other: other.auxiliary == tasks and [other.config[key] for key in WEIGHTS] == weights,
-    }
-    if arm.group not in wanted:
-        return None
-    found = nearest(arm, _like(results, arm, wanted[arm.group]))
     same = single_task(results, arm)
-    return None if found is None or (same is not None and found.name == same.name) else found
+    return None if same is not None and found.name == same.name else found
 
 
 def pairs_with_single_task(results: Results, group: str) -> dict[str, str]:
@@ -146,7 +87,7 @@ def nearest(arm: ArmResults, candidates: Iterable[ArmResults]) -> ArmResults | N
 def alone_by_epochs(results: Results) -> dict[int, ArmResults]:
     """The single-task CNN by the epochs of its training: the reference, then those that were trained for longer."""
     reference = reference_arm(results)
-    longer = _like(results, reference, lambda other: other.group == "budget" and not other.auxiliary and _hard(other))
+    longer = _like(results, reference, lambda other: other.varies == "epochs" and not other.auxiliary and _hard(other))
     longer.sort(key=lambda arm: arm.config["epochs"])
     return {arm.config["epochs"]: arm for arm in (reference, *longer)}
 
@@ -162,6 +103,16 @@ def main_arms(results: Results, alone: ArmResults | None = None) -> dict[str, Ar
     return dict(sorted(found.items(), key=lambda item: (len(item[1].auxiliary), _order(item[1]))))
 
 
+def headline_arms(results: Results, alone: ArmResults | None = None) -> dict[str, ArmResults]:
+    """Of `main_arms` the landmarks alone, with one other task and with all of them."""
+    every = every_task(results)
+    return {
+        text: arm
+        for text, arm in main_arms(results, alone).items()
+        if len(arm.auxiliary) <= 1 or arm.auxiliary == every
+    }
+
+
 def tasks_text(arm: ArmResults) -> str:
     """An arm's tasks in words."""
     if not arm.locates:
@@ -173,7 +124,9 @@ def tasks_words(auxiliary: frozenset[str]) -> str:
     """The landmarks with these other tasks, in words."""
     if not auxiliary:
         return "landmarks only"
-    return "+ all four" if auxiliary == EVERY else " ".join(f"+ {name}" for name in ATTRIBUTES if name in auxiliary)
+    if auxiliary == frozenset(ATTRIBUTES):
+        return "+ all four"
+    return " ".join(f"+ {name}" for name in ATTRIBUTES if name in auxiliary)
 
 
 def _pairs(
@@ -200,6 +153,4 @@ def _shared(arm: ArmResults, other: ArmResults) -> int:
 
 
 def _order(arm: ArmResults) -> tuple[int, ...]:
-    """Places of its tasks, in the order in which the paper adds them."""
-    paper = ("gender", "glasses", "smile", "pose")
-    return tuple(paper.index(name) for name in paper if name in arm.auxiliary)
+    return tuple(TASK_ORDER.index(name) for name in TASK_ORDER if name in arm.auxiliary)

@@ -14,10 +14,13 @@ from functools import lru_cache
 import numpy as np
 
 from landmarks import metrics
+from landmarks.metrics import THRESHOLD
 
-THRESHOLD = 0.1
 ROUNDS = 10_000
 LEVEL = 0.95
+"""Of the intervals."""
+SIGNIFICANCE = 0.05
+"""Differences are certain whose corrected p-value is below."""
 CHUNK = 500
 """Rounds at a time; bounds the memory."""
 

@@ -16,13 +16,16 @@ from landmarks.comparison.analysis.questions import tasks_text
 from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
+from landmarks.config import build
 from landmarks.evaluation.card import markdown_table
 from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
 from landmarks.schemes import ABSENT
 
 SHIFT_FREE = "_shift_free"
 SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width", "epochs")
-CONTRASTED = ("mean_error", "failure_landmarks", f"mean_error{SHIFT_FREE}")
+ERROR, FAILURES = "mean_error", "failure_landmarks"
+ERROR_SHIFT_FREE = ERROR + SHIFT_FREE
+CONTRASTED = (ERROR, FAILURES, ERROR_SHIFT_FREE)
 """The measures whose differences are tested."""
 
 
@@ -63,7 +66,7 @@ def describe(measured: Measured) -> pd.DataFrame:
         others |= {f"level_{place}_mean_error": level for place, level in enumerate(arm.levels, 1)}
         for key, vectors in others.items():
             if vectors.size:
-                row |= _over_seeds(key, face_values(vectors, "mean_error").mean(axis=1))
+                row |= _over_seeds(key, face_values(vectors, ERROR).mean(axis=1))
         for task, guesses in arm.guesses.items():
             row |= _over_seeds(f"{task}_balanced_accuracy", _accuracies(measured.results, task, guesses))
         numbers = arm.numbers.mean()
@@ -88,14 +91,14 @@ def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
 
 def summarise(measured: Measured, reference: str) -> pd.DataFrame:
     """Every arm, and its difference to the reference; no differences where the reference has no landmarks."""
-    located = measured.values["mean_error"]
+    located = measured.values[ERROR]
     pairs = {arm: reference for arm in located if arm != reference and reference in located}
     return describe(measured).join(contrast(measured, pairs))
 
 
 def level_costs(arm: ArmResults) -> list[int]:
     """Multiply-adds of a face up to each level of a cascade."""
-    cascade = Cascade(Arm(**arm.config).network_config().input_size)
+    cascade = Cascade(build(Arm, arm.config, f"arm {arm.name!r}").network_config().input_size)
     return [count_multiply_adds(cascade, level) for level in range(1, LEVELS + 1)]
 
 
@@ -106,8 +109,8 @@ COSTS = ("parameters", "multiply-adds", "training, s", "ms a face")
 def cells(arm: str, row: pd.Series) -> list[str]:
     """A row of `summarise` as text, in the order of COLUMNS and COSTS."""
     return [
-        *(arm, str(row["seeds"]), spread(row, "mean_error"), spread(row, "failure_landmarks")),
-        *(interval(row, "mean_error"), corrected(row, "mean_error")),
+        *(arm, str(row["seeds"]), spread(row, ERROR), spread(row, FAILURES)),
+        *(interval(row, ERROR), corrected(row, ERROR)),
         number(row.get("second_pass_mean_error", np.nan)),
         *costs(row),
     ]

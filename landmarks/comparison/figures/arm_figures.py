@@ -8,11 +8,19 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from landmarks import metrics
-from landmarks.comparison.analysis.questions import EVERY, nearest, other_reference, reference_arm, tasks_text
-from landmarks.comparison.analysis.statistics import THRESHOLD, landmark_errors
+from landmarks.comparison.analysis.questions import (
+    every_task,
+    nearest,
+    other_reference,
+    reference_arm,
+    tasks_text,
+    tasks_words,
+)
+from landmarks.comparison.analysis.statistics import SIGNIFICANCE, landmark_errors
 from landmarks.comparison.analysis.summary import Measured, contrast, level_costs
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers
+from landmarks.metrics import THRESHOLD
 
 ERROR_LABEL = "mean error, % of the inter-ocular distance"
 NETWORK_COLOURS = {"tcdcn": COLOURS[0], "tcdcn-journal": COLOURS[2], "compact": COLOURS[1], "cascade": COLOURS[3]}
@@ -26,7 +34,7 @@ def error_distributions(measured: Measured) -> Figure:
     thresholds = np.linspace(0, 0.25, 251)
     for network in dict.fromkeys(arm.config["network"] for arm in results.arms.values()):
         arms = [arm for arm in results.arms.values() if arm.config["network"] == network and _usual(arm)]
-        for tasks, style in ((frozenset(), "--"), (EVERY, "-")):
+        for tasks, style in ((frozenset(), "--"), (every_task(results), "-")):
             arm = nearest(reference_arm(results), [arm for arm in arms if arm.auxiliary == tasks])
             if arm is not None:
                 shares = metrics.ced(measured.values["mean_error"][arm.name], thresholds)
@@ -142,9 +150,10 @@ def training_size(measured: Measured) -> Figure:
     if len(sizes) < 2:
         return Figure()
     figure, panels = empty_panels(2, ERROR_LABEL)
+    every = every_task(measured.results)
     for tasks, label, colour, marker in (
         (frozenset(), "landmarks only", INK, "o"),
-        (EVERY, "+ all four", COLOURS[0], "s"),
+        (every, tasks_words(every), COLOURS[0], "s"),
     ):
         shown = {}
         for place, size in enumerate([*sizes, 0]):
@@ -188,7 +197,7 @@ def forest(measured: Measured, pairs: dict[str, str]) -> Figure:
     figure, (axes,) = empty_panels(1, "", width=6.0, height=0.9 + 0.28 * len(frame))
     for place, (_, row) in enumerate(frame.iterrows()):
         value, low, high = (row[f"mean_error_{part}"] for part in ("difference", "low", "high"))
-        certain = row["mean_error_p_holm"] < 0.05
+        certain = row["mean_error_p_holm"] < SIGNIFICANCE
         colour = "#888888" if not certain else COLOURS[0] if value < 0 else COLOURS[1]
         look = {"fmt": "o", "color": colour, "mfc": colour if certain else "white", "capsize": 3, "lw": 1.3}
         axes.errorbar(value, place, xerr=[[value - low], [high - value]], **look)

@@ -8,27 +8,32 @@ from itertools import cycle
 import numpy as np
 from matplotlib.figure import Figure
 
-from landmarks.comparison import paper
-from landmarks.comparison.analysis.questions import all_tasks, alone_by_epochs, main_arms, reference_arm, tasks_text
+from landmarks.comparison.analysis.questions import (
+    TASK_ORDER,
+    all_tasks,
+    alone_by_epochs,
+    every_task,
+    headline_arms,
+    main_arms,
+    reference_arm,
+    tasks_text,
+)
 from landmarks.comparison.analysis.statistics import differences, landmark_errors, seed_spreads
-from landmarks.comparison.analysis.summary import Measured
+from landmarks.comparison.analysis.summary import FAILURES, Measured
+from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, GRID, INK, empty_panels, legend_above, tidy
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, POSE
+from landmarks.schemes import ABSENT, POINTS_5, POSE
 
-FAILURES = "failure_landmarks"
 FAILURE_LABEL = "landmarks off by more than 10 %, %"
 MARKERS = ("o", "s", "^", "D", "v", "P")
 
 
-def failures_by_tasks(measured: Measured) -> Figure:
-    """The paper's bar chart: failure rate by auxiliary task, ours with their spread over seeds beside the paper's; a
-    bar for each length of training."""
+def failures_by_tasks(measured: Measured, reported: Sequence[Reported] = ()) -> Figure:
+    """Failure rate by auxiliary task, ours with their spread over seeds, a bar for each length of training, beside
+    those that a paper reports."""
     budgets = {
-        epochs: {
-            text: arm for text, arm in main_arms(measured.results, alone).items() if arm.auxiliary in paper.FAILURES
-        }
-        for epochs, alone in alone_by_epochs(measured.results).items()
+        epochs: headline_arms(measured.results, alone) for epochs, alone in alone_by_epochs(measured.results).items()
     }
     fewest = min(3, max(map(len, budgets.values())))
     budgets = {epochs: arms for epochs, arms in budgets.items() if len(arms) >= max(2, fewest)}
@@ -50,12 +55,17 @@ def failures_by_tasks(measured: Measured) -> Figure:
             look = {"textcoords": "offset points", "ha": "center", "fontsize": 8}
             axes.annotate(f"{runs.mean():.1f}", (at, 0), (0, 4), **look)
         axes.bar(0, 0, color=colour, alpha=0.85, label=f"ours, {epochs} epochs, ± sd over seeds")
-    reported = [paper.FAILURES[tasks] for tasks in words.values()]
-    look = {"ls": "none", "marker": "D", "ms": 7, "mfc": "white", "mec": COLOURS[1], "mew": 1.6}
-    axes.plot(np.arange(len(words)) + 0.38, reported, label="the paper's", **look)
+    theirs = {
+        place: value
+        for place, tasks in enumerate(words.values())
+        if (value := failures_of(reported, tasks)) is not None
+    }
+    if theirs:
+        look = {"ls": "none", "marker": "D", "ms": 7, "mfc": "white", "mec": COLOURS[1], "mew": 1.6}
+        axes.plot(np.array(list(theirs)) + 0.38, list(theirs.values()), label="the paper's", **look)
     axes.set_xticks(range(len(words)), labels=list(words))
     axes.grid(visible=False, axis="x")
-    axes.set_ylim(0, 1.22 * max(*reported, highest))
+    axes.set_ylim(0, 1.22 * max([*theirs.values(), highest]))
     axes.legend(frameon=False, loc="upper right", ncols=len(budgets) + 1, fontsize=8)
     return figure
 
@@ -79,7 +89,7 @@ def failures_by_subset(measured: Measured) -> Figure:
         "landmarks only", (len(arms) - 0.6, alone), (0, 3), textcoords="offset points", ha="right", color=INK
     )
     above.set_ylabel(FAILURE_LABEL)
-    tasks = ("gender", "glasses", "smile", "pose")
+    tasks = [task for task in TASK_ORDER if task in every_task(measured.results)]
     for row, task in enumerate(tasks):
         held = [task in arm.auxiliary for arm in arms]
         below.plot(range(len(arms)), [row] * len(arms), "o", color=GRID, ms=7, mew=0)
@@ -120,12 +130,7 @@ def _by_category(measured: Measured, values: Callable[[ArmResults], list[np.ndar
     values: arm -> by category, (S, n) errors.
     """
     reference = reference_arm(measured.results)
-    wanted = [
-        frozenset(),
-        *(frozenset({task}) for task in ("gender", "glasses", "smile", "pose")),
-        frozenset(ATTRIBUTES),
-    ]
-    arms = {arm.name: arm for arm in main_arms(measured.results).values() if arm.auxiliary in wanted}
+    arms = {arm.name: arm for arm in headline_arms(measured.results).values()}
     if len(arms) < 2 or not names:
         return Figure()
     figure, (left, right) = empty_panels(2, "mean error, % of the inter-ocular distance")
@@ -145,7 +150,7 @@ def _by_category(measured: Measured, values: Callable[[ArmResults], list[np.ndar
         middle = np.array([difference.value for difference in found])
         bars = 100 * np.abs([[d.low - d.value for d in found], [d.high - d.value for d in found]])
         look = {"fmt": MARKERS[place], "color": COLOURS[(place + 1) % len(COLOURS)], "ms": 4, "lw": 1.2}
-        if arms[name].auxiliary == frozenset(ATTRIBUTES):
+        if arms[name].auxiliary == every_task(measured.results):
             look["color"] = COLOURS[0]
         right.errorbar(at, 100 * middle, bars, label=tasks_text(arms[name]), **look)
     right.axhline(0, color=INK, lw=1)

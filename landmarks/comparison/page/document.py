@@ -9,31 +9,30 @@ from __future__ import annotations
 
 import argparse
 import json
-import sys
-from dataclasses import dataclass, field, fields
+from dataclasses import dataclass, field
 from pathlib import Path
 
 from landmarks.atomic import write_text
-from landmarks.comparison.analysis.questions import (
-    EVERY,
-    QUESTIONS,
-    alone_by_epochs,
-    main_arms,
-    reference_arm,
-    tasks_words,
-)
+from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
 from landmarks.comparison.analysis.statistics import ROUNDS
-from landmarks.comparison.analysis.summary import Measured, describe, measure, spread, summarise, summary_markdown
-from landmarks.comparison.figures.gallery import DRAWINGS, draw_figures
-from landmarks.comparison.page.sections import group_section, paper_table
+from landmarks.comparison.analysis.summary import (
+    ERROR,
+    FAILURES,
+    Measured,
+    describe,
+    measure,
+    spread,
+    summarise,
+    summary_markdown,
+)
+from landmarks.comparison.figures.gallery import draw_figures, drawings
+from landmarks.comparison.page.beside import paper_tables
+from landmarks.comparison.page.sections import Section, group_section
 from landmarks.comparison.page.wording import sentence
+from landmarks.comparison.reported import Reported
 from landmarks.comparison.results import Results, read_results
-from landmarks.errors import LandmarksError
-
-if sys.version_info >= (3, 11):
-    import tomllib
-else:
-    import tomli as tomllib
+from landmarks.config import build, checked, read_toml
+from landmarks.errors import LandmarksError, unknown
 
 STATISTICS = f"""\
 Errors are distances in % of the inter-ocular distance; a failure is a landmark that is off by more than 10 %; the
@@ -51,6 +50,7 @@ where only the interval is clear of zero. Without a second seed of any like arm 
 that of the test faces alone."""
 
 
+@checked
 @dataclass(frozen=True)
 class Facts:
     """What the results do not know."""
@@ -64,36 +64,29 @@ class Facts:
     """Paragraphs: data, boxes, choice of settings, budgets."""
     notes: dict[str, str] = field(default_factory=dict)
     """Paragraphs by group of arms, `short` for the top of the page, `end` for its end."""
-
-    def __post_init__(self) -> None:
-        unknown = set(self.notes) - {*QUESTIONS, "short", "end"}
-        if unknown:
-            raise ValueError(
-                f"a note belongs to one of {', '.join(QUESTIONS)}, short, end, not to {sorted(unknown)[0]}"
-            )
+    reported: tuple[Reported, ...] = ()
+    """What papers report of the same test faces."""
 
 
 def read_facts(path: Path) -> Facts:
     """Facts from TOML, whose keys are those of `Facts`. Raises LandmarksError naming what is wrong."""
-    try:
-        content = tomllib.loads(path.read_text(encoding="utf-8"))
-        unknown = set(content) - {entry.name for entry in fields(Facts)}
-        if unknown:
-            raise ValueError(f"unknown key {sorted(unknown)[0]!r}")
-        return Facts(**content | {"commands": tuple(content.get("commands", ()))})
-    except (OSError, ValueError, TypeError) as error:
-        raise LandmarksError(f"{path}: no facts about a comparison ({error})") from error
+    return build(Facts, read_toml(path), str(path))
 
 
 def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     """The page in Markdown. figures: by name of a drawing, its path from the page.
 
-    Raises LandmarksError if no arm learns the landmarks alone.
+    Raises LandmarksError if no arm learns the landmarks alone, or for a note on a group that the grid does not have.
     """
     results, described = measured.results, describe(measured)
-    sections = {group: group_section(measured, described, group) for group in QUESTIONS}
+    groups, captions = results.grid.groups, drawings(measured, facts.reported)
+    for note in facts.notes:
+        if note not in (places := [*groups, "short", "end"]):
+            raise LandmarksError(f"notes: {unknown('group', note, places)}")
+    sections = {group: group_section(measured, described, group, facts.reported) for group in groups}
     reference = reference_arm(results).name
-    brief = [*_headline(results, described), *_brief(sections)]
+    brief = [*_headline(results, described), *_brief(results, sections)]
+    beside = paper_tables(measured, described, facts.reported)
     parts = [
         "# Multi-task learning against its baselines",
         "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
@@ -106,16 +99,16 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
         _protocol(results),
         facts.protocol.strip(),
         STATISTICS,
-        "## ImageWriter the papers",
-        "Boxes, training and, where it says so, training faces of the papers' networks are their own.",
-        paper_table(measured, described),
     ]
-    for group, question in QUESTIONS.items():
+    if beside:
+        told = "Boxes, training and, where it says so, training faces of the papers' networks are their own."
+        parts += ["## Beside the papers", told, beside]
+    for group, question in groups.items():
         if sections[group].body:
             drawn = [
-                f"![{DRAWINGS[name].caption}]({path})"
+                f"![{captions[name].caption}]({path})"
                 for name, path in figures.items()
-                if DRAWINGS[name].group == group
+                if captions[name].group == group
             ]
             parts += [f"## {question.title}", question.asked, *sections[group].body, *drawn, facts.notes.get(group, "")]
     parts += [
@@ -133,30 +126,30 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
     """
     measured = measure(read_results(folder))
     place = Path("figures") / path.stem
-    names = draw_figures(measured, path.parent / place, (".png",))
+    names = draw_figures(measured, path.parent / place, facts.reported, (".png",))
     text = page(measured, facts, {name: (place / f"{name}.png").as_posix() for name in names})
     write_text(path, text)
 
 
 def _headline(results: Results, described) -> list[str]:
     """The landmarks alone and with all tasks, a line for each length of training."""
-    lines = []
+    lines, every = [], every_task(results)
     for epochs, alone in alone_by_epochs(results).items():
         arms = main_arms(results, alone)
         told = []
         for words, arm in (
-            (words, arms[words]) for words in (tasks_words(frozenset()), tasks_words(EVERY)) if words in arms
+            (words, arms[words]) for words in (tasks_words(frozenset()), tasks_words(every)) if words in arms
         ):
             row = described.loc[arm.name]
-            errors, failures = (spread(row, key) for key in ("mean_error", "failure_landmarks"))
+            errors, failures = (spread(row, key) for key in (ERROR, FAILURES))
             told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
         lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
     return lines
 
 
-def _brief(sections: dict) -> list[str]:
+def _brief(results: Results, sections: dict[str, Section]) -> list[str]:
     return [
-        f"- **{QUESTIONS[group].title}** {' '.join(sentence(line) for line in section.brief)}"
+        f"- **{results.grid.groups[group].title}** {' '.join(sentence(line) for line in section.brief)}"
         for group, section in sections.items()
         if section.brief
     ]

@@ -2,34 +2,41 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import pandas as pd
 
-from landmarks.comparison import paper
 from landmarks.comparison.analysis.accuracies import accuracy_contrast
 from landmarks.comparison.analysis.questions import (
-    EVERY,
-    QUESTIONS,
     all_tasks,
     alone_by_epochs,
+    headline_arms,
     main_arms,
     pairs_with_others,
     pairs_with_single_task,
     reference_arm,
     tasks_text,
-    tasks_words,
 )
-from landmarks.comparison.analysis.summary import Measured, contrast, corrected, interval, level_costs, spread
+from landmarks.comparison.analysis.summary import (
+    ERROR,
+    ERROR_SHIFT_FREE,
+    FAILURES,
+    Measured,
+    contrast,
+    corrected,
+    interval,
+    level_costs,
+    spread,
+)
 from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
+from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.card import markdown_table
 from landmarks.models.cascade import LEVELS
 
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
-ERROR, FAILURES, SHIFT_FREE = "mean_error", "failure_landmarks", "mean_error_shift_free"
 
 
 @dataclass(frozen=True)
@@ -42,52 +49,24 @@ class Section:
     """The sentences that belong to the top of the page."""
 
 
-def group_section(measured: Measured, described: pd.DataFrame, group: str) -> Section:
-    """The arms of a group beside the landmarks alone and, where its question has one, another reference.
+def group_section(
+    measured: Measured, described: pd.DataFrame, group: str, reported: Sequence[Reported] = ()
+) -> Section:
+    """The arms of a group of the grid's beside the landmarks alone and, where its question has one, another reference.
 
-    described: of `describe`.
+    described: of `describe`; reported: what others report of the same test faces.
     """
-    special = {"tasks": _tasks, "budget": _budget, "networks": _networks, "size": _size, "cascade": _cascade}
     if not any(arm.group == group for arm in measured.results.arms.values()):
         return Section((), ())
-    return special.get(group, _plain)(measured, described, group)
-
-
-def paper_table(measured: Measured, described: pd.DataFrame) -> str:
-    """The papers' figures on the same test faces, and ours by the epochs of training."""
-    budgets = alone_by_epochs(measured.results)
-    ours = {epochs: _paper_cells(measured, described, alone) for epochs, alone in budgets.items()}
-    charted = [epochs for epochs in budgets if len(ours[epochs]) > 2] or list(budgets)[:1]
-    alone, rows = paper.FAILURES[frozenset()], []
-    for tasks, reported in paper.FAILURES.items():
-        if any(tasks in ours[epochs] for epochs in charted):
-            cells = [cell for epochs in charted for cell in ours[epochs].get(tasks, [""] * 3)]
-            rows.append([tasks_words(tasks), f"{reported:.2f}", f"{reported - alone:+.2f}" if tasks else "", *cells])
-    head = ["", "paper, failures", "change"]
-    head += [cell for epochs in charted for cell in (f"ours, {epochs} epochs, failures", "change", "mean error")]
-    cascades = [arm for arm in measured.results.arms.values() if arm.config["network"] == "cascade"]
-    means = [[name, f"{value:.2f}"] for name, value in paper.MEAN_ERRORS.items()]
-    for epochs, own in ours.items():
-        cascade = [spread(described.loc[arm.name], ERROR) for arm in cascades if arm.config["epochs"] == epochs]
-        whole, single = (own[tasks][-1] if tasks in own else "" for tasks in (EVERY, frozenset()))
-        for row, cell in zip(means, (whole, cascade[0] if cascade else "", single), strict=True):
-            row.append(cell or "not run")
-    second = ["mean error, %", "reported", *(f"ours, {epochs} epochs" for epochs in budgets)]
-    return f"{markdown_table(head, rows)}\n\n{markdown_table(second, means)}"
-
-
-def _paper_cells(measured: Measured, described: pd.DataFrame, alone: ArmResults) -> dict[frozenset[str], list[str]]:
-    """Failures, their change, mean error of the paper's arms by their auxiliary tasks. alone: as for `main_arms`."""
-    changes, cells = _main_contrast(measured, alone), {}
-    for arm in _paper_arms(measured, alone):
-        change = interval(changes.loc[arm.name], FAILURES) if arm.name in changes.index else ""
-        failures, error = (spread(described.loc[arm.name], key) for key in (FAILURES, ERROR))
-        cells[arm.auxiliary] = [failures, change, error]
-    return cells
+    varies = measured.results.grid.groups[group].varies
+    if varies == "tasks":
+        return _tasks(measured, described, group, reported)
+    special = {"epochs": _epochs, "network": _networks, "faces": _faces, "levels": _levels}
+    return special.get(varies, _plain)(measured, described, group)
 
 
 def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
-    results, other = measured.results, QUESTIONS[group].other
+    results, other = measured.results, _other_words(measured, group)
     alone = contrast(measured, pairs_with_single_task(results, group))
     body, told = [_table(measured, described, group, alone)], {"the landmarks alone": alone}
     others = pairs_with_others(results, group)
@@ -100,7 +79,7 @@ def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     return Section((*body, *_bullets(lines)), tuple(brief))
 
 
-def _tasks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Sequence[Reported]) -> Section:
     changes = _main_contrast(measured)
     labels = {arm.name: text for text, arm in main_arms(measured.results).items()}
     body = [_rows(described, [reference_arm(measured.results).name, *changes.index], changes, labels)]
@@ -112,14 +91,16 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
             str(name): f"{labels[str(name)]} ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()
         }
         brief.append(f"in points of mean error, {_helping(changes, sized, ERROR)}")
-        lines.append(f"without the shift that all faces share, {_helping(changes, labels, SHIFT_FREE)}")
+        lines.append(f"without the shift that all faces share, {_helping(changes, labels, ERROR_SHIFT_FREE)}")
     whole = all_tasks(measured.results)
     if whole is not None and whole.name in changes.index:
-        theirs = paper.FAILURES[frozenset()] - paper.FAILURES[whole.auxiliary]
-        told = phrase(changes.loc[whole.name], FAILURES)
-        brief.append(
-            f"failures with all four tasks, against the landmarks alone: {told}; the paper's are lower by {theirs:.2f}"
-        )
+        told = f"failures with all {_count(whole)} tasks, against the landmarks alone: "
+        told += phrase(changes.loc[whole.name], FAILURES)
+        theirs, theirs_alone = (failures_of(reported, tasks) for tasks in (whole.auxiliary, frozenset()))
+        if theirs is not None and theirs_alone is not None:
+            change = theirs - theirs_alone
+            told += f"; the paper's are {'lower' if change < 0 else 'higher'} by {abs(change):.2f}"
+        brief.append(told)
     body += _bullets(lines)
     pairs = pairs_with_single_task(measured.results, group)
     rest = contrast(measured, {name: reference for name, reference in pairs.items() if name not in changes.index})
@@ -131,7 +112,7 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
 
 
-def _budget(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+def _epochs(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     """The landmarks alone trained for longer, then what the other tasks do for them there."""
     results, pairs = measured.results, pairs_with_single_task(measured.results, group)
     first, *longer = alone_by_epochs(results).values()
@@ -167,7 +148,7 @@ def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Sectio
     return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
 
 
-def _size(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+def _faces(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     alone = contrast(measured, pairs_with_single_task(measured.results, group))
     lines, findings = [], {}
     for name, row in alone.iterrows():
@@ -184,7 +165,7 @@ def _size(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
 
 
-def _cascade(measured: Measured, described: pd.DataFrame, group: str) -> Section:
+def _levels(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     plain = _plain(measured, described, group)
     body, brief = list(plain.body), list(plain.brief)
     names = [name for name, arm in measured.results.arms.items() if arm.group == group and arm.levels]
@@ -227,14 +208,22 @@ def _accuracy(measured: Measured) -> Section:
     return Section((markdown_table(head, rows), *_bullets(brief)), tuple(brief))
 
 
-def _main_contrast(measured: Measured, alone: ArmResults | None = None) -> pd.DataFrame:
-    """The paper's arms, each against the landmarks alone, corrected among themselves. alone: as for `main_arms`."""
-    alone = alone or reference_arm(measured.results)
-    return contrast(measured, {arm.name: alone.name for arm in _paper_arms(measured, alone) if arm.name != alone.name})
+def _main_contrast(measured: Measured) -> pd.DataFrame:
+    """The headline's arms, each against the landmarks alone, corrected among themselves."""
+    alone = reference_arm(measured.results).name
+    others = [arm.name for arm in headline_arms(measured.results).values() if arm.name != alone]
+    return contrast(measured, dict.fromkeys(others, alone))
 
 
-def _paper_arms(measured: Measured, alone: ArmResults) -> list[ArmResults]:
-    return [arm for arm in main_arms(measured.results, alone).values() if arm.auxiliary in paper.FAILURES]
+def _other_words(measured: Measured, group: str) -> str:
+    """What a group's arms are held against besides the landmarks alone."""
+    question = measured.results.grid.groups[group]
+    return question.against_words or (f"`{question.against}`" if question.against else "the arms that they name")
+
+
+def _count(arm: ArmResults) -> str:
+    """How many other tasks an arm has, in words."""
+    return {2: "two", 3: "three", 4: "four"}.get(len(arm.auxiliary), "the other")
 
 
 def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.DataFrame) -> str:
@@ -251,7 +240,7 @@ def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: M
     for name in names:
         row = described.loc[name]
         label = f"`{name}`" if labels.get(name, name) == name else f"{labels[name]}, `{name}`"
-        cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, SHIFT_FREE, FAILURES))]
+        cells = [label, str(row["seeds"]), *(spread(row, key) for key in (ERROR, ERROR_SHIFT_FREE, FAILURES))]
         if name in changes.index:
             change = changes.loc[name]
             cells += [f"`{change['reference']}`", *_tested(change)]

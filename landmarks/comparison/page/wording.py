@@ -6,9 +6,9 @@ from collections.abc import Iterable, Mapping
 
 import pandas as pd
 
-from landmarks.comparison.analysis.summary import corrected
+from landmarks.comparison.analysis.statistics import SIGNIFICANCE
+from landmarks.comparison.analysis.summary import ERROR, corrected
 
-LEVEL = 0.05
 FAILED, BETTER, WORSE = "failed", "better", "worse"
 PERHAPS_BETTER, PERHAPS_WORSE, NONE = "perhaps better", "perhaps worse", "no difference"
 _UNCERTAIN = "which is not certain"
@@ -42,7 +42,7 @@ TOLD = {
 """How one attribute is told, and several."""
 
 
-def finding(row: pd.Series, key: str = "mean_error", lower_is_better: bool = True) -> str:
+def finding(row: pd.Series, key: str = ERROR, lower_is_better: bool = True) -> str:
     """What can be said of a difference: certain once corrected; its interval without zero; or neither.
 
     row: of `contrast`, in which `key` has a difference, an interval and a corrected p-value.
@@ -51,14 +51,14 @@ def finding(row: pd.Series, key: str = "mean_error", lower_is_better: bool = Tru
     if pd.isna(low):
         return FAILED
     good = (value < 0) == lower_is_better
-    if row[f"{key}_p_holm"] < LEVEL:
+    if row[f"{key}_p_holm"] < SIGNIFICANCE:
         return BETTER if good else WORSE
     if low > 0 or high < 0:
         return PERHAPS_BETTER if good else PERHAPS_WORSE
     return NONE
 
 
-def phrase(row: pd.Series, key: str = "mean_error") -> str:
+def phrase(row: pd.Series, key: str = ERROR) -> str:
     """A difference in words: its direction where there is one, its size, interval and corrected p-value."""
     value, low, high = (row[f"{key}_{part}"] for part in ("difference", "low", "high"))
     if pd.isna(low):

@@ -1,11 +1,15 @@
 """CelebA (Liu et al., ICCV 2015), aligned images, and its part MAFL: smile, glasses, gender, perhaps 5 points.
 
 `list_attr_celeba.txt` must be there; `list_landmarks_align_celeba.txt` gives the points, `list_eval_partition.txt` the
-split. Where MAFL's `training.txt` or `testing.txt` lies beside them, only the images they name are read.
-Points are whole pixels that count from 0 as it seems (data/celeba.md).
+split; each also as `.csv`, as Kaggle has them: column names, then a row an image, no count. Where MAFL's `training.txt`
+or `testing.txt` lies beside them, only the images they name are read. Points are whole pixels that count from 0 as it
+seems (data/celeba.md).
 """
 
 from __future__ import annotations
+
+import csv
+from pathlib import PurePosixPath
 
 import numpy as np
 import pandas as pd
@@ -17,10 +21,11 @@ from landmarks.errors import DataError, ImageError
 from landmarks.schemes import POINTS_5
 
 TERMS = "Non-commercial research use only; the images are of celebrities, from the web (CUHK Multimedia Laboratory)."
-KNOWN_BY = "CelebA and MAFL (list_attr_celeba.txt)"
-ATTRIBUTES_LIST = "list_attr_celeba.txt"
-POINTS_LIST = "list_landmarks_align_celeba.txt"
-PARTITION = "list_eval_partition.txt"
+KNOWN_BY = "CelebA and MAFL (list_attr_celeba.txt or .csv)"
+ATTRIBUTES_LIST = "list_attr_celeba"
+POINTS_LIST = "list_landmarks_align_celeba"
+PARTITION = "list_eval_partition"
+ENDINGS = (".txt", ".csv")
 MAFL_LISTS = {"training.txt": "train", "testing.txt": "test"}
 IMAGES = "img_align_celeba/"
 
@@ -37,7 +42,7 @@ images. The images were aligned by the eyes, so it is the same for all."""
 
 def recognise(files: Files) -> bool:
     """Whether CelebA's list of attributes is there."""
-    return files.locate(ATTRIBUTES_LIST) is not None
+    return _find(files, ATTRIBUTES_LIST) is not None
 
 
 def read(files: Files) -> pd.DataFrame:
@@ -45,10 +50,10 @@ def read(files: Files) -> pd.DataFrame:
 
     The first image is opened for its size: copies that were scaled down are in use, and no list says so.
     """
-    labels = _read_list(files, ATTRIBUTES_LIST, list(LABELS), values=("-1", "1"))
-    points = _read_list(files, POINTS_LIST, COORDINATES) if files.locate(POINTS_LIST) else {}
+    labels = _read_list(files, ATTRIBUTES_LIST, list(LABELS), labels=True)
+    points = _read_list(files, POINTS_LIST, COORDINATES) if _find(files, POINTS_LIST) else {}
     splits = _splits(files)
-    folder, size = _images(files, next(iter(labels), ""))
+    folder, size = _images(files, list(labels))
     box = dict(zip(BOX, FACE * [*size, *size] - 0.5))
     rows = []
     for image, values in labels.items():
@@ -67,26 +72,39 @@ def read(files: Files) -> pd.DataFrame:
     return make_table(rows)
 
 
+def _find(files: Files, name: str) -> str | None:
+    """Path of one of CelebA's lists, whichever its ending."""
+    return next(filter(None, (files.locate(name + ending) for ending in ENDINGS)), None)
+
+
 def _splits(files: Files) -> dict[str, str] | None:
     """Split by image: MAFL's where there are its lists, else CelebA's, else None."""
     mafl = {name: split for name, split in MAFL_LISTS.items() if files.locate(name)}
     if mafl:
         return {fields[0]: split for name, split in mafl.items() for _, fields in _lines(files, name)}
-    if files.locate(PARTITION) is None:
+    path = _find(files, PARTITION)
+    if path is None:
         return None
     splits = {}
-    for where, fields in _lines(files, PARTITION):
+    for where, fields in _lines(files, path)[path.endswith(".csv") :]:
         if len(fields) != 2 or fields[1] not in SPLITS:
             raise DataError(f"{where}: an image name and 0, 1 or 2 wanted, {' '.join(fields)[:60]!r} found")
         splits[fields[0]] = SPLITS[fields[1]]
     return splits
 
 
-def _images(files: Files, first: str) -> tuple[str, np.ndarray]:
-    """Folder of the images, and their width and height, from the first of them."""
+def _images(files: Files, names: list[str]) -> tuple[str, np.ndarray]:
+    """Folder of the images, and their width and height, from the first that is there."""
+    paths = [PurePosixPath(path) for path in files.names]
+    aligned = {path.name for path in paths if path.parent.name == IMAGES.rstrip("/")}
+    there = aligned or {path.name for path in paths}
+    first = next((name for name in names if name in there), names[0] if names else "")
     path = files.locate(IMAGES + first) or files.locate(first)
     if not first or path is None:
-        raise DataError(f"{files.root}: the image {first!r} is not there; put {IMAGES} beside {ATTRIBUTES_LIST}")
+        raise DataError(
+            f"{files.root}: of {len(names)} images none is there, the image {first!r} is not there; put {IMAGES} "
+            f"beside {ATTRIBUTES_LIST}"
+        )
     try:
         image = images.decode(files.read(path), path)
     except ImageError as error:
@@ -97,29 +115,43 @@ def _images(files: Files, first: str) -> tuple[str, np.ndarray]:
 def _lines(files: Files, name: str) -> list[tuple[str, list[str]]]:
     """Place and fields of each line of a list that is not empty."""
     path = files.locate(name) or name
-    lines = enumerate(files.read_text(path).splitlines(), start=1)
-    return [(f"{files.root}: {path} line {number}", line.split()) for number, line in lines if line.strip()]
+    lines = files.read_text(path).splitlines()
+    if path.endswith(".csv") and lines:
+        rows = [
+            [field.strip() for field in row] for row in csv.reader(lines, delimiter=max(",;\t", key=lines[0].count))
+        ]
+    else:
+        rows = [line.split() for line in lines]
+    return [(f"{files.root}: {path} line {number}", row) for number, row in enumerate(rows, start=1) if any(row)]
 
 
-def _read_list(files: Files, name: str, wanted: list[str], values: tuple[str, ...] = ()) -> dict[str, np.ndarray]:
-    """Image -> its `wanted` columns (float) in one of CelebA's lists: count, column names, a row an image.
-
-    Every value must be one of `values`, if any are given, and finite.
-    """
-    lines = _lines(files, name)
-    if len(lines) < 2 or len(lines[0][1]) != 1 or not set(wanted) <= set(lines[1][1]):
-        raise DataError(f"{files.root}: {name} line 1: not CelebA's list (count, column names, rows); fetch it again")
-    (where, (count,)), (_, columns), *rows = lines
-    if count != str(len(rows)):
-        raise DataError(f"{where}: {count} rows announced, {len(rows)} found; fetch {name} again")
+def _read_list(files: Files, name: str, wanted: list[str], labels: bool = False) -> dict[str, np.ndarray]:
+    """Image -> its `wanted` columns (float) in one of CelebA's lists: count (none in `.csv`), column names, a row an
+    image. Every value must be finite, of labels -1 or 1; copies in `.csv` may have 0 for -1."""
+    path = _find(files, name) or name
+    lines = _lines(files, path)
+    if path.endswith(".csv"):
+        columns, rows = (lines[0][1][1:], lines[1:]) if lines else ([], [])
+        values = {"-1", "0", "1"}
+    else:
+        if len(lines) < 2 or len(lines[0][1]) != 1:
+            raise DataError(f"{files.root}: {path} line 1: not CelebA's list (count, names, rows); fetch it again")
+        (where, (count,)), (_, columns), *rows = lines
+        if set(wanted) <= set(columns) and count != str(len(rows)):
+            raise DataError(f"{where}: {count} rows announced, {len(rows)} found; fetch {path} again")
+        values = {"-1", "1"}
+    if not set(wanted) <= set(columns):
+        lacking = next(column for column in wanted if column not in columns)
+        raise DataError(f"{files.root}: {path} line 1: not CelebA's list, without a column {lacking}; fetch it again")
     places = [columns.index(column) + 1 for column in wanted]
     found = {}
     for where, fields in rows:
         if len(fields) != len(columns) + 1:
             raise DataError(f"{where}: an image name and {len(columns)} values wanted, {len(fields)} fields found")
         cells = [fields[place] for place in places]
-        if values and not set(cells) <= set(values):
-            raise DataError(f"{where}: {', '.join(wanted)} must be one of {', '.join(values)}, not {', '.join(cells)}")
+        if labels and not set(cells) <= values:
+            known = ", ".join(sorted(values))
+            raise DataError(f"{where}: {', '.join(wanted)} must be one of {known}, not {', '.join(cells)}")
         try:
             found[fields[0]] = np.array(cells, float)
         except ValueError as error:

@@ -1,9 +1,9 @@
 """Your own annotated faces as COCO keypoints: JSON files in a folder `annotations`, or beside or above the images.
 
 The split is in a file's name: `train`, `val` or `test`, at its beginning or after `_`, `-` or `.`; none means train.
-Each annotation has 5, 29, 68 or 98 keypoints x, y, v in the order of a scheme, or v = 0 everywhere where they are
-absent, and perhaps a box x, y, width, height. As COCO has it, keypoints count pixels from 0, pixel centres at integers;
-boxes are measured from the image's corner.
+Each annotation has 5, 29, 68 or 98 keypoints x, y, v in the order of a scheme, v = 0 where a point is not labelled, and
+perhaps a box x, y, width, height; a box of zeros is none. As COCO has it, keypoints count pixels from 0,
+pixel centres at integers; boxes are measured from the image's corner.
 """
 
 from __future__ import annotations
@@ -71,8 +71,9 @@ def _read_file(files: Files, path: str) -> list[dict[str, Any]]:
             raise DataError(f"{place}: {missing}{error}") from error
         if scheme is not None and points is not None:
             row[scheme.name] = points
-            left_eye, right_eye = scheme.anchors(points)[:2]
-            eyes.append(right_eye[0] > left_eye[0])
+            left_eye, right_eye = scheme.anchors(points)[:2, 0]
+            if np.isfinite([left_eye, right_eye]).all():
+                eyes.append(right_eye > left_eye)
         rows.append(row)
     if eyes and np.mean(eyes) < 0.5:
         raise DataError(
@@ -98,19 +99,18 @@ def _folder(files: Files, first: str, split: str) -> str:
 
 
 def _points(values: list[Any]) -> tuple[Scheme | None, np.ndarray | None]:
-    """Scheme and points (K, 2) of x, y, v triples; None where no point is labelled. Raises ValueError."""
-    numbers = np.array([float(value) for value in values])
+    """Scheme and points (K, 2) of x, y, v triples, NaN where v = 0; None if all are. Raises ValueError."""
+    numbers = np.array([float("nan" if value is None else value) for value in values])
+    if len(numbers) % 3 or not np.isfinite(numbers[2::3]).all():
+        raise ValueError("keypoints must be x, y, v of every point, v a finite number")
     labelled = numbers[2::3] > 0
     if not labelled.any():
         return None, None
-    if len(numbers) % 3 or not np.isfinite(numbers).all():
-        raise ValueError("keypoints must be x, y, v of every point, all of them finite numbers")
     scheme = scheme_of_size(len(labelled))
-    if not labelled.all():
-        raise ValueError(
-            f"{(~labelled).sum()} of {len(scheme)} keypoints have v = 0; label all points of a face or none"
-        )
-    return scheme, numbers.reshape(-1, 3)[:, :2]
+    points = np.where(labelled[:, None], numbers.reshape(-1, 3)[:, :2], np.nan)
+    if not np.isfinite(points[labelled]).all():
+        raise ValueError("keypoints must be x, y, v of every point, those with v above 0 finite numbers")
+    return scheme, points
 
 
 def _box(values: list[Any]) -> dict[str, float]:
@@ -118,6 +118,8 @@ def _box(values: list[Any]) -> dict[str, float]:
     if not values:
         return {}
     x, y, width, height = (float(value) for value in values)
+    if width == height == 0:
+        return {}
     if not np.isfinite([x, y, width, height]).all() or width <= 0 or height <= 0:
         raise ValueError(f"bbox must be x, y, width, height, finite and the last two above 0, not {values}")
     return dict(zip(BOX, (x - 0.5, y - 0.5, x + width - 0.5, y + height - 0.5)))

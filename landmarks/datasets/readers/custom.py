@@ -2,26 +2,51 @@
 
 Columns: `image` (path beside the CSV file), `split` (train, val, test; empty means train), and whatever there is of
 `source`, `x0,y0,x1,y1`, `NAME_x,NAME_y` for every landmark of a scheme (`left_eye_x`, ... or `point_0_x`, ...) and
-the attributes, each by its text (`smiling`, `left profile`) or its number. Empty cells are absent labels.
+the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no. Empty cells are absent labels.
+The `faces.csv` that `landmarks annotate` writes is such a file. data/custom.md has the rules in full.
 """
 
 from __future__ import annotations
 
 import csv
+import difflib
 import io
+import warnings
+from collections import Counter
 from typing import Any
 
 import numpy as np
 import pandas as pd
 
 from landmarks.datasets.readers.dataset_files import Files
-from landmarks.datasets.table import BOX, make_table
+from landmarks.datasets.table import BOX, SPLITS, make_table
 from landmarks.errors import DataError
+from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 TERMS = "Your own data."
 KNOWN_BY = "own data (faces.csv)"
 NAME = "faces.csv"
+ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
+"""Cells, in any case, that say that there is no label."""
+SPLIT_WORDS = {"": "train", "training": "train", "valid": "val", "validation": "val", "testing": "test"}
+YES, NO = frozenset({"yes", "true", "y", "t"}), frozenset({"no", "false", "n", "f"})
+"""Of attributes that something has or has not, such as smile and glasses."""
+
+READ = {
+    *("image", "split", "source"),
+    *BOX,
+    *ATTRIBUTES,
+    *(f"{point}_{axis}" for scheme in SCHEMES.values() for point in scheme.points for axis in "xy"),
+}
+"""The columns that are read."""
+OF_RESULTS = {
+    "face",
+    *(number.column for number in PER_FACE),
+    *(f"{point}_{number.column}" for scheme in SCHEMES.values() for point in scheme.points for number in PER_POINT),
+    *(f"{name}_probability" for name in ATTRIBUTES),
+}
+"""Further columns of the `faces.csv` that `landmarks annotate` writes; no labels."""
 
 
 def recognise(files: Files) -> bool:
@@ -30,33 +55,80 @@ def recognise(files: Files) -> bool:
 
 
 def read(files: Files) -> pd.DataFrame:
-    """The table of a `faces.csv`. Raises DataError naming the line."""
+    """The table of a `faces.csv`; unknown columns are named in a warning. Raises DataError naming the line."""
     path = files.locate(NAME)
     if path is None:
         raise DataError(f"{files.root}: there is no {NAME}")
-    folder = path[: -len(NAME)]
-    reader = csv.DictReader(io.StringIO(files.read_text(path), newline=""))
-    if "image" not in (reader.fieldnames or ()):
-        raise DataError(f"{files.root}: {path} has no column `image` in its first line")
-    rows = []
+    folder, where = path[: -len(NAME)], f"{files.root}: {path}"
+    text = files.read_text(path)
+    separator = _separator(text)
+    reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
+    names, rows = set(files.names), []
     try:
+        columns = [column.strip().lower() for column in next(reader, [])]
+        _check_columns(columns, where)
         for record in reader:
-            cells = {key: (value or "").strip() for key, value in record.items() if isinstance(key, str)}
-            rows.append(_parse(cells, folder, where=f"{files.root}: {path} line {reader.line_num}"))
+            place = f"{where} line {reader.line_num}"
+            if not any(cell.strip() for cell in record):
+                continue
+            if len(record) > len(columns):
+                raise DataError(
+                    f"{place}: {len(record)} cells for {len(columns)} columns; put text with a {separator!r} in quotes"
+                )
+            cells = dict(zip(columns, map(str.strip, record)))
+            image = _image(cells.get("image", ""), folder, names, of_results="face" in columns)
+            rows.append(_parse(image, _cleaned(cells, decimal_commas=separator != ","), place))
     except csv.Error as error:
-        raise DataError(f"{files.root}: {path} line {reader.line_num}: {error}") from error
+        raise DataError(f"{where} line {reader.line_num}: {error}") from error
     return make_table(rows)
 
 
-def _parse(cells: dict[str, str], folder: str, where: str) -> dict[str, Any]:
-    if not cells["image"]:
+def _separator(text: str) -> str:
+    """What parts the cells of the first line: a comma, or what spreadsheets put in its place."""
+    first = text.partition("\n")[0]
+    return max(",;\t", key=first.count)
+
+
+def _cleaned(cells: dict[str, str], decimal_commas: bool) -> dict[str, str]:
+    """Cells with words for nothing made empty, and with decimal points."""
+    cells = {column: "" if cell.lower() in ABSENT_WORDS else cell for column, cell in cells.items()}
+    if decimal_commas:
+        cells = {column: cell if column == "source" else cell.replace(",", ".") for column, cell in cells.items()}
+    return cells
+
+
+def _check_columns(columns: list[str], where: str) -> None:
+    """Name unknown columns in a warning. Raises DataError for those that lack or are there twice."""
+    if "image" not in columns:
+        raise DataError(f"{where} line 1: there is no column `image`")
+    twice = [column for column, count in Counter(columns).items() if count > 1 and column in READ]
+    if twice:
+        raise DataError(f"{where} line 1: the column {twice[0]!r} is there twice; leave one")
+    unknown = [column for column in columns if column and column not in READ | OF_RESULTS]
+    if unknown:
+        told = []
+        for column in unknown:
+            close = difflib.get_close_matches(column, sorted(READ), 1, cutoff=0.6)
+            told.append(f"{column!r} (perhaps {close[0]!r})" if close else repr(column))
+        warnings.warn(f"{where} line 1: unknown columns, not read: {', '.join(told)}", stacklevel=4)
+
+
+def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
+    """Path of the image that a cell names. An apostrophe that guards a name against spreadsheets is taken off: always
+    in a file of results, elsewhere where no file has it in its name."""
+    cell = cell.replace("\\", "/") if folder + cell not in names else cell
+    guarded = cell.startswith("'") and (of_results or folder + cell not in names)
+    return folder + cell.removeprefix("'") if guarded else folder + cell if cell else ""
+
+
+def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
+    if not image:
         raise DataError(f"{where}: the image is empty")
-    row: dict[str, Any] = {
-        "image": folder + cells["image"],
-        "split": cells.get("split") or "train",
-        "source": cells.get("source", ""),
-    }
-    row.update({name: _number(cells, name, where) for name in BOX if cells.get(name)})
+    split = cells.get("split", "").lower()
+    split = SPLIT_WORDS.get(split, split)
+    if split not in SPLITS:
+        raise DataError(f"{where}: split must be one of {', '.join(SPLITS)}, not {cells['split']!r}")
+    row: dict[str, Any] = {"image": image, "split": split, "source": cells.get("source", ""), **_box(cells, where)}
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
     for attribute in ATTRIBUTES.values():
@@ -75,20 +147,49 @@ def _number(cells: dict[str, str], name: str, where: str) -> float:
     return value
 
 
+def _box(cells: dict[str, str], where: str) -> dict[str, float]:
+    """The box's columns; nothing where all are empty or 0."""
+    given = [name for name in BOX if cells.get(name)]
+    box = {name: _number(cells, name, where) for name in given}
+    if not any(box.values()):
+        return {}
+    if len(given) < len(BOX):
+        missing = next(name for name in BOX if name not in given)
+        raise DataError(f"{where}: {missing} is missing; give all four numbers of a box or none")
+    if box["x0"] >= box["x1"] or box["y0"] >= box["y1"]:
+        raise DataError(f"{where}: the box needs x0 < x1 and y0 < y1")
+    return box
+
+
 def _points(cells: dict[str, str], scheme: Scheme, where: str) -> np.ndarray | None:
-    names = [(f"{name}_x", f"{name}_y") for name in scheme.points]
-    given = [bool(cells.get(x)) and bool(cells.get(y)) for x, y in names]
-    if not any(given):
-        return None
-    if not all(given):
-        missing = scheme.points[given.index(False)]
-        raise DataError(f"{where}: {missing} is missing; give all {len(scheme)} points of a face or none")
-    return np.array([[_number(cells, x, where), _number(cells, y, where)] for x, y in names])
+    """(K, 2), NaN for points without a label; None without any."""
+    points = np.full((len(scheme), 2), np.nan)
+    for place, name in enumerate(scheme.points):
+        given = [axis for axis in "xy" if cells.get(f"{name}_{axis}")]
+        if len(given) == 1:
+            missing = "y" if given == ["x"] else "x"
+            raise DataError(f"{where}: {name}_{missing} is missing; give both numbers of a point or none")
+        if given:
+            points[place] = [_number(cells, f"{name}_{axis}", where) for axis in "xy"]
+    labelled = points[~np.isnan(points[:, 0])]
+    if len(labelled) > 1 and not np.ptp(labelled, axis=0).any():
+        raise DataError(f"{where}: all {scheme.name} coincide")
+    return points if len(labelled) else None
 
 
 def _label(text: str, attribute: Attribute, where: str) -> int:
-    if text in attribute.labels:
-        return attribute.labels.index(text)
-    if text.isdecimal() and int(text) < len(attribute):
-        return int(text)
-    raise DataError(f"{where}: {attribute.name} must be one of {', '.join(attribute.labels)}, not {text!r}")
+    """Code of a label: its text in any case, its number, or yes and no."""
+    word = " ".join(text.lower().replace("_", " ").replace("-", " ").split())
+    if word in attribute.labels:
+        return attribute.labels.index(word)
+    yes_or_no = attribute.labels[0].startswith(("not ", "no "))
+    if yes_or_no and word in YES | NO:
+        return int(word in YES)
+    try:
+        number = float(text)
+    except ValueError:
+        number = np.nan
+    if number in range(len(attribute)):
+        return int(number)
+    known = [*attribute.labels, f"0 to {len(attribute) - 1}", *(["yes", "no"] if yes_or_no else [])]
+    raise DataError(f"{where}: {attribute.name} must be one of {', '.join(known)}, not {text!r}")

@@ -1,12 +1,17 @@
 """300-W (Sagonas et al., iBUG): faces with 68 points, an image and a `.pts` file of the same name each.
 
 Official folders: `helen` and `lfpw` with `trainset` and `testset`, `afw`, `ibug`. The trainsets and AFW train, the
-testsets and iBUG test. Other folders of images and `.pts` files are read too: all train, the folder is the source.
-Coordinates count pixels from 1.
+testsets and iBUG test. Folders may have other names: the words helen, lfpw, afw, ibug, train, val and test count in any
+case wherever they stand in a name, the innermost first. Where no folder says anything, files named as those of iBUG or
+of the challenge itself (`image_003_1`, `indoor_001`) test. Other folders of images and `.pts` files train, the folder
+is the source. Coordinates count pixels from 1.
 """
 
 from __future__ import annotations
 
+import re
+import warnings
+from collections import Counter
 from pathlib import PurePosixPath
 
 import numpy as np
@@ -19,56 +24,83 @@ from landmarks.schemes import POINTS_68
 
 TERMS = "Research use only, not commercial; the images come from Helen, LFPW, AFW and iBUG (Flickr and the web)."
 KNOWN_BY = "300-W or other .pts files (an image and a .pts file of the same name each)"
-PARTS = {
-    ("helen", "trainset"): "train",
-    ("helen", "testset"): "test",
-    ("lfpw", "trainset"): "train",
-    ("lfpw", "testset"): "test",
-    ("afw",): "train",
-    ("ibug",): "test",
-    ("01_indoor",): "test",  # of the 300-W challenge itself
-    ("02_outdoor",): "test",
+COLLECTIONS = {"helen": None, "lfpw": None, "afw": "train", "ibug": "test", "indoor": "test", "outdoor": "test"}
+"""Word in a folder's name -> the split of all its faces; None: its folders say."""
+WORDS = re.compile(
+    rf"(?<![a-z])({'|'.join(COLLECTIONS)})?(?:(train|val|test)(?:ing|idation)?)?(?:sets?|images?|data|faces)?(?![a-z])"
+)
+"""In the name of a folder in lower case: perhaps a collection and perhaps a split, as in `helen_trainset`."""
+NAMES = {
+    "ibug": re.compile(r"image_\d{3}(_\d+)?"),
+    "indoor": re.compile(r"indoor_\d{3}"),
+    "outdoor": re.compile(r"outdoor_\d{3}"),
 }
-IMAGES = (".jpg", ".png", ".jpeg", ".JPG", ".PNG", ".JPEG")
+"""What the names of a collection's files look like, where they differ from all others."""
+SOURCES = {"indoor": "01_indoor", "outdoor": "02_outdoor"}
+IMAGES = (".jpg", ".png", ".jpeg", ".bmp")
 
 
 def recognise(files: Files) -> bool:
-    """Whether there is a `.pts` file with an image beside it."""
-    names = set(files.names)
-    return any(_image(name, names) for name in names if name.endswith(".pts"))
+    """Whether there is a `.pts` file, with an image beside it or alone in a folder without other annotations."""
+    names = _points_files(files)
+    beside = _by_lower_case(files)
+    annotated = any(name.lower().endswith(".json") for name in files.names)
+    return any(_image(name, beside) for name in names) or (bool(names) and not annotated)
 
 
 def read(files: Files) -> pd.DataFrame:
     """The table of 300-W or of another collection of `.pts` files. Raises DataError naming file and line."""
-    names = set(files.names)
-    rows = []
-    for name in files.names:
-        if not name.endswith(".pts") or PurePosixPath(name).name.startswith("._"):
-            continue
-        image = _image(name, names)
-        if image is None:
-            raise DataError(f"{files.root}: {name} has no image beside it; put the .jpg or .png of that name there")
+    beside, rows = _by_lower_case(files), []
+    undecided: Counter[str] = Counter()
+    for name in _points_files(files):
         source, split = _part(name)
+        if split is None:
+            undecided[source] += 1
         points = _parse(files.read_text(name), where=f"{files.root}: {name}")
-        rows.append({"image": image, "split": split, "source": source, POINTS_68.name: points})
+        image = _image(name, beside) or str(PurePosixPath(name).with_suffix(".jpg"))  # a missing one is counted later
+        rows.append({"image": image, "split": split or "train", "source": source, POINTS_68.name: points})
+    for source, count in undecided.items():
+        warnings.warn(
+            f"{files.root}: no folder says whether the {count} faces of {source} train or test, so all of them train; "
+            "name the folders trainset and testset",
+            stacklevel=3,
+        )
     return make_table(rows)
 
 
-def _image(name: str, names: set[str]) -> str | None:
+def _points_files(files: Files) -> list[str]:
+    """The `.pts` files, without what macOS leaves in archives."""
+    return [n for n in files.names if n.lower().endswith(".pts") and not PurePosixPath(n).name.startswith("._")]
+
+
+def _by_lower_case(files: Files) -> dict[str, str]:
+    """Every file by its name with the ending in lower case."""
+    paths = [PurePosixPath(name) for name in files.names]
+    return {str(path.with_suffix(path.suffix.lower())) if path.suffix else str(path): str(path) for path in paths}
+
+
+def _image(name: str, beside: dict[str, str]) -> str | None:
     """The image beside a `.pts` file, if there is one."""
-    stem = name.removesuffix(".pts")
-    return next((stem + suffix for suffix in IMAGES if stem + suffix in names), None)
+    stem = name[: -len(".pts")]
+    return next((beside[stem + suffix] for suffix in IMAGES if stem + suffix in beside), None)
 
 
-def _part(name: str) -> tuple[str, str]:
-    """Source and split of a file, by its folders: of 300-W's own the innermost counts."""
-    folders = PurePosixPath(name).parts[:-1]
-    lower = tuple(folder.lower() for folder in folders)
-    for end in range(len(lower), 0, -1):
-        for part, split in PARTS.items():
-            if lower[:end][-len(part) :] == part:
-                return part[0], split
-    return (folders[-1] if folders else ""), "train"
+def _part(name: str) -> tuple[str, str | None]:
+    """Source and split of a file, by the words in its folders' names, the innermost first, else by its own name. The
+    split is None where 300-W has both parts and nothing says which."""
+    path = PurePosixPath(name)
+    collection = split = None
+    for folder in reversed(path.parts[:-1]):
+        for match in WORDS.finditer(folder.lower()):
+            if collection is None and match[1]:
+                collection, split = match[1], split or match[2] or COLLECTIONS[match[1]]
+            split = split or match[2]
+    if collection is None and split is None:
+        collection = next((key for key, pattern in NAMES.items() if pattern.fullmatch(path.stem.lower())), None)
+        split = "test" if collection else None
+    if collection is None:
+        return (path.parts[-2] if len(path.parts) > 1 else ""), split or "train"
+    return SOURCES.get(collection, collection), split
 
 
 def _parse(text: str, where: str) -> np.ndarray:

@@ -8,9 +8,9 @@ from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
-from landmarks.drawing.draw import CHAINS
 from landmarks.errors import DataError
-from landmarks.formats.plain import BOX, DECIMALS, Plain
+from landmarks.formats.plain import DECIMALS, Plain
+from landmarks.geometry import BOX
 from landmarks.schemes import POINTS_5, Scheme
 
 EDGE = 0.5
@@ -23,7 +23,7 @@ def edges(scheme: Scheme) -> list[tuple[int, int]]:
     """Pairs of landmarks that a line joins, counted from 0."""
     if scheme is POINTS_5:
         return list(_LINES_5)
-    return [pair for chain in CHAINS.get(scheme.name, ()) for pair in pairwise(chain)]
+    return [pair for chain in scheme.chains for pair in pairwise(chain)]
 
 
 def from_corner(values: list[Plain], decimals: int = DECIMALS) -> list[Plain]:

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from landmarks.datasets.dataset import CACHE_SIZE, load_crops, prepare, read_dataset
-from landmarks.datasets.samples import canonical_squares
+from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, counts, labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.schemes import GENDER, GLASSES, POINTS_5, SMILE

@@ -1,0 +1,21 @@
+"""Images: upright 8-bit RGB from files, bytes and arrays, or an ImageError that says why not."""
+
+from landmarks.images.decoding import decode, from_picture, read, take
+from landmarks.images.files import MAX_PIXELS, most_bytes, printable, read_bytes, too_many_bytes
+from landmarks.images.image import Image, from_array, to_stored, to_upright
+
+__all__ = [
+    "MAX_PIXELS",
+    "Image",
+    "decode",
+    "from_array",
+    "from_picture",
+    "most_bytes",
+    "printable",
+    "read",
+    "read_bytes",
+    "take",
+    "to_stored",
+    "to_upright",
+    "too_many_bytes",
+]

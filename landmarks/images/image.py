@@ -1,0 +1,92 @@
+"""A decoded image and its orientation: stored pixels to upright ones, upright points to stored ones and back."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import cv2
+import numpy as np
+
+from landmarks.errors import ImageError
+
+_TURNS = {
+    # EXIF orientation: transpose?, (mirror x?, mirror y?). Stored pixels become upright when they are mirrored, then
+    # transposed; upright points become stored ones when they are transposed, then mirrored.
+    1: (False, (False, False)),
+    2: (False, (True, False)),
+    3: (False, (True, True)),
+    4: (False, (False, True)),
+    5: (True, (False, False)),
+    6: (True, (False, True)),
+    7: (True, (True, True)),
+    8: (True, (True, False)),
+}
+ORIENTATIONS = tuple(_TURNS)
+"""The orientations that EXIF knows."""
+
+
+@dataclass(frozen=True, eq=False)
+class Image:
+    """One decoded image, upright: the EXIF orientation of its file is already applied."""
+
+    pixels: np.ndarray
+    """(H, W, 3) uint8 RGB."""
+    orientation: int = 1
+    """EXIF orientation 1..8 of the file; 1: stored upright."""
+    note: str = ""
+    """One sentence about what was left out, such as the other pictures of an animation, or about damage."""
+    damage: str = ""
+    """What the decoder complained of, where part of the picture is lost; empty for a sound image."""
+
+    @property
+    def width(self) -> int:
+        return self.pixels.shape[1]
+
+    @property
+    def height(self) -> int:
+        return self.pixels.shape[0]
+
+    @property
+    def stored_size(self) -> tuple[int, int]:
+        """Width and height as the file stores them, before the orientation is applied."""
+        return (self.height, self.width) if _TURNS[self.orientation][0] else (self.width, self.height)
+
+
+def from_array(array: np.ndarray, name: str) -> Image:
+    """Wrap an upright (H, W, 3) uint8 RGB array; anything else is an ImageError. `name` is for messages."""
+    if not isinstance(array, np.ndarray):
+        kind = f"a {type(array).__name__}"
+    elif array.dtype != np.uint8 or array.ndim != 3 or array.shape[2] != 3 or not array.size:
+        kind = f"{array.dtype} of shape {array.shape}"
+    else:
+        return Image(np.ascontiguousarray(array))
+    raise ImageError(name, "unreadable", f"an image must be a NumPy array (H, W, 3) of uint8, RGB; this is {kind}")
+
+
+def to_stored(points: np.ndarray, image: Image) -> np.ndarray:
+    """Map points (..., 2) from upright pixels to the pixels the file stores; pixel centres at integers."""
+    transpose, _ = _TURNS[image.orientation]
+    points = np.asarray(points)
+    return _mirror(points[..., [1, 0]] if transpose else points, image)
+
+
+def to_upright(points: np.ndarray, image: Image) -> np.ndarray:
+    """Map points (..., 2) from the pixels the file stores to upright pixels: the inverse of `to_stored`."""
+    transpose, _ = _TURNS[image.orientation]
+    points = _mirror(np.asarray(points), image)
+    return points[..., [1, 0]] if transpose else points
+
+
+def _mirror(points: np.ndarray, image: Image) -> np.ndarray:
+    """Mirror points (..., 2) in the stored frame, as the orientation asks; floating, a copy."""
+    points = points.astype(np.result_type(points, np.float32))
+    last = np.array(image.stored_size, points.dtype) - 1
+    return np.where(_TURNS[image.orientation][1], last - points, points)
+
+
+def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:
+    """Stored pixels (H, W, 3) -> upright pixels."""
+    transpose, (mirror_x, mirror_y) = _TURNS[orientation]
+    if mirror_x or mirror_y:
+        pixels = cv2.flip(pixels, -1 if mirror_x and mirror_y else int(mirror_x))
+    return cv2.transpose(pixels) if transpose else pixels

@@ -1,0 +1,115 @@
+"""Any format by Pillow: (H, W, 3) uint8 RGB, and what was left out or lost."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import cv2
+import numpy as np
+import PIL.Image
+
+from landmarks.images.image import ORIENTATIONS
+from landmarks.images.samples import to_8_bits
+
+_BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339
+"""Tags of TIFF: bits a sample; 0 where white is the lowest sample; how samples are to be read, 2: signed."""
+
+
+@dataclass(frozen=True, eq=False)
+class Prepared:
+    """A file as its decoder gets it."""
+
+    data: bytes
+    notes: tuple[str, ...] = ()
+    """What was passed over, a sentence each."""
+    damage: str = ""
+    """What is wrong with the picture's data."""
+
+
+@dataclass(frozen=True, eq=False)
+class Decoded:
+    """What a decoder made of a file."""
+
+    pixels: np.ndarray
+    """(H, W, 3) uint8 RGB as stored; except TIFF, which Pillow turns upright."""
+    notes: tuple[str, ...] = ()
+    """What was passed over or guessed, a sentence each."""
+    damage: str = ""
+    """What the decoder complained of, where part of the picture is lost."""
+
+
+def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
+    """Decode an opened picture; `data`: its file's, empty if there is none. Raises anything if nothing is to be had."""
+    damage = ""
+    try:
+        picture.load()
+    except (MemoryError, PIL.Image.DecompressionBombError):
+        raise
+    except Exception as error:  # Decoders raise anything at all on broken bytes.
+        damage = str(error) or type(error).__name__
+        picture.tile = []  # type: ignore[attr-defined]  # There is nothing more to load: what is there, is there.
+        pixels, note = _to_rgb(data, picture)
+        if not pixels.any():
+            raise
+    else:
+        pixels, note = _to_rgb(data, picture)
+    return Decoded(pixels, (note,) if note else (), damage)
+
+
+def orientation(picture: PIL.Image.Image) -> int:
+    """EXIF orientation 1..8; 1 where there is none, or only nonsense."""
+    try:
+        value = picture.getexif().get(0x0112, 1)
+        return int(value) if value in ORIENTATIONS else 1
+    except Exception:  # Broken metadata raise anything, and are no reason to refuse a picture.
+        return 1
+
+
+def several(picture: PIL.Image.Image) -> bool:
+    """Whether a file holds more pictures than its first one."""
+    try:
+        return getattr(picture, "is_animated", False)
+    except Exception:  # Looking for the second picture of broken bytes raises anything; the first one is fine.
+        return False
+
+
+def _to_rgb(data: bytes, picture: PIL.Image.Image) -> tuple[np.ndarray, str]:
+    """A loaded picture as (H, W, 3) uint8 RGB, and a sentence about a guess."""
+    tags = getattr(picture, "tag_v2", {})
+    if picture.mode.startswith("I") or picture.mode == "F":
+        return _deep_grey(picture, tags)
+    if picture.has_transparency_data:
+        picture = picture.convert("RGBA")
+        picture = PIL.Image.alpha_composite(PIL.Image.new("RGBA", picture.size, "white"), picture)
+    pixels = np.array(picture.convert("RGB"))
+    deep = data[24] == 16 if data[1:4] == b"PNG" else 16 in tags.get(_BITS, ())
+    # Pillow keeps the upper half of 16-bit samples, of which little is left where only the lower 12 bits are used.
+    if deep and pixels.max() < 16 and pixels.any():
+        return _deep_colour(data, pixels)
+    return pixels, ""
+
+
+def _deep_grey(picture: PIL.Image.Image, tags: Mapping[int, Any]) -> tuple[np.ndarray, str]:
+    """Grey samples of more than 8 bits."""
+    samples, bits = np.asarray(picture), 16  # PNG and PNM: 16, whatever Pillow keeps them in.
+    if tags:
+        bits = max(tags.get(_BITS, (16,)))
+        signed = 2 in tags.get(_FORMAT, ())
+        if picture.mode == "I" and not signed:
+            samples = samples.view(np.uint32)  # Pillow reads them as signed ones.
+        bits -= signed
+    grey, note = to_8_bits(samples, bits)
+    if tags.get(_PHOTOMETRIC) == 0:  # Pillow turns such samples round for 8 bits alone.
+        grey = 255 - grey
+    return cv2.cvtColor(grey, cv2.COLOR_GRAY2RGB), note
+
+
+def _deep_colour(data: bytes, pixels: np.ndarray) -> tuple[np.ndarray, str]:
+    """A colour picture of 16-bit samples that looks black, decoded anew with all of its bits."""
+    whole = cv2.imdecode(np.frombuffer(data, np.uint8), cv2.IMREAD_UNCHANGED) if data else None
+    if whole is None or whole.dtype != np.uint16 or whole.shape[:2] != pixels.shape[:2] or whole.ndim != 3:
+        return pixels, "its 16-bit samples use little of their range, so that it is nearly black"
+    samples, note = to_8_bits(np.ascontiguousarray(whole[..., 2::-1]), 16)
+    return samples, note

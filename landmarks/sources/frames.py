@@ -1,0 +1,119 @@
+"""The frames of a video file by FFmpeg (PyAV), and what it complained of."""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from typing import IO, Any
+
+import av
+import av.error
+import numpy as np
+
+MISSING_SHARE = 0.02
+"""Headers often misstate the duration a little; when more than this share is missing, the video broke off."""
+_TIMED = {"mov", "matroska", "avi", "flv", "asf"}
+"""Formats whose header says how long all lasts; of others FFmpeg guesses it from what is there."""
+
+
+class Decoder:
+    """The frames of an open video file in the order they are shown, one at a time, on this thread alone.
+
+    Raises FFmpegError, ValueError or IndexError if it is no video. FFmpeg gets an open file and no name, which it could
+    take for a protocol or a pattern, and may open nothing else.
+    """
+
+    def __init__(self, file: IO[bytes]) -> None:
+        self._container = av.open(file, mode="r", options={"protocol_whitelist": ""}, metadata_errors="ignore")
+        self._stream = stream = self._container.streams.video[0]
+        if stream.codec_context is None:
+            raise ValueError("there is no decoder for it")
+        stream.thread_type, stream.codec_context.thread_count = "NONE", 1
+        stream.codec_context.options = {"err_detect": "explode"}  # Damage is an error, not something to paint over.
+        self._count = 0
+        self._lost: list[float] = []
+        """When pictures were to be shown that could not be decoded."""
+        self._ends: dict[int, float] = {}
+        """Of each stream, when its last packet ends."""
+        self._gap = 0.0
+        """The longest time between two packets of the picture."""
+
+    def close(self) -> None:
+        self._container.close()
+
+    def __iter__(self) -> Iterator[tuple[float, av.VideoFrame, bool]]:
+        """Seconds from the start of the video; frame; whether it is damaged, or drawn after one that is."""
+        damaged = begun = False
+        for packet in self._packets():
+            # A recording may begin with pictures that are drawn after earlier ones.
+            begun = begun or packet.is_keyframe
+            try:
+                frames = packet.decode()
+            except av.error.FFmpegError:
+                if begun:
+                    self._lost.append(self._seconds(packet.pts))
+                    damaged = True
+                continue
+            for frame in frames:
+                damaged = (damaged and not frame.key_frame) or frame.is_corrupt
+                seconds = self._seconds(frame.pts)
+                self._count += 1
+                yield seconds, frame, damaged
+
+    def fault(self) -> str:
+        """After the last frame: what is wrong with the video, in a sentence; empty if nothing is."""
+        stated, end = self._stated_and_real_end()
+        if not self._count or stated - end > max(MISSING_SHARE * stated, self._gap):
+            return f"the video breaks off after {self._count} frames, at {end:.2f} of {stated:.2f} s"
+        if self._lost:
+            return f"{len(self._lost)} pictures of the video cannot be decoded, the first at {self._lost[0]:.2f} s"
+        return ""
+
+    def _packets(self) -> Iterator[av.Packet[Any]]:
+        """The packets of the picture; those of sound are passed over."""
+        last = None
+        packets = self._container.demux()
+        while True:
+            try:
+                packet = next(packets, None)
+            except (av.error.FFmpegError, OSError):  # The end of what can be read.
+                packet = None
+            if packet is None:
+                return
+            if packet.pts is not None and packet.time_base:
+                end = float((packet.pts + (packet.duration or 0)) * packet.time_base)
+                self._ends[packet.stream.index] = max(end, self._ends.get(packet.stream.index, end))
+            if packet.stream is self._stream or packet.stream.index == self._stream.index:
+                if packet.dts is not None:
+                    self._gap = max(
+                        self._gap, float((packet.dts - (packet.dts if last is None else last)) * packet.time_base)
+                    )
+                    last = packet.dts
+                yield packet
+
+    def _seconds(self, pts: int | None) -> float:
+        """Time of a picture since the first one; where the file does not say, by its number."""
+        stream = self._stream
+        if pts is None or stream.time_base is None:
+            return self._count / float(stream.average_rate or 25)
+        return float((pts - (stream.start_time or 0)) * stream.time_base)
+
+    def _stated_and_real_end(self) -> tuple[float, float]:
+        """Seconds at which the header says that the picture ends, or else all streams; and where they do end."""
+        stream, container = self._stream, self._container
+        end = self._ends.get(stream.index, 0.0)
+        if not _TIMED & set(container.format.name.split(",")):
+            return end, end
+        if stream.duration and stream.time_base:
+            return float(((stream.start_time or 0) + stream.duration) * stream.time_base), end
+        if written := re.fullmatch(r"(\d+):(\d+):(\d+(?:\.\d+)?)", stream.metadata.get("DURATION", "")):  # Matroska.
+            hours, minutes, seconds = map(float, written.groups())
+            return 3600 * hours + 60 * minutes + seconds, end
+        return (container.duration or 0) / av.time_base, max(self._ends.values(), default=0.0)
+
+
+def upright(frame: av.VideoFrame) -> np.ndarray:
+    """A frame as (H, W, 3) uint8 RGB, turned as its file asks."""
+    # OpenCV's ways, so that results are those of any tool that reads videos with it.
+    pixels = frame.reformat(format="rgb24", interpolation="BICUBIC", src_colorspace="ITU601").to_ndarray()
+    return np.ascontiguousarray(np.rot90(pixels, round(frame.rotation / 90)))

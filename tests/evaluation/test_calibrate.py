@@ -1,0 +1,180 @@
+"""Calibration with few faces, rare classes and classes that nobody showed."""
+
+import numpy as np
+import pytest
+
+from landmarks.cli import main
+from landmarks.datasets.dataset import load_crops, prepare, read_dataset
+from landmarks.errors import DataError
+from landmarks.evaluation.calibrate import calibrate, calibrate_file, equal_priors, fit_errors, fit_quality, fit_softmax
+from landmarks.inference.annotator import Annotator
+from landmarks.inference.backend import TorchBackend
+from landmarks.models.calibration import Softmax
+from landmarks.models.heads import NEVER
+from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.store import load_model, save_model
+from landmarks.schemes import POINTS_5
+from landmarks.training.from_config import train_from_config
+from tests.helpers.faces import SMALL, draw_face, write_png
+
+
+def test_rare_classes_do_not_explode():
+    """0 to 50 training faces of one of three classes: a network that learnt the shares and sees nothing but noise calls
+    the rare class the oftener the more faces taught it, never more than its third of the answers."""
+    noise = np.random.default_rng(0).normal(0, 1, (4000, 3))
+    shares = []
+    for count in range(51):
+        counts = np.array([count, 600, 400])
+        learnt = np.log(np.maximum(counts, 0.5) / counts.sum())
+        bias = equal_priors(counts)
+        assert bias.sum() == pytest.approx(0) and np.abs(bias).max() < 3.2
+        answers = Softmax(1.0, tuple(bias))(learnt + noise).argmax(axis=1)
+        shares.append(np.mean(answers == 0))
+    assert max(shares) <= 1 / 3 and shares[0] < 0.001 and shares[1] < 0.01 and shares[50] > shares[5]
+
+
+def test_a_class_that_is_never_answered_moves_nothing():
+    with_it = equal_priors(np.array([500, 0, 300]), never=[1])
+    assert with_it[[0, 2]] == pytest.approx(equal_priors(np.array([500, 300]))) and with_it[1] == 0
+    assert np.isfinite(equal_priors(np.zeros(2))).all() and equal_priors(np.zeros(2), [0, 1]).tolist() == [0, 0]
+
+
+@pytest.mark.parametrize("count", [1, 5, 20, 100])
+def test_few_faces_widen_probabilities(count):
+    """All n right and very sure: Laplace's rule of succession, (n + 1) / (n + 2)."""
+    labels = np.arange(count) % 2
+    curve = fit_softmax(np.where(labels[:, None] == np.arange(2), 5.0, -5.0), labels, np.zeros(2))
+    assert curve(np.array([[5.0, -5.0]]))[0, 0] == pytest.approx((count + 1) / (count + 2), abs=0.01)
+
+
+def test_one_class_of_labels_and_one_never_answered():
+    logits = np.column_stack([np.full(30, 4.0), np.zeros(30), np.full(30, NEVER)])
+    curve = fit_softmax(logits, np.zeros(30, int), np.array([0.1, -0.1, 0.0]), never=[2])
+    chances = curve(logits)
+    assert (chances[:, 2] == 0).all() and 0.9 < chances[0, 0] < 1 and chances.sum(axis=1) == pytest.approx(1)
+
+
+@pytest.mark.parametrize(("faces", "factor"), [(1, 2), (2, 2), (20, 20 / 19), (1000, 1000 / 999)])
+def test_few_faces_widen_expected_errors(faces, factor):
+    signs = np.full((faces, 5, 2), -3.0)
+    assert fit_errors(signs, np.full((faces, 5), 0.05))(signs) == pytest.approx(0.05 * factor, rel=0.01)
+    assert np.isfinite(fit_errors(signs, np.zeros((faces, 5)))(signs)).all()
+
+
+def test_quality_of_one_kind_alone_is_not_certain():
+    for good in (True, False):
+        quality = fit_quality(np.full((10, 5), 0.03), np.full(10, good))(np.full((1, 5), 0.03))[0]
+        assert 0.02 < quality < 0.98
+
+
+CONFIG = """[network]
+input_size = 32
+features = 16
+[training]
+epochs = 1
+batch_size = 16
+workers = 0
+"""
+
+
+@pytest.fixture(scope="module")
+def one_sided(tmp_path_factory):
+    """Drawn faces that look left, ahead and right, all smile, nobody has a gender; and a network trained on them."""
+    root = tmp_path_factory.mktemp("one_sided")
+    header = [
+        "image",
+        "split",
+        *(f"{name}_{axis}" for name in POINTS_5.points for axis in "xy"),
+        "pose",
+        "smile",
+        "glasses",
+    ]
+    lines = [",".join(header)]
+    for seed in range(40):
+        image, points, labels = draw_face(seed)
+        write_png(root / "faces" / f"{seed}.png", image)
+        values = [f"{seed}.png", ("train", "val", "test")[seed % 10 // 4], *points.ravel().round(2), 1 + seed % 3, 1]
+        lines.append(",".join(map(str, [*values, labels["glasses"]])))
+    (root / "faces" / "faces.csv").write_text("\n".join(lines))
+    prepare(read_dataset(root / "faces"), root / "prepared")
+    (root / "c.toml").write_text(CONFIG)
+    with pytest.warns(UserWarning) as told:
+        weights = train_from_config(root / "c.toml", [root / "prepared"], root / "run", "cpu")
+    return root, weights, [str(warning.message) for warning in told]
+
+
+def test_training_says_what_its_faces_do_not_teach(one_sided):
+    _, weights, told = one_sided
+    assert any("no training face has labels for gender; a network gets no head" in line for line in told)
+    assert any("pose: no training face is 'left profile', 'right profile'" in line for line in told)
+    assert any("smile: no training face is 'not smiling'" in line for line in told)
+    model = load_model(weights)
+    assert model.network.config.tasks == ("points_5", "pose", "smile", "glasses")
+    assert model.about["labels"]["pose"] == {"left profile": 0, "left": 6, "frontal": 5, "right": 5, "right profile": 0}
+
+
+def test_what_nobody_showed_is_never_answered(one_sided, tmp_path):
+    """Before calibration, after it and in the exported graph its probability is exactly 0."""
+    root, weights, _ = one_sided
+    with pytest.warns(
+        UserWarning, match=r"rough: points_5 \(\d+ faces, fewer than 100\); pose \(.*'left'.*fewer than 20\)"
+    ):
+        calibrated = calibrate_file(weights, [root / "prepared"], tmp_path / "c.safetensors")
+    counts = calibrated.about["calibrated_on"]
+    assert set(counts) == {"points_5", "pose", "smile", "glasses"} and counts["pose"]["left profile"] == 0
+    pictures = [draw_face(seed)[0] for seed in range(20)]
+    boxes = [[[20, 20, 140, 140]]] * 20
+    for model in (weights, tmp_path / "c.safetensors"):
+        for backend in ("torch", "onnx"):
+            if backend == "onnx":
+                pytest.importorskip("onnxscript")
+            for faces in Annotator(model, "whole-image", device="cpu", backend=backend).predict(pictures, boxes):
+                chances = faces.attributes["pose"].probabilities[0]
+                assert (chances[[0, 4]] == 0).all() and chances.sum() == pytest.approx(1)
+                assert faces.attributes["smile"].probabilities.tolist() == [[0, 1]]
+                assert "gender" not in faces.attributes
+
+
+def test_weights_that_say_nothing_of_their_training(one_sided, tmp_path):
+    """Older weights: the training part of the data stands for what they learnt from, unless they were calibrated."""
+    root, _, _ = one_sided
+    save_model(Network(SMALL), tmp_path / "raw.safetensors")
+    with pytest.warns(UserWarning, match="rough"):
+        calibrated = calibrate_file(tmp_path / "raw.safetensors", [root / "prepared"], tmp_path / "c.safetensors")
+        again = calibrate_file(tmp_path / "c.safetensors", [root / "prepared"], tmp_path / "d.safetensors")
+    assert calibrated.network.heads["pose"].unseen == (0, 4) == again.network.heads["pose"].unseen
+    assert "gender" not in calibrated.calibration.attributes, "no labels: nothing to fit"
+
+
+def test_tasks_without_validation_labels_keep_their_constants(prepared, tmp_path):
+    kept = Softmax(1.5, (0.25, -0.25))
+    model = load_model_with(tmp_path, {"gender": kept, "smile": kept})
+    crops = load_crops(prepared)
+    crops.table["gender"] = crops.table["gender"].mask(crops.table["gender"].notna())
+    with pytest.warns(UserWarning, match="rough"):
+        found = calibrate(TorchBackend(model), crops).attributes
+    assert found["gender"] == kept and found["smile"] != kept
+
+
+def load_model_with(folder, attributes):
+    from landmarks.models.calibration import Calibration
+
+    save_model(Network(SMALL), folder / "m.safetensors", {}, Calibration(attributes=attributes))
+    return load_model(folder / "m.safetensors")
+
+
+def test_a_network_without_landmarks_cannot_be_calibrated(prepared, tmp_path):
+    save_model(Network(NetworkConfig(("smile",), input_size=48, features=16)), tmp_path / "m.safetensors")
+    with pytest.raises(DataError, match="the network has no landmarks"):
+        calibrate_file(tmp_path / "m.safetensors", [prepared], tmp_path / "c.safetensors")
+
+
+def test_the_command_says_on_how_many_faces(one_sided, monkeypatch, tmp_path, capsys):
+    root, weights, _ = one_sided
+    arguments = ["calibrate", str(weights), "--data", str(root / "prepared"), "--out", str(tmp_path / "c.safetensors")]
+    monkeypatch.setattr("sys.argv", ["landmarks", *arguments])
+    with pytest.raises(SystemExit) as end:
+        main()
+    shown = capsys.readouterr()
+    assert end.value.code == 0 and "few validation faces" in shown.err
+    assert "validation faces" in shown.out and "left profile 0, left" in " ".join(shown.out.split())
