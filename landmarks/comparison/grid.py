@@ -192,7 +192,7 @@ class Grid:
         return [known[name] for name in dict.fromkeys(names)] or list(self.arms)
 
     def without(self, names: Collection[str]) -> Grid:
-        """The grid without these arms, of which the reference is none; what was held against one of them no longer is."""
+        """The grid without these arms; the reference must not be among them. Nothing is held against them any more."""
         free = lambda against: "" if against in names else against  # noqa: E731
         arms = (replace(arm, against=free(arm.against)) for arm in self.arms if arm.name not in names)
         groups = {name: replace(group, against=free(group.against)) for name, group in self.groups.items()}
