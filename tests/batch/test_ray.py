@@ -73,7 +73,7 @@ def test_rows_are_those_of_the_local_engine_though_a_worker_is_killed(cluster, s
             os.kill(killed[0], signal.SIGKILL)
 
     summary = annotate(
-        StubFactory(seconds=0.02),
+        StubFactory(seconds=0.05),
         sources,
         tmp_path / "ray",
         RunOptions(FORMATS, engine="ray", workers=2),

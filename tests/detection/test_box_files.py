@@ -14,8 +14,8 @@ from landmarks.detection.box_names import match_names
 from landmarks.detection.boxes import BoxFile
 from landmarks.errors import DataError
 from landmarks.sources.find import find
+from tests.helpers.archives import make
 from tests.helpers.faces import draw_face, write_png
-from tests.sources.test_archive import make
 
 BOX = [10, 20.5, 110, 140]
 

@@ -6,6 +6,8 @@ import io
 import tarfile
 import zipfile
 
+MEMBERS = {"b10.jpg": b"ten", "b2.jpg": b"two", "sub/a.PNG": b"a", "notes.txt": b"no", "x/.hidden.jpg": b"no"}
+
 
 def make(path, members):
     """An archive of the kind that the suffix tells. members: name -> bytes, or (name, bytes) pairs."""

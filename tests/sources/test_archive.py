@@ -18,10 +18,9 @@ from landmarks.sources.ahead import read_ahead
 from landmarks.sources.find import expand, find
 from landmarks.sources.names import harmless
 from landmarks.sources.source import Source
-from tests.helpers.archives import make
+from tests.helpers.archives import MEMBERS, make
 
 LIMIT = 10_000
-MEMBERS = {"b10.jpg": b"ten", "b2.jpg": b"two", "sub/a.PNG": b"a", "notes.txt": b"no", "x/.hidden.jpg": b"no"}
 
 
 def contents(sources, limit=LIMIT):

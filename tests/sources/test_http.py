@@ -11,9 +11,9 @@ from landmarks.batch.run import annotate
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.sources import http, trouble
 from landmarks.sources.find import expand, find
+from tests.helpers.archives import MEMBERS, make
 from tests.helpers.bad_server import bad_server
 from tests.helpers.stub import Stub
-from tests.sources.test_archive import MEMBERS, make
 
 pytest.importorskip("requests")
 pytest.importorskip("tenacity")
