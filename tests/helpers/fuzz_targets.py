@@ -16,7 +16,7 @@ import torch
 from safetensors import safe_open
 from safetensors.torch import load_file, save_file
 
-from landmarks import images, read_results
+from landmarks import RunOptions, images, read_results
 from landmarks.batch.run import annotate
 from landmarks.datasets.dataset import check_images, load_crops, prepare, read_dataset
 from landmarks.detection.boxes import BoxFile
@@ -264,11 +264,11 @@ def _begun(folder: Path) -> None:
     """A run that is to go on; in folders of other names than those that are read as datasets."""
     for i in range(12):
         write_png(folder / "in" / f"{i}.png", scene(8 + i))
-    annotate(Stub(), find([folder / "in"]), folder / "out", ("jsonl",))
+    annotate(Stub(), find([folder / "in"]), folder / "out", RunOptions(("jsonl",)))
 
 
 def _go_on(folder: Path) -> None:
-    summary = annotate(Stub(), find([folder / "in"]), folder / "out", ("jsonl",))
+    summary = annotate(Stub(), find([folder / "in"]), folder / "out", RunOptions(("jsonl",)))
     assert summary.images == 12
 
 
