@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 import time
 from collections import defaultdict
 from collections.abc import Iterator, Mapping
@@ -9,10 +10,11 @@ from contextlib import contextmanager
 
 
 class Clock:
-    """Adds up the seconds that each stage takes."""
+    """Adds up the seconds that each stage takes, in all threads together."""
 
     def __init__(self) -> None:
         self.seconds: defaultdict[str, float] = defaultdict(float)
+        self._lock = threading.Lock()
 
     @contextmanager
     def __call__(self, stage: str) -> Iterator[None]:
@@ -21,14 +23,16 @@ class Clock:
         try:
             yield
         finally:
-            self.seconds[stage] += time.perf_counter() - started
+            self.add({stage: time.perf_counter() - started})
 
     def add(self, seconds: Mapping[str, float]) -> None:
         """Count what another clock has measured."""
-        for stage, spent in seconds.items():
-            self.seconds[stage] += spent
+        with self._lock:
+            for stage, spent in seconds.items():
+                self.seconds[stage] += spent
 
     def take(self) -> dict[str, float]:
         """The seconds so far, which are then forgotten."""
-        seconds, self.seconds = dict(self.seconds), defaultdict(float)
+        with self._lock:
+            seconds, self.seconds = dict(self.seconds), defaultdict(float)
         return seconds

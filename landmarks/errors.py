@@ -32,6 +32,10 @@ class WeightsError(LandmarksError):
     """Weights that cannot be loaded or do not fit what is asked of them."""
 
 
+class ProcessError(LandmarksError):
+    """An object that is used in a process in which it cannot work."""
+
+
 class DetectorError(LandmarksError):
     """A face detector that cannot be set up: its model file or package is missing or not the right one."""
 

@@ -9,12 +9,17 @@ import typer
 
 from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, DEVICE_HELP, WEIGHTS_HELP, output, progress
 
+EVALUATE_DETECTOR_HELP = (
+    " By default whole-image for datasets whose images are cut-out faces (MTFL, CelebA), centerface for others. "
+    "Annotated points never give boxes."
+)
+
 
 def evaluate(
     data: Annotated[Path, typer.Option(help="A dataset: its archive, its folder, or a prepared folder.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     split: Annotated[str, typer.Option(help="Part of the data to measure on: train, val or test.")] = "test",
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP + " Annotated points give no boxes.")] = "whole-image",
+    detector: Annotated[Optional[str], typer.Option(help=DETECTOR_HELP + EVALUATE_DETECTOR_HELP)] = None,
     passes: Annotated[int, typer.Option(min=1, help="How often a face is cropped.")] = 2,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,

@@ -24,6 +24,7 @@ from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
+from landmarks.datasets.digest import digest
 from landmarks.datasets.labels import label_gaps, unlabelled
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
@@ -71,7 +72,7 @@ def compare(
         raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
     runs = grid.runs(names)
     out.mkdir(parents=True, exist_ok=True)
-    _check_settings(out, dataset, split, detector)
+    _check_settings(out, dataset, split, detector, crops)
     bench_folder = out / "bench"
     if not bench_folder.is_dir():
         report(f"finding the faces of the split {split!r}")
@@ -203,16 +204,27 @@ def _finished(out: Path, arm: Arm, seed: int) -> bool:
     return True
 
 
-def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector) -> None:
+def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector, crops: Crops) -> None:
     """Note what a folder's results are of. Raises LandmarksError if they are of something else."""
     path = out / SETTINGS
     settings = {
-        "dataset": dataset.name, "faces": len(dataset.table), "split": split, "detector": detector.name,
-    }  # fmt: skip
+        "dataset": dataset.name,
+        "faces": len(dataset.table),
+        "split": split,
+        "detector": {"name": detector.name, **detector.settings()},
+        "crops": digest(crops),
+    }
     if path.is_file():
-        kept = json.loads(path.read_text(encoding="utf-8"))
-        if kept != settings:
-            raise LandmarksError(f"{path}: {out} holds a comparison on {kept}, not on {settings}; give another folder")
+        try:
+            kept = dict(json.loads(path.read_text(encoding="utf-8")))
+        except ValueError as error:
+            raise LandmarksError(f"{path}: cannot be read ({error}); it was damaged, so give another folder") from error
+        for key, value in settings.items():
+            if kept.get(key) != value:
+                raise LandmarksError(
+                    f"{out}: holds a comparison with {key} = {kept.get(key, 'not noted')}, not {value}; give another "
+                    "folder"
+                )
         return
     write_text(path, json.dumps(settings))
 

@@ -50,6 +50,11 @@ class Dataset:
     files: Files
     terms: str
 
+    @property
+    def cut_out(self) -> bool:
+        """Whether every image to test on is one face, cut out already; else a detector must find the faces."""
+        return self.name in READERS and READERS[self.name].CUT_OUT
+
     def image(self, row: int) -> np.ndarray:
         """(H, W, 3) uint8 RGB, upright: the image of a table row. Raises ImageError."""
         name = self.table["image"].iloc[row]

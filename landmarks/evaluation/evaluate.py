@@ -8,16 +8,17 @@ from pathlib import Path
 from landmarks import __version__
 from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.create import create_detector
+from landmarks.detection.whole_image import WholeImage
 from landmarks.evaluation.measures import measure, predict_dataset
 from landmarks.inference.backend import load_backend
-from landmarks.inference.config import PASSES
+from landmarks.inference.config import PASSES, AnnotatorConfig
 
 
 def evaluate(
     weights: str | Path,
     data: str | Path,
     split: str = "test",
-    detector: str = "whole-image",
+    detector: str | None = None,
     passes: int = PASSES,
     device: str = "auto",
     backend: str | None = None,
@@ -26,12 +27,15 @@ def evaluate(
     """How good weights are on a split of a dataset: the figures of `measure` with the protocol they were measured by.
 
     weights: see AnnotatorConfig; data: a dataset's archive, its folder, or a prepared folder; detector: a name or a
-    file of boxes, `whole-image` for none; passes: how often a face is cropped; report: is told how many faces are done,
-    and of how many. Raises WeightsError, DataError, DetectorError or ValueError for what cannot be used.
+    file of boxes, `whole-image` for none; None for `whole-image` where every image of the dataset is one face, cut out
+    already, and AnnotatorConfig's detector elsewhere; passes: how often a face is cropped; report: is told how many
+    faces are done, and of how many. Raises WeightsError, DataError, DetectorError or ValueError for what is unusable.
     """
     network = load_backend(weights, device, backend)
     dataset = read_dataset(data)
-    source = None if detector == "whole-image" else create_detector(detector)
+    if detector is None:
+        detector = WholeImage.name if dataset.cut_out else str(AnnotatorConfig.detector)
+    source = None if detector == WholeImage.name else create_detector(detector)
     predictions = predict_dataset(network, dataset, split, source, passes, report)
     return {
         "protocol": {

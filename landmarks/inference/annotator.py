@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
@@ -14,7 +15,7 @@ from landmarks import images
 from landmarks.clock import Clock
 from landmarks.detection.base import Detections, Detector
 from landmarks.detection.create import create_detector
-from landmarks.errors import ImageError, WeightsError
+from landmarks.errors import ImageError, ProcessError, WeightsError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import AnnotatorConfig
@@ -33,6 +34,9 @@ RESULTS_VERSION = 1
 
 class Annotator:
     """Finds faces, landmarks and attributes. The arguments are the fields of AnnotatorConfig, which describes them.
+
+    Threads may share it, and each gets what it would get alone. A process that was forked off after it was made may
+    not: the threads that compute do not come along, and a call raises ProcessError.
 
     Raises WeightsError or DetectorError if the parts are not there or do not fit, LandmarksError if the extra `onnx`
     is needed and missing, ValueError for values that cannot be meant.
@@ -63,6 +67,7 @@ class Annotator:
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
         self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated)
         """What it gives for an image without faces; its fields are those of every result."""
+        self._process = os.getpid()
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
 
@@ -93,6 +98,7 @@ class Annotator:
 
         A picture is taken as its file would be: any mode, turned upright by its EXIF orientation. Raises ImageError.
         """
+        self._check_process()
         if isinstance(image, np.ndarray):
             loaded = images.from_array(image, "array")
         elif isinstance(image, bytes):
@@ -110,6 +116,7 @@ class Annotator:
 
         The boxes are taken as the detector's would be.
         """
+        self._check_process()
         if len(pictures) != len(boxes):
             raise ValueError(f"{len(pictures)} images but {len(boxes)} arrays of boxes")
         pictures = [images.from_array(picture, f"array {i}").pixels for i, picture in enumerate(pictures)]
@@ -123,6 +130,7 @@ class Annotator:
         images of a single folder or glob are named as `find` names them; of several sources by their paths as given.
         Raises LandmarksError for a source that stands for no images.
         """
+        self._check_process()
         waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
         for source in expand(_found(sources)):
             waiting.append(self._detect(source))
@@ -152,6 +160,15 @@ class Annotator:
             orientation=image.orientation, pixels=image.pixels,
         )  # fmt: skip
         return record, found.boxes, found.scores
+
+    def _check_process(self) -> None:
+        """Raises ProcessError in a process that was forked off: waiting for threads that are not there has no end."""
+        if os.getpid() != self._process:
+            raise ProcessError(
+                "this Annotator was made before the process was forked, and its threads did not come along; start "
+                "processes by `spawn` (multiprocessing.get_context('spawn')) and make an Annotator in each, or share "
+                "one among threads"
+            )
 
     def _boxes(self, pixels: np.ndarray, name: str) -> Detections:
         """The boxes that the detector finds and the config lets pass."""

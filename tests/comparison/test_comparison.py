@@ -33,6 +33,7 @@ from landmarks.comparison.train import (
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.views import make_views, open_views
+from landmarks.detection.create import create_detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, LandmarksError
 from landmarks.models.network import Network
@@ -169,8 +170,13 @@ def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
     changed = Grid((dataclasses.replace(GRID.arms[0], learning_rate=1e-3), GRID.arms[1]), "one")
     with pytest.raises(LandmarksError, match="another learning_rate"):
         compare(changed, *small, WholeImage(), tmp_path)
-    with pytest.raises(LandmarksError, match="holds a comparison on"):
+    with pytest.raises(LandmarksError, match="holds a comparison with split = test, not val"):
         compare(GRID, *small, WholeImage(), tmp_path, split="val")
+    with pytest.raises(LandmarksError, match=r"with detector = \{'name': 'whole-image'\}, not \{.*'max_side': 320"):
+        compare(GRID, *small, create_detector("centerface:320"), tmp_path)
+    (tmp_path / "compare.json").write_text('{"dataset": ')
+    with pytest.raises(LandmarksError, match=r"compare\.json: cannot be read .* it was damaged"):
+        compare(GRID, *small, WholeImage(), tmp_path)
 
 
 def test_photographs_are_seen_side_by_side(small, tmp_path):

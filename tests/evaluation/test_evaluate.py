@@ -32,7 +32,7 @@ from landmarks.models.network import Network, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.add_locator import add_locator
-from tests.helpers.faces import SMALL
+from tests.helpers.faces import SMALL, draw_face, write_png
 
 
 def perfect(dataset, split="test", shift=(0.0, 0.0)) -> Predictions:
@@ -303,3 +303,16 @@ def test_a_locator_is_added(tmp_path):
     save_model(Network(SMALL), tmp_path / "none.safetensors")
     with pytest.raises(WeightsError, match="no locator to give"):
         add_locator(models[0], load_model(tmp_path / "none.safetensors"))
+
+
+def test_the_dataset_says_whether_a_detector_is_needed(small_weights, mtfl, tmp_path):
+    """MTFL's test images are faces cut out already, 300-W's are not; what was used is told."""
+    assert evaluate(small_weights, mtfl, device="cpu")["protocol"]["input"] == "whole-image"
+    for i in range(3):
+        image, points, _ = draw_face(i)
+        folder = tmp_path / "helen" / "testset"
+        write_png(folder / f"{i}.png", image)
+        spread = np.repeat(points, 14, axis=0)[:68] + 1
+        lines = "\n".join(f"{x} {y}" for x, y in spread)
+        (folder / f"{i}.pts").write_text(f"version: 1\nn_points: 68\n{{\n{lines}\n}}\n")
+    assert read_dataset(tmp_path).cut_out is False and read_dataset(mtfl).cut_out is True

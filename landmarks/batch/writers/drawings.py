@@ -12,18 +12,25 @@ import cv2
 
 from landmarks.atomic import scratch_path, write_bytes
 from landmarks.drawing.draw import Style, draw
+from landmarks.formats.text import safe_path
 from landmarks.record import Record
+from landmarks.sources.names import is_image
 
 FULL = (errno.ENOSPC, getattr(errno, "EDQUOT", errno.ENOSPC), errno.EROFS)
 """Errors after which no other drawing can be written either."""
 
 
 def drawing_path(image: str) -> PurePosixPath:
-    """Where an image's drawing lies under `drawings`: its own name, with `.jpg` after any other suffix."""
-    path = PurePosixPath(image)
-    parts = [part for part in path.parts if part not in ("..", "/")]
-    name = parts[-1] if path.suffix.lower() == ".jpg" else f"{parts[-1]}.jpg"
-    return PurePosixPath(*parts[:-1], name)
+    """Where an image's drawing lies under `drawings`, another place for every name of an image.
+
+    It is the image's own name (see `safe_path`), with `.jpg` after the suffix of any other format and after the number
+    of a frame. Names that could be another image's drawing (`photo.png.jpg`), and those without a suffix, get `~.jpg`.
+    """
+    path = PurePosixPath(safe_path(image))
+    name, stem, suffix = path.name, path.stem, path.suffix.lower()
+    if suffix == ".jpg" and not stem.endswith("~") and (stem.lower().endswith(".jpg") or not is_image(stem)):
+        return path
+    return path.with_name(f"{name}.jpg" if suffix != ".jpg" and (is_image(name) or name.isdigit()) else f"{name}~.jpg")
 
 
 @dataclass(frozen=True)

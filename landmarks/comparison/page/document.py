@@ -11,6 +11,7 @@ import argparse
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
+from typing import Any
 
 from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
@@ -162,11 +163,16 @@ def _protocol(results: Results) -> str:
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     settings = results.folder / "compare.json"
     kept = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
-    data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{kept['detector']}`" if kept else ""
+    data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{_name(kept['detector'])}`" if kept else ""
     return (
         f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings; {len(faces):,} faces{data}; in "
         f"{int(faces['fallback'].sum()):,} of them the detector found no face and the whole crop was taken."
     )
+
+
+def _name(detector: str | dict[str, Any]) -> str:
+    """A detector as `compare` notes it, by its name."""
+    return detector if isinstance(detector, str) else str(detector["name"])
 
 
 def main() -> None:

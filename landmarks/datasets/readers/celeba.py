@@ -21,6 +21,8 @@ from landmarks.errors import DataError, ImageError
 from landmarks.schemes import POINTS_5
 
 TERMS = "Non-commercial research use only; the images are of celebrities, from the web (CUHK Multimedia Laboratory)."
+CUT_OUT = True
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "CelebA and MAFL (list_attr_celeba.txt or .csv)"
 ATTRIBUTES_LIST = "list_attr_celeba"
 POINTS_LIST = "list_landmarks_align_celeba"

@@ -22,6 +22,8 @@ from landmarks.errors import DataError
 from landmarks.schemes import Scheme, scheme_of_size
 
 TERMS = "Your own data."
+CUT_OUT = False
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "own data as COCO keypoints (annotations/*.json)"
 SPLIT = re.compile(r"(?:^|[_.-])(train|val|test)")
 

@@ -19,6 +19,8 @@ from landmarks.errors import DataError
 from landmarks.schemes import POINTS_29
 
 TERMS = "Research use; the images come from the web and from LFPW (California Institute of Technology)."
+CUT_OUT = False
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "COFW (COFW_train.mat and COFW_test.mat, or the files in colour)"
 PARTS = {
     "train": (("COFW_train_color.mat", "COFW_train.mat"), "Tr"),

@@ -25,6 +25,8 @@ from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 TERMS = "Your own data."
+CUT_OUT = False
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "own data (faces.csv)"
 NAME = "faces.csv"
 ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})

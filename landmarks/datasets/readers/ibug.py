@@ -23,6 +23,8 @@ from landmarks.errors import DataError
 from landmarks.schemes import POINTS_68
 
 TERMS = "Research use only, not commercial; the images come from Helen, LFPW, AFW and iBUG (Flickr and the web)."
+CUT_OUT = False
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "300-W or other .pts files (an image and a .pts file of the same name each)"
 COLLECTIONS = {"helen": None, "lfpw": None, "afw": "train", "ibug": "test", "indoor": "test", "outdoor": "test"}
 """Word in a folder's name -> the split of all its faces; None: its folders say."""

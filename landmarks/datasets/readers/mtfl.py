@@ -18,6 +18,8 @@ from landmarks.datasets.table import make_table
 from landmarks.errors import DataError
 
 TERMS = "Research use only; the images come from LFW, the web (CUHK face alignment data) and AFLW."
+CUT_OUT = True
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "MTFL (training.txt and testing.txt)"
 LISTS = {"training.txt": "train", "testing.txt": "test"}
 SOURCES = {"lfw_5590": "lfw", "net_7876": "web", "AFLW": "aflw"}

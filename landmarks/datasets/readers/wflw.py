@@ -18,6 +18,8 @@ from landmarks.errors import DataError
 from landmarks.schemes import POINTS_98
 
 TERMS = "Research use only; the images come from WIDER FACE (the web)."
+CUT_OUT = False
+"""Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "WFLW (list_98pt_rect_attr_train.txt and list_98pt_rect_attr_test.txt)"
 LISTS = {"list_98pt_rect_attr_train.txt": "train", "list_98pt_rect_attr_test.txt": "test"}
 IMAGES = "WFLW_images/"
