@@ -72,7 +72,8 @@ def test_all_that_fits_comes_along_in_silence():
     "name", [path.stem for path in SHIPPED.glob("*.safetensors") if path.with_suffix(".toml").is_file()]
 )
 def test_shipped_configs_are_those_of_the_shipped_weights(name):
-    network, training = read_config(SHIPPED / f"{name}.toml")
+    file = read_config(SHIPPED / f"{name}.toml")
+    network, training = file.network, file.training
     model = load_model(name)
     assert network == model.network.config
     used = asdict(training)
