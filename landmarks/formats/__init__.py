@@ -4,14 +4,17 @@
 `record_to_dict` and `record_from_dict` are the exact form of a record for a journal.
 """
 
+from landmarks.formats.format import Format, Sink
 from landmarks.formats.layout import Layout
 from landmarks.formats.reading import formats_in, read_results
 from landmarks.formats.records import record_from_dict, record_to_dict
+from landmarks.formats.registry import FORMATS
 from landmarks.formats.tables import ImagesCsv
-from landmarks.formats.writing import FORMATS, Results, Sink, to_original
+from landmarks.formats.writing import Results, to_original
 
 __all__ = [
     "FORMATS",
+    "Format",
     "ImagesCsv",
     "Layout",
     "Results",

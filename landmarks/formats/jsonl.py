@@ -11,6 +11,7 @@ import pandas as pd
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import PlainFace, plain_faces
 from landmarks.formats.records import record_facts
@@ -73,3 +74,11 @@ def _read(face: dict[str, Any]) -> PlainFace:
         {n.column: face[f"points_{n.column}"] for n in PER_POINT if f"points_{n.column}" in face},
         {name: (task["label"], task["probabilities"].get(task["label"])) for name, task in face["attributes"].items()},
     )
+
+
+FORMAT = Format(
+    "faces.jsonl",
+    FacesJsonl,
+    read_faces_jsonl,
+    "faces.jsonl: JSON lines, an object an image; 4 decimals",
+)

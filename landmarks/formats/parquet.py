@@ -16,6 +16,7 @@ import pandas as pd
 
 from landmarks.atomic import PartialFolder
 from landmarks.errors import DataError
+from landmarks.formats.format import Format
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.tables import without_pixels
 
@@ -114,3 +115,11 @@ def read_parquet(path: Path, layout: Layout | None = None) -> pd.DataFrame:
         return as_frame(frame, layout, ())
     except (pyarrow.ArrowException, ValueError, OSError) as error:
         raise DataError(f"{path}: not a table of faces ({error})") from error
+
+
+FORMAT = Format(
+    "faces.parquet",
+    Parquet,
+    read_parquet,
+    "faces.parquet/ and images.parquet/: Parquet 2.6, zstd; float32 as computed",
+)

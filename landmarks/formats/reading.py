@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from pathlib import Path
 
 import pandas as pd
 
 from landmarks.errors import DataError
+from landmarks.formats.format import Reader
 from landmarks.formats.jsonl import read_faces_jsonl
-from landmarks.formats.layout import Layout
 from landmarks.formats.parquet import read_parquet
+from landmarks.formats.registry import FORMATS
 from landmarks.formats.schema import read_formats, read_layout
 from landmarks.formats.tables import read_faces_csv
 from landmarks.formats.tools.coco import read_coco
@@ -19,19 +19,6 @@ from landmarks.formats.tools.labelstudio import read_labelstudio
 from landmarks.formats.tools.pts import read_pts_folder
 from landmarks.formats.tools.yolo import read_yolo
 
-Reader = Callable[[Path, "Layout | None"], pd.DataFrame]
-
-PLACES: dict[str, tuple[str, Reader]] = {
-    "parquet": ("faces.parquet", read_parquet),
-    "jsonl": ("faces.jsonl", read_faces_jsonl),
-    "csv": ("faces.csv", read_faces_csv),
-    "coco": ("coco.json", read_coco),
-    "labelstudio": ("labelstudio", read_labelstudio),
-    "cvat": ("cvat", read_cvat),
-    "yolo": ("yolo", read_yolo),
-    "pts": ("pts", read_pts_folder),
-}
-"""Where a format lies in a run's folder and who reads it; the one that holds most first."""
 _KEY_FILES = {
     "labels.csv": read_yolo,
     "index.csv": read_pts_folder,
@@ -52,8 +39,8 @@ def formats_in(out: str | Path) -> list[str]:
 
     What an earlier run left there in a format that the last one did not write is not of that run, and not named.
     """
-    written = read_formats(Path(out)) or PLACES
-    return [name for name, (place, _) in PLACES.items() if name in written and (Path(out) / place).exists()]
+    written = read_formats(Path(out)) or FORMATS
+    return [name for name, one in FORMATS.items() if name in written and (Path(out) / one.place).exists()]
 
 
 def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:
@@ -76,23 +63,22 @@ def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:
 def _place_and_reader(path: Path, format: str | None) -> tuple[Path, Reader]:
     """What to read and who does it. Raises DataError."""
     if format is not None:
-        if format not in PLACES:
-            raise DataError(f"unknown format {format!r}; known: {', '.join(PLACES)}")
-        place, reader = PLACES[format]
+        if format not in FORMATS:
+            raise DataError(f"unknown format {format!r}; known: {', '.join(FORMATS)}")
+        place = FORMATS[format].place
         if not (path / place).exists():
             raise DataError(f"{path}: holds no {place}; it holds {', '.join(formats_in(path)) or 'no results'}")
-        return path / place, reader
+        return path / place, FORMATS[format].read
     if path.is_file():
         return path, _reader_of_file(path)
     for name in formats_in(path):
-        place, reader = PLACES[name]
-        return path / place, reader
+        return path / FORMATS[name].place, FORMATS[name].read
     for name, reader in _KEY_FILES.items():
         if (path / name).is_file():
             return path, reader
     if next(path.glob("*.parquet"), None):
         return path, read_parquet
-    places = ", ".join(place for place, _ in PLACES.values())
+    places = ", ".join(one.place for one in FORMATS.values())
     raise DataError(f"{path}: holds none of {places}; name the folder given to `landmarks annotate --out`")
 
 

@@ -12,21 +12,10 @@ from typing import Any
 import landmarks
 from landmarks.atomic import PartialFile
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout
+from landmarks.formats.registry import FORMATS
 from landmarks.schemes import ATTRIBUTES
 
 NAME = "schema.json"
-FORMATS_ABOUT = {
-    "parquet": "faces.parquet/ and images.parquet/: Parquet 2.6, zstd; float32 as computed",
-    "csv": "faces.csv: RFC 4180, UTF-8; 4 decimals; an apostrophe before text that begins with = + - @ or the like",
-    "jsonl": "faces.jsonl: JSON lines, an object an image; 4 decimals",
-    "coco": "coco.json: COCO keypoints (2014-2017); 4 decimals; bbox measured from the image's corner; v 2: has "
-    "coordinates, 0: has none; images that could not be read are left out, here and in the formats below",
-    "pts": "pts/: version 1, a file a face, pixels counted from 1; 4 decimals; landmarks only",
-    "yolo": "yolo/: Ultralytics YOLO pose (8.4); shares of width and height from the image's corner, 7 decimals; boxes "
-    "cut at the border; landmarks outside the image are 0 0 0; no scores, no attributes",
-    "cvat": "cvat/: CVAT for images 1.1, skeletons; from the image's corner, 4 decimals",
-    "labelstudio": "labelstudio/: Label Studio predictions (SDK 2.1.2); percent from the image's corner, 6 decimals",
-}
 FRAMES = {
     "upright": "pixels of the upright image: the EXIF orientation of its file is applied",
     "original": "pixels as the file stores them: the EXIF orientation is not applied",
@@ -54,7 +43,7 @@ def schema(layout: Layout, formats: Sequence[str], coords: str) -> dict[str, Any
             "faces": [{key: value for key, value in column.items() if key != "part"} for column in columns],
             "images": [{"name": n, "type": type, "meaning": text} for n, (type, text) in IMAGE_COLUMNS.items()],
         },
-        "formats": {name: FORMATS_ABOUT[name] for name in formats},
+        "formats": {name: FORMATS[name].about for name in formats},
     }
 
 

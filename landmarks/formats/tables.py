@@ -16,6 +16,7 @@ import pandas as pd
 
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
+from landmarks.formats.format import Format
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.plain import DECIMALS, plain
 from landmarks.formats.text import csv_text, from_csv_text
@@ -96,3 +97,11 @@ def _cells(column: np.ndarray) -> list[Any]:
     if column.dtype.kind == "f":
         return plain(column, DECIMALS)
     return [csv_text(v) if isinstance(v, str) else v for v in column.tolist()]
+
+
+FORMAT = Format(
+    "faces.csv",
+    FacesCsv,
+    read_faces_csv,
+    "faces.csv: RFC 4180, UTF-8; 4 decimals; an apostrophe before text that begins with = + - @ or the like",
+)

@@ -2,49 +2,24 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Sequence
 from dataclasses import replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Protocol
+from typing import TYPE_CHECKING
 
 import numpy as np
 
 from landmarks import images
 from landmarks.faces import Faces
 from landmarks.formats.doubts import Review
-from landmarks.formats.jsonl import FacesJsonl
+from landmarks.formats.format import Sink
 from landmarks.formats.layout import Layout
-from landmarks.formats.parquet import Parquet
+from landmarks.formats.registry import FORMATS
 from landmarks.formats.schema import FRAMES, schema, write_schema
-from landmarks.formats.tables import FacesCsv, ImagesCsv
-from landmarks.formats.tools.coco import Coco
-from landmarks.formats.tools.cvat import Cvat
-from landmarks.formats.tools.labelstudio import LabelStudio
-from landmarks.formats.tools.pts import Pts
-from landmarks.formats.tools.yolo import Yolo
+from landmarks.formats.tables import ImagesCsv
 
 if TYPE_CHECKING:
     from landmarks.record import Record
-
-
-class Sink(Protocol):
-    """Takes records one by one; its files appear under their names when it is closed."""
-
-    def write(self, record: Record) -> None: ...
-
-    def close(self) -> None: ...
-
-
-FORMATS: dict[str, Callable[[Path, Layout], Sink]] = {
-    "parquet": Parquet,
-    "csv": FacesCsv,
-    "jsonl": FacesJsonl,
-    "coco": Coco,
-    "pts": Pts,
-    "yolo": Yolo,
-    "cvat": Cvat,
-    "labelstudio": LabelStudio,
-}
 
 
 class Results:
@@ -65,7 +40,7 @@ class Results:
         self.out, self.original = out, coords == "original"
         self.schema = schema(layout, formats, coords)
         self.sinks: list[Sink] = [ImagesCsv(out), Review(out, layout)]
-        self.sinks += [FORMATS[name](out, layout) for name in dict.fromkeys(formats)]
+        self.sinks += [FORMATS[name].write(out, layout) for name in dict.fromkeys(formats)]
 
     def write(self, record: Record) -> None:
         if self.original:

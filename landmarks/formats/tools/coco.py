@@ -17,6 +17,7 @@ import pandas as pd
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, joined, json_text, read_json
@@ -121,3 +122,12 @@ def _face(annotation: dict[str, Any], names: list[str]) -> PlainFace:
         },
         {name: (attributes[name], attributes.get(f"{name}_probability")) for name in ATTRIBUTES if name in attributes},
     )
+
+
+FORMAT = Format(
+    "coco.json",
+    Coco,
+    read_coco,
+    "coco.json: COCO keypoints (2014-2017); 4 decimals; bbox measured from the image's corner; v 2: has coordinates, "
+    "0: has none; images that could not be read are left out, here and in the formats below",
+)

@@ -20,6 +20,7 @@ import pandas as pd
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.text import xml_text
@@ -203,3 +204,11 @@ def _values(element: ElementTree.Element) -> dict[str, str | None]:
 
 def _number(text: str | None) -> Plain:
     return None if text is None else float(text)
+
+
+FORMAT = Format(
+    "cvat",
+    Cvat,
+    read_cvat,
+    "cvat/: CVAT for images 1.1, skeletons; from the image's corner, 4 decimals",
+)

@@ -18,6 +18,7 @@ import pandas as pd
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, json_text, read_json
@@ -174,3 +175,11 @@ def _face(results: list[dict[str, Any]], layout: Layout | None) -> PlainFace:
         else:
             face.numbers[control] = value["number"]
     return face
+
+
+FORMAT = Format(
+    "labelstudio",
+    LabelStudio,
+    read_labelstudio,
+    "labelstudio/: Label Studio predictions (SDK 2.1.2); percent from the image's corner, 6 decimals",
+)

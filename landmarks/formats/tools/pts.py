@@ -14,6 +14,7 @@ import pandas as pd
 
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
@@ -82,3 +83,11 @@ def read_pts_folder(path: Path, layout: Layout | None = None) -> pd.DataFrame:
     except (KeyError, TypeError, ValueError, AttributeError, csv.Error, OSError) as error:
         raise DataError(f"{path / 'index.csv'}: does not list faces ({error!r})") from error
     return as_frame(rows, layout, ("points",))
+
+
+FORMAT = Format(
+    "pts",
+    Pts,
+    read_pts_folder,
+    "pts/: version 1, a file a face, pixels counted from 1; 4 decimals; landmarks only",
+)

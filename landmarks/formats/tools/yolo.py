@@ -17,6 +17,7 @@ import pandas as pd
 
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
+from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
@@ -110,3 +111,12 @@ def _face(line: str, width: int, height: int) -> PlainFace:
     ]
     box = [(x - w / 2) * width, (y - h / 2) * height, (x + w / 2) * width, (y + h / 2) * height]
     return PlainFace(dict(zip(scheme_of_size(len(points)).points, points)), [value - EDGE for value in box])
+
+
+FORMAT = Format(
+    "yolo",
+    Yolo,
+    read_yolo,
+    "yolo/: Ultralytics YOLO pose (8.4); shares of width and height from the image's corner, 7 decimals; boxes cut at "
+    "the border; landmarks outside the image are 0 0 0; no scores, no attributes",
+)
