@@ -54,8 +54,24 @@ def _options(
     """Facial landmarks, head pose, smile, glasses and gender from one network."""
 
 
+def _open_closed_streams() -> None:
+    """Have standard input, output and errors lead nowhere where a service manager has closed them.
+
+    The next files to be opened would take their numbers, and what is printed would end up in results.
+    """
+    for number in range(3):
+        try:
+            os.fstat(number)
+        except OSError:
+            os.open(os.devnull, os.O_RDWR)  # Takes the lowest free number, which is this one.
+    sys.stdin = sys.stdin or open(0, closefd=False)  # noqa: SIM115
+    sys.stdout = sys.stdout or open(1, "w", closefd=False)  # noqa: SIM115
+    sys.stderr = sys.stderr or open(2, "w", closefd=False)  # noqa: SIM115
+
+
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
+    _open_closed_streams()
     warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}")
     try:
         app(standalone_mode=True)

@@ -1,6 +1,7 @@
 import csv
 import hashlib
 import json
+import os
 import re
 import subprocess
 import sys
@@ -258,3 +259,16 @@ def test_import_is_cheap():
     """Neither torch nor OpenCV is loaded before it is used."""
     code = "import sys, landmarks, landmarks.cli; print([m for m in ('torch', 'cv2', 'pandas') if m in sys.modules])"
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "[]"
+
+
+@pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
+def test_streams_that_are_closed(small_weights, tmp_path, closed):
+    """Service managers and cron start programs so; the next files opened would take the streams' numbers."""
+    write_png(tmp_path / "in" / "a.png", draw_face(0)[0])
+    options = f"--out out --whole-image --device cpu --workers 0 --weights '{small_weights}'"
+    command = f"'{sys.executable}' -m landmarks annotate in {options} {closed}"
+    done = subprocess.run(["sh", "-c", command], cwd=tmp_path, capture_output=True, text=True)
+    assert done.returncode == 0 and "Traceback" not in done.stderr
+    lines = (tmp_path / "out" / "images.csv").read_text().splitlines()
+    assert len(lines) == 2 and lines[1].startswith("a.png,ok,1,")
