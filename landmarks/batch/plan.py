@@ -11,8 +11,8 @@ import numpy as np
 from landmarks.batch.journal import Index, digest
 from landmarks.batch.worker import Images
 from landmarks.sources.find import expand
+from landmarks.sources.remote.stamps import with_stamps
 from landmarks.sources.source import UNKNOWN, Container, Source
-from landmarks.sources.stamps import with_stamps
 
 TASK_IMAGES = 8
 """Images that are given to a worker at once."""

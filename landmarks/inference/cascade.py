@@ -8,6 +8,7 @@ import numpy as np
 import torch
 
 from landmarks.device import choose_device
+from landmarks.errors import WeightsError
 from landmarks.inference.backend import NetworkOutputs
 from landmarks.inference.config import TORCH
 from landmarks.models.calibration import Calibration
@@ -36,5 +37,5 @@ class CascadeBackend:
         return NetworkOutputs({POINTS_5.name: points}, {}, {}, tuple(levels))
 
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
-        """A cascade has no locator: its config has no size for one."""
-        raise NotImplementedError
+        """Raises WeightsError: a cascade has no locator, and its config no size for one."""
+        raise WeightsError("a cascade has no locator; its first level finds the face")

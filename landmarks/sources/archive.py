@@ -17,8 +17,8 @@ from typing import IO
 from landmarks.record import UNREACHABLE, UNREADABLE
 from landmarks.sources.member import MAX_EXPANSION, MIN_BOMB, SMALL, SPARSE, Member, Passing, expanding
 from landmarks.sources.names import harmless, is_image, natural
+from landmarks.sources.remote.trouble import behind
 from landmarks.sources.source import UNKNOWN, Container, Source, failure
-from landmarks.sources.trouble import behind
 
 ARCHIVES = (".zip", ".tar", ".tar.gz", ".tgz", ".tar.bz2", ".tbz2", ".tar.xz", ".txz")
 

@@ -13,9 +13,10 @@ from pathlib import Path
 
 from landmarks.errors import LandmarksError
 from landmarks.images import printable
-from landmarks.sources import local, remote
+from landmarks.sources import local
 from landmarks.sources.archive import ARCHIVES, Archive
 from landmarks.sources.names import natural
+from landmarks.sources.remote import files as remote
 from landmarks.sources.source import Container, Source
 from landmarks.sources.video import VIDEOS, Video
 

@@ -20,8 +20,8 @@ from typing import IO, Any, Protocol
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.sources.remote.trouble import behind
 from landmarks.sources.source import Content, Part, Source
-from landmarks.sources.trouble import behind
 
 MAX_EXPANSION = 100
 """What expands to more than so many times its size, plus MIN_BOMB bytes, is a bomb."""

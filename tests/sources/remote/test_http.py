@@ -9,8 +9,8 @@ import pytest
 from landmarks.batch import outage
 from landmarks.batch.run import annotate
 from landmarks.errors import ImageError, LandmarksError
-from landmarks.sources import http, trouble
 from landmarks.sources.find import expand, find
+from landmarks.sources.remote import http, trouble
 from tests.helpers.archives import MEMBERS, make
 from tests.helpers.bad_server import bad_server
 from tests.helpers.stub import Stub

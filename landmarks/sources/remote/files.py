@@ -12,11 +12,11 @@ from landmarks import images
 from landmarks.errors import LandmarksError
 from landmarks.images import printable
 from landmarks.record import MISSING, UNREACHABLE, UNREADABLE
-from landmarks.sources import http
 from landmarks.sources.archive import ARCHIVES, Archive
 from landmarks.sources.names import is_image
+from landmarks.sources.remote import http
+from landmarks.sources.remote.trouble import Trouble, bounded, persist
 from landmarks.sources.source import UNKNOWN, Content, Source
-from landmarks.sources.trouble import Trouble, bounded, persist
 
 _STAMPS = ("ETag", "etag", "LastModified", "last_modified", "updated", "mtime", "md5", "checksum")
 """What the file systems call the facts that differ when a file was changed."""

@@ -7,7 +7,7 @@ from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future, ThreadPoolExecutor
 from dataclasses import replace
 
-from landmarks.sources.remote import RemoteFile, stamp_of
+from landmarks.sources.remote.files import RemoteFile, stamp_of
 from landmarks.sources.source import Source
 
 ASKED_AT_ONCE = 32

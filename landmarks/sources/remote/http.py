@@ -13,7 +13,7 @@ from urllib.parse import urlsplit
 
 from landmarks.errors import LandmarksError
 from landmarks.record import MISSING, UNREACHABLE, UNREADABLE
-from landmarks.sources.trouble import RemoteError, Trouble, persist
+from landmarks.sources.remote.trouble import RemoteError, Trouble, persist
 
 if TYPE_CHECKING:
     from requests import Response, Session

@@ -101,7 +101,7 @@ def test_a_changed_file_has_another_stamp():
 
 
 def test_missing_packages_are_named(monkeypatch):
-    from landmarks.sources import remote
+    from landmarks.sources.remote import files as remote
 
     remote._system_of.cache_clear()
     monkeypatch.setitem(sys.modules, "fsspec", None)
