@@ -16,7 +16,7 @@ from tests.helpers.stub import StubFactory
 @pytest.mark.parametrize(
     ("options", "message"),
     [
-        ({"formats": ["doc"]}, "unknown format 'doc'; known: parquet, csv"),
+        ({"formats": ["doc"]}, "unknown format 'doc'; known: parquet, jsonl, csv"),
         ({"formats": "csv"}, r"such as \['csv'\], not one name"),
         ({"coords": "polar"}, "unknown frame of coordinates 'polar'; known: upright, original"),
         ({"engine": "spark"}, "unknown engine 'spark'; known: local, ray"),
