@@ -20,9 +20,9 @@ from landmarks.batch.worker import AnnotatorFactory
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
-from landmarks.geometry import crop_matrices
+from landmarks.geometry import crop_matrices, extract_crops
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.locate import cut, locate
+from landmarks.inference.locate import locate
 from landmarks.record import OK, Record
 from landmarks.sources.source import Source
 
@@ -84,7 +84,7 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     sizes = [config.input_size] * annotator.config.passes
     if config.locator_size and annotator.config.passes > 1:
         sizes[0] = config.locator_size
-    crops = [cut(chosen, crop_matrices(squares, size), size) for size in sizes]
+    crops = [extract_crops(chosen, crop_matrices(squares, size), size) for size in sizes]
     networks: list[Callable[[np.ndarray], object]] = [backend.run_network] * len(sizes)
     if config.locator_size and annotator.config.passes > 1:
         networks[0] = backend.run_locator
@@ -92,7 +92,7 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: [images.read(source.path) for source in sources],
         "detect": lambda: [annotator.detector(picture, s.name) for picture, s in zip(pictures, sources)],
-        "crop": lambda: [cut(chosen, crop_matrices(squares, size), size) for size in sizes],
+        "crop": lambda: [extract_crops(chosen, crop_matrices(squares, size), size) for size in sizes],
         "predict": lambda: [network(seen) for network, seen in zip(networks, crops)],
         "locate": lambda: locate(backend, pictures, owners[take], squares, annotator.config.passes, BATCH),
         "write": lambda: _write(records, annotator),
