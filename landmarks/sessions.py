@@ -5,21 +5,20 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import torch
-
+from landmarks.device import threads
 from landmarks.errors import LandmarksError, WeightsError
 
 CURE = "make it with `landmarks export`"
 
 
 def open_session(graph: bytes, name: str) -> Any:
-    """An onnxruntime session on the CPU with as many threads as torch uses; name: how messages call the graph.
+    """An onnxruntime session on the CPU with `landmarks.device.threads()`; name: how messages call the graph.
 
     Raises WeightsError if it is no graph that onnxruntime can run.
     """
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = torch.get_num_threads(), 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads(), 1
     options.log_severity_level = 4  # errors come as exceptions
     try:
         return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])

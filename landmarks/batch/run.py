@@ -62,6 +62,8 @@ class Summary:
     """Names in the file of boxes that no image of the run has; they are listed in `boxes_unmatched.csv`."""
     images_without_boxes: int = 0
     """Images that the file of boxes does not name; likewise."""
+    backend: str = ""
+    """What computed the network, and how exactly: `onnx, int8` or `torch, float32`."""
 
     @property
     def images(self) -> int:
@@ -142,7 +144,8 @@ def annotate(
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without)
+            backend = ", ".join(settings[name] for name in ("backend", "precision") if name in settings)
+            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without, backend)
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
                 {

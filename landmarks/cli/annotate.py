@@ -166,9 +166,11 @@ def annotate(
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
     from landmarks.batch import processes
+    from landmarks.inference.choice import modules
 
     if workers != 0:
-        processes.prepare()  # It imports what the workers need while the imports below go on.
+        # It imports what the workers need while the imports below go on.
+        processes.prepare(modules(weights, device, backend))
     from landmarks.batch.options import Resume, RunOptions
     from landmarks.batch.plan import Shard
     from landmarks.batch.run import annotate_folder
@@ -239,7 +241,7 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
             f"{counted(summary.images_without_boxes, 'image')} without a row; see {out / 'boxes_unmatched.csv'}"
         )
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-    return [*lines, f"time: {shares}"]
+    return [*lines, f"time: {shares}; network: {summary.backend}"]
 
 
 def _show_reason(record: Record) -> None:

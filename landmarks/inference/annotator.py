@@ -6,7 +6,7 @@ import os
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import asdict, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
@@ -20,11 +20,13 @@ from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import Located, locate
-from landmarks.models.store import Model
 from landmarks.record import ERROR, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
+
+if TYPE_CHECKING:
+    from landmarks.models.store import Model
 
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
@@ -83,6 +85,7 @@ class Annotator:
             "weights": self.backend.sha256,
             "locator": self.backend.locator_sha256,
             "backend": self.backend.name,
+            "precision": self.backend.precision,
             "detector": {"name": self.detector.name, **asdict(self.detector.rule), **self.detector.settings()},
             "scheme": self.scheme.name,
             "tasks": list(self.attributes),

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,14 +15,11 @@ from landmarks.atomic import replacing
 from landmarks.config import build
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
-from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.config import NetworkConfig
+from landmarks.models.files import KEY, read_verified, resolve
+from landmarks.models.network import Network
 
 FORMAT = 2
-KEY = "landmarks"
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
-"""Inside an installed package, beside it in a source tree."""
-MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -70,10 +66,7 @@ def load_model(name: str | Path) -> Model:
     file is not a whole and consistent weights file of this package.
     """
     path = resolve(name)
-    data = _read(path)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if path.parent == SHIPPED and checksums().get(path.name) != sha256:
-        raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
+    _, sha256 = read_verified(path)
     header, tensors = _parse(path)
     try:
         config = build(NetworkConfig, header["config"], "config")
@@ -84,40 +77,6 @@ def load_model(name: str | Path) -> Model:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error
     return Model(network.eval(), calibration, header.get("about", {}), sha256)
-
-
-def resolve(name: str | Path) -> Path:
-    """The file of shipped weights or of a path. Raises WeightsError."""
-    shipped = SHIPPED / f"{name}.safetensors"
-    if str(name) in shipped_names():
-        return shipped
-    path = Path(name)
-    if path.is_file():
-        return path
-    known = ", ".join(shipped_names()) or "none"
-    raise WeightsError(f"{name}: no such weights; give a .safetensors file or one of the shipped names: {known}")
-
-
-def shipped_names() -> list[str]:
-    """Names of the weights that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-
-
-def checksums() -> dict[str, str]:
-    """SHA-256 of each shipped file, from SHA256SUMS."""
-    sums = SHIPPED / "SHA256SUMS"
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {file.strip(): digest for digest, file in pairs}
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise WeightsError(f"{path}: larger than {MAX_BYTES} bytes, which no weights of this package are")
-        return path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
 
 
 def _parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:

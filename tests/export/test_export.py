@@ -24,10 +24,13 @@ from landmarks.export.write import export_weights
 from landmarks.formats import FORMATS
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.backend import OnnxBackend, TorchBackend, load_backend
+from landmarks.inference.backend import load_backend
+from landmarks.inference.onnx_backend import OnnxBackend
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve, Softmax
+from landmarks.models.files import shipped_names
 from landmarks.models.network import Network
-from landmarks.models.store import Model, load_model, save_model, shipped_names
+from landmarks.models.store import Model, load_model, save_model
 from landmarks.schemes import ATTRIBUTES
 from landmarks.sources.find import find
 from tests.helpers.faces import SAMPLES, SMALL, draw_face, shared, write_png
@@ -350,7 +353,7 @@ def test_ugly_files(tmp_path, folder, name):
 
 
 def test_enormous_file(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("landmarks.export.file.MAX_BYTES", 1000)
+    monkeypatch.setattr("landmarks.models.files.MAX_BYTES", 1000)
     with pytest.raises(WeightsError, match="larger than 1000 bytes"):
         load_backend(folder / "w.onnx")
 

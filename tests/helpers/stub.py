@@ -105,7 +105,7 @@ class StubFactory:
     device: str = "cpu"
     salt: str = ""
     mark: str = ""
-    preload: ClassVar[str] = __name__
+    preload: ClassVar[tuple[str, ...]] = (__name__,)
 
     def create(self, worker: int = 0) -> Stub:
         return Stub(self.seconds, self.device, self.salt, self.mark)

@@ -11,8 +11,9 @@ from safetensors.torch import load_file, save_file
 from landmarks.errors import WeightsError
 from landmarks.geometry import flip_points
 from landmarks.models import store
+from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import Regression, SimCC
-from landmarks.models.network import Network, NetworkConfig, count_multiply_adds, count_parameters, predict
+from landmarks.models.network import Network, count_multiply_adds, count_parameters, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES
 from tests.helpers.faces import SMALL
