@@ -15,8 +15,6 @@ from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
 from xml.sax.saxutils import escape, quoteattr
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
@@ -28,6 +26,8 @@ from landmarks.formats.tools.shared import CATEGORY, box_or_zero, edges, from_co
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 BOX_LABEL = "face_box"

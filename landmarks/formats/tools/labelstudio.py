@@ -13,8 +13,6 @@ from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
 from xml.sax.saxutils import quoteattr
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
@@ -25,6 +23,8 @@ from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, 
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 POINT_WIDTH = 0.5
