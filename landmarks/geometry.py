@@ -128,7 +128,7 @@ def extract_crops(images: Sequence[np.ndarray], matrices: np.ndarray, size: int)
     crops = np.empty((len(matrices), size, size, 3), np.uint8)
     finite = np.isfinite(matrices).all(axis=(1, 2))
     crops[~finite] = 0
-    rows = np.flatnonzero(finite)
+    rows = np.flatnonzero(finite).tolist()
     shrunk = _shrink_under_crops([images[row] for row in rows], matrices[rows], size)
     for row, (image, matrix) in zip(rows, shrunk):
         cv2.warpAffine(
@@ -150,7 +150,7 @@ def _shrink_under_crops(
     factor, linear, shift = factors[large, None], matrices[large, :, :2], matrices[large, :, 2:]
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64) - 0.5
     corners = transform(invert(matrices[large]), corners[None])
-    borders = np.array([images[row].shape[1::-1] for row in large])
+    borders = np.array([images[row].shape[1::-1] for row in large.tolist()])
     low = np.clip(np.floor(corners.min(axis=1)).astype(int) - factor, 0, borders)
     high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + factor, 0, borders)
     counts = (high - low) // factor
