@@ -27,10 +27,9 @@ HEAVY = ("torch", "torchvision", "albumentations", "pandas", "matplotlib", "onnx
 EXPORTED = [name for name in shipped_names() if shipped_export(name)]
 
 
-@pytest.fixture
-def without(tmp_path) -> dict[str, str]:
-    """An environment in which importing what is heavy is an error, in every process."""
-    for name in HEAVY:
+def without(tmp_path: Path, *names: str) -> dict[str, str]:
+    """An environment in which importing these packages is an error, in every process."""
+    for name in names:
         package = tmp_path / "refused" / name
         package.mkdir(parents=True)
         (package / "__init__.py").write_text(f"raise RuntimeError({name!r} + ' was imported')")
@@ -39,20 +38,27 @@ def without(tmp_path) -> dict[str, str]:
 
 
 @pytest.mark.parametrize("workers", [0, 1, 2])
-def test_annotate_needs_nothing_heavy(workers, without, tmp_path):
+def test_annotate_needs_nothing_heavy(workers, tmp_path):
     for seed in range(9):  # more than a task, so that two workers have something to do
         write_png(tmp_path / "in" / f"{seed}.png", draw_face(seed)[0])
     command = [sys.executable, "-m", "landmarks", "annotate", tmp_path / "in", SAMPLES / "astronaut.png"]
     command += ["--out", tmp_path / "out", "--workers", str(workers), "--device", "cpu"]
-    done = subprocess.run(command, env=without, capture_output=True, text=True)
+    done = subprocess.run(command, env=without(tmp_path, *HEAVY), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "10 images" in done.stderr and "network: onnx, int8" in done.stderr
 
 
-def test_the_refusal_is_noticed(without):
+def test_the_refusal_is_noticed(tmp_path):
     """The test above would fail if torch were imported."""
-    done = subprocess.run([sys.executable, "-c", "import torch"], env=without, capture_output=True, text=True)
+    command = [sys.executable, "-c", "import torch"]
+    done = subprocess.run(command, env=without(tmp_path, "torch"), capture_output=True, text=True)
     assert "torch was imported" in done.stderr
+
+
+def test_help_needs_no_arrays(tmp_path):
+    command, environment = [sys.executable, "-m", "landmarks", "annotate", "--help"], without(tmp_path, *HEAVY, "numpy")
+    done = subprocess.run(command, env=environment, capture_output=True, text=True)
+    assert done.returncode == 0 and "--backend" in done.stdout, done.stderr
 
 
 def test_threads_are_those_asked_for_even_if_torch_comes_later():
