@@ -9,12 +9,13 @@ from typing import Any
 from landmarks.detection.base import Detector
 from landmarks.detection.boxes import BoxFile
 from landmarks.detection.centerface import CenterFace
+from landmarks.detection.facegrid import FaceGrid
 from landmarks.detection.search import STRIDE
 from landmarks.detection.whole_image import WholeImage
 from landmarks.detection.yunet import YuNet
 from landmarks.errors import DetectorError
 
-DETECTORS: dict[str, type] = {kind.name: kind for kind in (CenterFace, YuNet, WholeImage)}
+DETECTORS: dict[str, type] = {kind.name: kind for kind in (FaceGrid, CenterFace, YuNet, WholeImage)}
 
 
 def create_detector(spec: str | Path, **options: Any) -> Detector:
