@@ -44,3 +44,17 @@ def _parse_side(text: str, spec: str) -> int:
     if not (text.isascii() and text.isdigit() and STRIDE <= int(text) <= 1 << 14):
         raise DetectorError(f"detector {spec!r}: after the colon goes a long side in pixels, such as yunet:320")
     return int(text)
+
+
+def installed_detectors() -> list[str]:
+    """Names of the detectors that look at pictures and whose files are there."""
+    there = []
+    for name, kind in DETECTORS.items():
+        if kind is WholeImage:
+            continue
+        try:
+            kind()
+        except DetectorError:
+            continue
+        there.append(name)
+    return there
