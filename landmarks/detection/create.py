@@ -19,7 +19,8 @@ DETECTORS: dict[str, type] = {kind.name: kind for kind in (FaceGrid, CenterFace,
 
 
 def create_detector(spec: str | Path, **options: Any) -> Detector:
-    """The detector of that name, or the boxes of that CSV file; options are its constructor's.
+    """The detector of that name, the boxes of that CSV file, or a detector of your own that `landmarks export` wrote;
+    options are its constructor's.
 
     `yunet:320` is YuNet with a `max_side` of 320. Raises DetectorError, or DataError for a file.
     """
@@ -27,12 +28,17 @@ def create_detector(spec: str | Path, **options: Any) -> Detector:
     name, _, side = str(spec).partition(":")
     if str(spec).lower().endswith(".csv"):
         kind, options = BoxFile, {"path": spec, **options}
+    elif str(spec).lower().endswith(".onnx"):
+        kind, options = FaceGrid, {"model": spec, **options}
     elif name in DETECTORS:
         kind = DETECTORS[name]
         if side:
             options = {"max_side": _parse_side(side, str(spec)), **options}
     else:
-        raise DetectorError(f"there is no detector {str(spec)!r}; use {', '.join(DETECTORS)} or a .csv file of boxes")
+        raise DetectorError(
+            f"there is no detector {str(spec)!r}; use {', '.join(DETECTORS)}, "
+            "a .csv file of boxes or an exported detector (.onnx)"
+        )
     strange = options.keys() - inspect.signature(kind).parameters.keys()
     if strange:
         raise DetectorError(f"the detector {kind.name} has no option {', '.join(sorted(strange))}")

@@ -7,19 +7,26 @@ stay in floating point, or places would fall on a coarse grid.
 
 from __future__ import annotations
 
+import hashlib
 import json
 import logging
 import tempfile
-from collections.abc import Iterable, Sequence
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import asdict
 from pathlib import Path
 from typing import Any
 
+import cv2
 import numpy as np
 import torch
 from torch import nn
 from torch.nn import functional as F
 
-from landmarks.models.facegrid import CENTRE, KIND, SPREAD, STRIDES, FaceGrid
+from landmarks.atomic import replacing
+from landmarks.datasets.photographs import read_photographs
+from landmarks.detection.search import shrink
+from landmarks.errors import DataError, ImageError, LandmarksError
+from landmarks.models.facegrid import CENTRE, KIND, SPREAD, STRIDES, FaceGrid, load_facegrid
 from landmarks.models.store import KEY
 from landmarks.sessions import require
 
@@ -28,6 +35,9 @@ INPUT = "pixels"
 ZERO_POINT = 128
 """The byte that is zero to the stem; what it is off CENTRE is in the stem's bias."""
 OPSET = 17
+FORMAT = 1
+PHOTOGRAPHS, MAX_SIDE = 64, 640
+"""How many training photographs of a dataset give the ranges, and the long side at which they are seen."""
 
 
 class _Graph:
@@ -63,6 +73,46 @@ class _Graph:
             return x
         assert isinstance(layers[0], nn.Conv2d)
         return self.add("Relu", [self.convolution(x, f"{name}.conv", layers[0], pads)], name)
+
+
+def export_facegrid(weights: str | Path, out: str | Path, data: Sequence[str | Path]) -> Path:
+    """Write a detector's weights as NAME.int8.onnx, which `--detector` runs; whole or not at all.
+
+    out: a file ending in .onnx, or a folder; data: photographs with boxes (`read_photographs`), on whose training part
+    the ranges of the maps are measured. Raises WeightsError, DataError, or LandmarksError without the extra `onnx`.
+    """
+    weights, out = Path(weights), Path(out)
+    path = out if out.suffix == ".onnx" and not out.is_dir() else out / f"{weights.stem}.int8.onnx"
+    network, about = load_facegrid(weights)
+    if not data:
+        raise DataError("eight bits need photographs to measure their ranges on; name some with --data")
+    pictures = (picture for folder in data for picture in _photographs(folder))
+    header = {
+        "format": FORMAT, "weights_sha256": hashlib.sha256(weights.read_bytes()).hexdigest(),
+        "config": asdict(network.config), "about": about,
+    }  # fmt: skip
+    graph = quantised_graph(network, pictures, header)
+    try:
+        with replacing(path) as partial:
+            partial.write_bytes(graph)
+    except OSError as error:
+        raise LandmarksError(f"{path}: cannot be written ({error.strerror})") from error
+    return path
+
+
+def _photographs(folder: str | Path) -> Iterator[np.ndarray]:
+    """Training photographs as the detector sees them."""
+    photographs = read_photographs(folder)
+    names = np.random.default_rng(0).permutation(photographs.names("train"))[:PHOTOGRAPHS]
+    if not len(names):
+        raise DataError(f"{folder}: no training photograph to measure ranges on")
+    for name in names:
+        try:
+            pixels, _ = shrink(photographs.pixels(str(name)), MAX_SIDE)
+        except ImageError:
+            continue
+        height, width = pixels.shape[:2]
+        yield cv2.copyMakeBorder(pixels, 0, -height % STRIDES[-1], 0, -width % STRIDES[-1], cv2.BORDER_CONSTANT)
 
 
 def float_graph(network: FaceGrid) -> bytes:

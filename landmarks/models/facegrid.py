@@ -159,6 +159,14 @@ def save_facegrid(network: FaceGrid, path: str | Path, about: dict[str, Any] | N
         partial.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
+def is_facegrid(path: str | Path) -> bool:
+    """Whether a file holds a face detector's weights."""
+    try:
+        return bool(store.parse(Path(path))[0].get("kind") == KIND)
+    except WeightsError:
+        return False
+
+
 def load_facegrid(path: str | Path) -> tuple[FaceGrid, dict[str, Any]]:
     """What `save_facegrid` wrote: the network in evaluation mode, and the facts. Raises WeightsError."""
     header, tensors = store.parse(Path(path))

@@ -5,15 +5,17 @@ from __future__ import annotations
 import numpy as np
 import pytest
 import torch
+from typer.testing import CliRunner
 
+from landmarks.cli import app
 from landmarks.detection.create import create_detector
 from landmarks.detection.facegrid import FaceGrid as Detector
 from landmarks.errors import DetectorError
 from landmarks.export.facegrid import INPUT, float_graph, normalised, quantised_graph
 from landmarks.geometry import grid_cells
-from landmarks.models.facegrid import STRIDES, FaceGrid, FaceGridConfig, decode
+from landmarks.models.facegrid import STRIDES, FaceGrid, FaceGridConfig, decode, save_facegrid
 from landmarks.sessions import open_session
-from tests.helpers.faces import draw_face
+from tests.helpers.faces import draw_face, write_png
 
 GRIDS = [f"grid{stride}" for stride in STRIDES]
 
@@ -123,3 +125,23 @@ def test_a_drawn_face_makes_no_fuss(file):
     found = Detector(file, threshold=0.2)(draw_face(0)[0])
     sizes = (found.boxes[:, 2:] - found.boxes[:, :2]).prod(axis=1)
     assert (np.diff(sizes) <= 1e-3).all() and np.isfinite(found.boxes).all()
+
+
+def test_the_command_writes_a_file_that_annotates(network, tmp_path):
+    """From weights by `landmarks export` to boxes by `--detector FILE`."""
+    photographs = tmp_path / "photographs"
+    rows = ["image,split,x0,y0,x1,y1"]
+    for seed in range(4):
+        write_png(photographs / f"{seed}.png", draw_face(seed)[0])
+        rows.append(f"{seed}.png,train,10,10,60,60")
+    (photographs / "faces.csv").write_text("\n".join(rows))
+    weights = tmp_path / "mine.safetensors"
+    save_facegrid(network, weights, {"version": "1"})
+    result = CliRunner().invoke(
+        app, ["export", str(weights), "--int8", "--data", str(photographs), "--out", str(tmp_path)]
+    )
+    assert result.exit_code == 0, result.output
+    found = create_detector(tmp_path / "mine.int8.onnx", threshold=0.3)(picture(3))
+    assert found.boxes.shape[1] == 4
+    empty = CliRunner().invoke(app, ["export", str(weights), "--out", str(tmp_path)])
+    assert "name some with --data" in str(empty.exception)
