@@ -9,11 +9,14 @@ import typer
 
 from landmarks.cli.shared import names, output
 
+EXPORTS = ("onnx",)
+"""Formats of networks."""
+
 
 def export(
     weights: Annotated[str, typer.Argument(help="Shipped weights by name, or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="File to write, ending in .onnx, or a folder for NAME.onnx.")],
-    format: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    format: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}.")] = "onnx",
     int8: Annotated[
         bool, typer.Option("--int8", help="Eight-bit convolutions: smaller and faster, less exact.")
     ] = False,
@@ -31,7 +34,7 @@ def export(
     """
     from landmarks.export.write import export_weights
 
-    names(format, ("onnx",), "format")
+    names(format, EXPORTS, "format")
     written = export_weights(weights, out, int8, data or ())
     for file in written.files:
         output.print(f"{file}: {file.stat().st_size / 1e6:.2f} MB")
