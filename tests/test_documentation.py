@@ -17,7 +17,7 @@ from pathlib import Path
 
 import pytest
 
-from landmarks.export.file import NETWORK
+from landmarks.export.file import LOCATOR, NETWORK
 from landmarks.export.graph import export_model
 from tests.helpers.archives import make
 from tests.helpers.commands import run
@@ -83,7 +83,7 @@ def test_code_runs(page, data, tmp_path, monkeypatch, request):
     if page.name == "export.md":
         take_instead(monkeypatch, "compact", graphs_in(request.getfixturevalue("compact_onnx")))
     else:  # Of what is exported elsewhere no page uses the graph of both passes, which takes longest.
-        monkeypatch.setattr("landmarks.export.write.export_model", partial(export_model, wanted=(NETWORK,)))
+        monkeypatch.setattr("landmarks.export.write.export_model", partial(export_model, wanted=(NETWORK, LOCATOR)))
     hurry(monkeypatch)
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -125,17 +125,15 @@ OVERFITTING = [
     Arm("l2", tasks=(MAIN, "smile"), sharing="l2", strength=1e-4),
     Arm("trace", tasks=(MAIN, "smile"), sharing="trace", strength=1e-4),
     Arm("cross-stitch", tasks=(MAIN, "smile"), sharing="cross_stitch"),
-    *(
-        Arm(name, tasks=(MAIN, "smile"), weighting=name)
-        for name in ("uncertainty", "dwa", "gradnorm", "pcgrad", "dynamic")
-    ),
+    *(Arm(name, weighting=name) for name in ("uncertainty", "dwa", "gradnorm", "pcgrad", "dynamic")),
     Arm("cascade", tasks=(MAIN,), network=CASCADE),
 ]
 
 
 @pytest.mark.parametrize("arm", OVERFITTING, ids=lambda arm: arm.name)
 def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
-    epochs = 25 if arm.name == "all" else 10  # the papers' small network needs longer where it learns all the tasks
+    # The papers' small network needs longest, and only where it learns all the attributes beside the landmarks.
+    epochs = 25 if arm.network == "tcdcn" and len(arm.tasks) > 2 else 10
     arm = dataclasses.replace(
         arm, epochs=epochs, batch_size=8, weight_decay=0.0, learning_rate=5e-3, precision="float32"
     )
