@@ -9,13 +9,15 @@ import typer
 
 from landmarks.cli.shared import names, output
 
+EXPORTS = ("onnx",)
+"""Formats of networks."""
 DETECTOR_USE = "`landmarks annotate --detector FILE` finds faces with it"
 
 
 def export(
     weights: Annotated[str, typer.Argument(help="Shipped weights by name, or a .safetensors file.")],
     out: Annotated[Path, typer.Option(help="File to write, ending in .onnx, or a folder for NAME.onnx.")],
-    format: Annotated[str, typer.Option(help="onnx.")] = "onnx",
+    format: Annotated[str, typer.Option(help=f"{', '.join(EXPORTS)}.")] = "onnx",
     int8: Annotated[
         bool, typer.Option("--int8", help="Eight-bit convolutions: smaller and faster, less exact.")
     ] = False,
@@ -38,7 +40,7 @@ def export(
     from landmarks.export.write import export_weights
     from landmarks.models.facegrid import is_facegrid
 
-    names(format, ("onnx",), "format")
+    names(format, EXPORTS, "format")
     if is_facegrid(weights):
         from landmarks.export.facegrid import export_facegrid
 
