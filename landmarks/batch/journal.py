@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.atomic import Lock, sync
+from landmarks.atomic import Lock, naming, sync
 from landmarks.formats.records import record_from_dict, record_to_dict
 from landmarks.record import FAILED, Record
 
@@ -84,9 +84,10 @@ class Journal:
         rest = b"\t".join(json.dumps(part, allow_nan=False, separators=(",", ":")).encode() for part in parts)
         line = b"%08x\t%s\n" % (zlib.crc32(rest), rest)
         try:
-            left = memoryview(line)
-            while left:
-                left = left[self._file.write(left) :]
+            with naming(self.path):
+                left = memoryview(line)
+                while left:
+                    left = left[self._file.write(left) :]
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 self.sync()
         except OSError:
@@ -96,7 +97,8 @@ class Journal:
 
     def sync(self) -> None:
         """Have all of it survive a power cut."""
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
     def index(self) -> Index:

@@ -106,6 +106,8 @@ def annotate(
             create_engine(annotator, writers, options, _workers(options, total)) as engine,
         ):
             settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
+            if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
+                settings["shard"] = str(options.shard)
             results = Results(out, engine.facts.empty, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
@@ -154,7 +156,7 @@ def annotate(
                 {"images": summary.images, "statuses": summary.statuses, "faces": faces},
             )
     except OSError as error:
-        raise LandmarksError(f"{out}: {_why_not_written(error)}") from error
+        raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
     return summary
 
 
