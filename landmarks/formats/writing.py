@@ -41,7 +41,8 @@ class Results:
         self.out, self.original = out, coords == "original"
         self.schema = schema(layout, formats, coords)
         self.sinks: list[tuple[Path, Sink]] = [(out / "images.csv", ImagesCsv(out))]
-        self.sinks.append((out / "review.csv", Review(out, layout)))
+        self.review = Review(out, layout)
+        self.sinks.append((out / "review.csv", self.review))
         for name in dict.fromkeys(formats):
             path = out / FORMATS[name].place
             with naming(path):
