@@ -10,6 +10,7 @@ import subprocess
 import sys
 import time
 from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -162,7 +163,7 @@ def test_another_style_is_refused(images, tmp_path):
     ("old", "words"),
     [
         ({"version": "0.1.0"}, r"begun by version 0\.1\.0 of landmarks, .*other numbers; .*--fresh"),
-        ({"results_version": 0}, r"results have the number 0, where this one's have 1"),
+        ({"results_version": 0}, r"results have the number 0, where this one's have 2"),
         ({}, r"begun by an older version of landmarks"),
     ],
 )
@@ -228,7 +229,7 @@ def test_files_change_and_vanish_while_the_run_goes_on(tmp_path, workers):
     """What is gone when its turn comes is missing; what is changed after its turn is done again by the next run."""
     make_images(tmp_path / "in", 60)
     sources = find([tmp_path / "in"], recursive=True)
-    gone, done = sources[-1].path, []
+    gone, done = Path(sources[-1].path), []
 
     def report(record):
         if not done:
