@@ -62,6 +62,8 @@ class Journal:
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         sync(path.parent)
         self._end = 0
+        self._index: tuple[int, Index] | None = None
+        """The last one that was made, and the end of the file at that time."""
         for offset, line in self._lines():
             self._end = offset + len(line)
         self._file.truncate(self._end)  # What follows the last good line was never finished.
@@ -74,7 +76,7 @@ class Journal:
     def clear(self) -> None:
         """Forget everything."""
         self._file.truncate(0)
-        self._end = 0
+        self._end, self._index = 0, None
         self.sync()
 
     def append(self, records: list[Record], stamps: list[str]) -> None:
@@ -103,6 +105,11 @@ class Journal:
 
     def index(self) -> Index:
         """Where every image's last line is."""
+        if self._index is None or self._index[0] != self._end:
+            self._index = self._end, self._look()
+        return self._index[1]
+
+    def _look(self) -> Index:
         columns = array("Q"), array("Q"), array("q"), array("b")
         for offset, line in self._lines():
             for name, stamp, status in json.loads(line.split(b"\t", 2)[1]):

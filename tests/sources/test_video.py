@@ -237,7 +237,6 @@ def bad_decoder(monkeypatch):
         program = f"from tests.helpers.bad_decoder import serve_badly; serve_badly(*{arguments!r})"
         monkeypatch.setattr(decoder_process, "PROGRAM", program)
 
-    monkeypatch.setattr(decoder_process, "SILENCE_SECONDS", 6)
     yield install
     decoder_process.end_idle()
 
@@ -251,14 +250,19 @@ def bad_decoder(monkeypatch):
         ("raise", "unreadable", r"cannot be decoded beyond frame 6 \(out of luck\)"),
     ],
 )
-def test_a_decoder_that_dies_or_hangs_costs_the_rest_of_its_video(tmp_path, bad_decoder, deed, status, words):
+def test_a_decoder_that_dies_or_hangs_costs_the_rest_of_its_video(
+    tmp_path, monkeypatch, bad_decoder, deed, status, words
+):
     bad_decoder(deed, 7)
     videos = [make_video(tmp_path / "a.mp4"), make_video(tmp_path / "b.mp4", frames=5)]
     seen, failed = [], []
     for source in expand(find(videos)):
         try:
             source.load(LIMIT)
+            if source.name == "a.mp4/000006" and deed in ("stop", "hang"):
+                monkeypatch.setattr(decoder_process, "SILENCE_SECONDS", 6)
         except ImageError as error:
+            monkeypatch.undo()  # A busy machine may take longer than that to start the next one.
             failed.append((source.name, error.status))
             assert re.search(words, str(error))
         else:
