@@ -140,12 +140,9 @@ class PartialFolder:
         return path
 
     def add(self, relative: str, text: str) -> None:
-        """Write a new ASCII file of the folder; a run may have millions, and this way takes the least time.
-
-        Raises FileExistsError if it is there, OSError if it cannot be written.
-        """
+        """Write an ASCII file of the folder; a run may have millions, and this way takes the least time. Raises OSError."""
         path = self.file(relative)
-        with naming(path), open(path, "xb", buffering=0) as file:
+        with naming(path), open(path, "wb", buffering=0) as file:
             file.write(text.encode("ascii"))
 
     def close(self) -> None:

@@ -99,7 +99,8 @@ def doubts(faces: Faces) -> np.ndarray:
 
 def upside_down(faces: Faces) -> np.ndarray:
     """Which faces are turned by more than a quarter: (N,) bool."""
-    return np.abs(roll(faces.points, faces.scheme)) > np.pi / 2
+    with np.errstate(invalid="ignore"):  # Points may be infinite.
+        return np.abs(roll(faces.points, faces.scheme)) > np.pi / 2
 
 
 def reasons(record: Record) -> list[str]:
