@@ -166,3 +166,13 @@ def _shrink_under_crops(
         (x, y), (columns, rows), f = low[i], counts[i], factor[i, 0]
         part = image[y : y + rows * f, x : x + columns * f]
         yield cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA), small[i]
+
+
+def grid_cells(height: int, width: int, strides: Sequence[int]) -> np.ndarray:
+    """The cells of a detector's grids over an image: (C, 3) float32 centre x, y, measured from the image's corner, and
+    stride. Grid after grid as `strides` has them, row by row; parts of cells are left out."""
+    grids = []
+    for stride in strides:
+        rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)
+        grids.append(np.stack([(columns + 0.5) * stride, (rows + 0.5) * stride, np.full(len(rows), stride)], axis=1))
+    return np.concatenate(grids).astype(np.float32)

@@ -5,13 +5,12 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
+from landmarks import shipped
 from landmarks.errors import WeightsError
+from landmarks.shipped import checksums, intact
 
 KEY = "landmarks"
 """Of the header in a file's metadata."""
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
-"""Inside an installed package, beside it in a source tree."""
 MAX_BYTES = 2**30
 ONNX_SUFFIX = ".onnx"
 EXPORT = f".int8{ONNX_SUFFIX}"
@@ -20,9 +19,8 @@ EXPORT = f".int8{ONNX_SUFFIX}"
 
 def resolve(name: str | Path) -> Path:
     """The file of shipped weights or of a path. Raises WeightsError."""
-    shipped = SHIPPED / f"{name}.safetensors"
     if str(name) in shipped_names():
-        return shipped
+        return shipped.SHIPPED / f"{name}.safetensors"
     path = Path(name)
     if path.is_file():
         return path
@@ -32,26 +30,18 @@ def resolve(name: str | Path) -> Path:
 
 def shipped_names() -> list[str]:
     """Names of the weights that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
+    return sorted(path.stem for path in shipped.SHIPPED.glob("*.safetensors"))
 
 
 def shipped_export(name: str | Path) -> Path | None:
     """The export that comes with shipped weights, given by name, for CPUs; None where there is none."""
-    path = SHIPPED / f"{name}{EXPORT}"
+    path = shipped.SHIPPED / f"{name}{EXPORT}"
     return path if str(name) in shipped_names() and path.name in checksums() else None
-
-
-def checksums() -> dict[str, str]:
-    """SHA-256 of each shipped file, from SHA256SUMS."""
-    sums = SHIPPED / "SHA256SUMS"
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {file.strip(): digest for digest, file in pairs}
 
 
 def is_shipped(path: Path) -> bool:
     """Whether a file is one of the package's own, which `read_verified` compares with its checksum."""
-    return path.parent == SHIPPED
+    return path.parent == shipped.SHIPPED
 
 
 def read_verified(path: Path) -> tuple[bytes, str]:
@@ -65,7 +55,6 @@ def read_verified(path: Path) -> tuple[bytes, str]:
         data = path.read_bytes()
     except OSError as error:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
-    sha256 = hashlib.sha256(data).hexdigest()
-    if is_shipped(path) and checksums().get(path.name) != sha256:
+    if not intact(path, data):
         raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
-    return data, sha256
+    return data, hashlib.sha256(data).hexdigest()

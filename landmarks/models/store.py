@@ -48,13 +48,19 @@ def save_model(
         "calibration": (calibration or Calibration()).as_dict(),
         "about": about or {},
     }
-    tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
+    tensors = {name: stored(tensor) for name, tensor in network.state_dict().items()}
     with replacing(path) as partial:
-        save_file(tensors, partial, metadata={KEY: json.dumps(header)})
+        save_file(tensors, partial, metadata=metadata(header))
         partial.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
-def _stored(tensor: torch.Tensor) -> torch.Tensor:
+def metadata(header: dict[str, Any]) -> dict[str, str]:
+    """A header as a safetensors file holds it."""
+    return {KEY: json.dumps(header)}
+
+
+def stored(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor as weights files keep it: matrices and kernels in half precision."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.half() if tensor.ndim > 1 else tensor
 
@@ -67,7 +73,9 @@ def load_model(name: str | Path) -> Model:
     """
     path = resolve(name)
     _, sha256 = read_verified(path)
-    header, tensors = _parse(path)
+    header, tensors = parse(path)
+    if "kind" in header:
+        raise WeightsError(f"{path}: holds a {header['kind']}, a face detector, where a landmark network is wanted")
     try:
         config = build(NetworkConfig, header["config"], "config")
         calibration = Calibration.from_dict(header["calibration"])
@@ -79,8 +87,8 @@ def load_model(name: str | Path) -> Model:
     return Model(network.eval(), calibration, header.get("about", {}), sha256)
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and tensors of a weights file."""
+def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header and tensors of a weights file. Raises WeightsError if it is not a whole one of this package."""
     cure = "train weights with `landmarks train` or use a shipped name"
     try:
         with safe_open(path, framework="pt") as file:

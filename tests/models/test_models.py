@@ -8,6 +8,7 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from landmarks import shipped
 from landmarks.errors import WeightsError
 from landmarks.geometry import flip_points
 from landmarks.models import files, store
@@ -212,7 +213,7 @@ def test_unknown_name_lists_the_shipped_ones():
 
 
 def test_tampered_shipped_file_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(files, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     save_model(Network(SMALL), tmp_path / "ours.safetensors")
     with pytest.raises(WeightsError, match="checksum"):
         load_model("ours")
@@ -237,7 +238,7 @@ def load_model_unchecked(path: Path, folder: Path) -> str:
 @pytest.mark.parametrize("name", files.shipped_names())
 def test_shipped_weights_load_and_have_a_card(name):
     model = load_model(name)
-    assert model.sha256 == files.checksums()[f"{name}.safetensors"]
-    card = (files.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    assert model.sha256 == shipped.checksums()[f"{name}.safetensors"]
+    card = (shipped.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
     assert model.sha256[:12] in card and "research" in card.lower()
     assert model.about["trained_on"]

@@ -8,11 +8,11 @@ from torch.utils.data import default_collate
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, LandmarksError, WeightsError
-from landmarks.models.files import SHIPPED
 from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network
 from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
+from landmarks.shipped import SHIPPED
 from landmarks.training.config import TrainingConfig
 from landmarks.training.from_config import read_config, train_from_config
 from landmarks.training.loop import train
