@@ -194,7 +194,7 @@ def _is_map(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4 and min(value.shape[2:]) > 1
 
 
-_CREATE: dict[str, Callable[..., nn.Module]] = {
+MAKERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
     # Zhang et al., ECCV 2014, fig. 3: 40 x 40 crops, 100 features
@@ -210,4 +210,4 @@ def create_encoder(name: str, input_size: int, features: int, width: float = 1.0
         if width != 1:
             raise ValueError("torchvision's networks have the width that they have; leave width at 1")
         return Torchvision(input_size, features, name.removeprefix(TORCHVISION))
-    return _CREATE[name](input_size, features, width=width)
+    return MAKERS[name](input_size, features, width=width)

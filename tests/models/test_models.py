@@ -12,7 +12,8 @@ from landmarks import shipped
 from landmarks.errors import WeightsError
 from landmarks.geometry import flip_points
 from landmarks.models import files, store
-from landmarks.models.config import NetworkConfig
+from landmarks.models.config import ENCODERS, NetworkConfig
+from landmarks.models.encoders import MAKERS
 from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network, count_multiply_adds, count_parameters, predict
 from landmarks.models.store import load_model, save_model
@@ -92,6 +93,10 @@ def test_mirrored_average_is_the_same_for_a_mirrored_face():
         assert torch.allclose(seen.error_cues[name], mirrored.error_cues[name][:, list(SCHEMES[name].swap)], atol=1e-3)
     for name, attribute in ATTRIBUTES.items():
         assert torch.allclose(seen.logits[name], mirrored.logits[name][:, list(attribute.flip)], atol=1e-4)
+
+
+def test_configs_name_the_encoders_that_there_are():
+    assert set(MAKERS) == set(ENCODERS)
 
 
 @pytest.mark.parametrize("coding", ["simcc", "regression"])
