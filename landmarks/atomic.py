@@ -152,6 +152,12 @@ class Lock:
         """Let others have it."""
         self._lock.release()
 
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
+
 
 def sync(path: Path) -> None:
     """Have a file, or the names in a folder, survive a power cut, where the system can. Raises OSError."""

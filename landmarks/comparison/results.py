@@ -24,6 +24,8 @@ from landmarks.errors import LandmarksError
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
+SETTINGS = "compare.json"
+"""What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")

@@ -15,10 +15,11 @@ import pandas as pd
 import pytest
 import torch
 
+from landmarks.atomic import Lock
 from landmarks.comparison.example import EXAMPLE, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.results import read_results
-from landmarks.comparison.run import compare
+from landmarks.comparison.run import LOCK, compare
 from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
 from landmarks.comparison.train import (
@@ -91,6 +92,13 @@ def test_absolute_tanh_is_taken_after_pooling_with_the_same_result():
 def test_arms_that_cannot_be_are_refused(values, message):
     with pytest.raises(ValueError, match=message):
         Arm(**{"name": "x", **values})
+
+
+def test_the_landmarks_are_the_main_task_in_any_order():
+    arm = Arm("x", tasks=("smile", MAIN, "pose"), auxiliary_weight=0.1)
+    assert arm == Arm("x", tasks=(MAIN, "pose", "smile"), auxiliary_weight=0.1)
+    assert arm.network_config().tasks == (MAIN, "pose", "smile")
+    assert arm.training(0).task_weights == {"pose": 0.1, "smile": 0.1}
 
 
 def test_faces_of_a_size_are_the_same_for_every_arm():
@@ -177,6 +185,22 @@ def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
     (tmp_path / "compare.json").write_text('{"dataset": ')
     with pytest.raises(LandmarksError, match=r"compare\.json: cannot be read .* it was damaged"):
         compare(GRID, *small, WholeImage(), tmp_path)
+
+
+def test_an_arm_of_more_faces_than_there_are_is_refused(small, tmp_path):
+    given = len(small[1].part("train"))
+    arms = [Arm(str(faces), tasks=(MAIN,), faces=faces, **QUICK) for faces in (0, given, 100_000)]
+    message = rf"arm '100000': faces = 100000, but .* has {given} training faces; give {given} or fewer, or 0 for all"
+    with pytest.raises(LandmarksError, match=message):
+        compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path, names=["0", str(given)]) == []
+
+
+def test_a_second_comparison_in_one_folder_is_refused(small, tmp_path):
+    with Lock(tmp_path / LOCK), pytest.raises(LandmarksError, match="another run is writing here"):
+        compare(GRID, *small, WholeImage(), tmp_path)
+    assert compare(GRID, *small, WholeImage(), tmp_path, names=["two"]) == []
 
 
 def test_photographs_are_seen_side_by_side(small, tmp_path):
