@@ -18,6 +18,7 @@ import pandas as pd
 import torch
 
 from landmarks.atomic import Lock, write_text
+from landmarks.comparison.estimate import minutes
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
@@ -82,6 +83,9 @@ def compare(
         write_grid(out, grid)
         missing = [(arm, seed) for arm, seed in grid.runs(names) if not _finished(out, arm, seed)]
         _make_views([arm for arm, _ in missing], crops, out, report)
+        if missing:
+            about = minutes(missing, len(crops.part("train")), jobs, device)
+            report(f"{len(missing)} trainings, {min(jobs, len(missing))} at a time: about {max(about, 0.1):.1f} min")
         failures = _run_all(missing, out, jobs, device, report)
         collect(out, milliseconds(grid.choose(names), device))
     return failures
@@ -147,7 +151,8 @@ def _run_all(missing: Runs, out: Path, jobs: int, device: str, report: Callable[
     failures: list[Failure] = []
     costs = {arm.name: _cost(arm) for arm, _ in missing}
     left, spent, started = sum(costs[arm.name] for arm, _ in missing), 0.0, time.perf_counter()
-    outcomes = _one_by_one(missing, out, device) if jobs == 1 else _side_by_side(missing, out, jobs, device)
+    jobs = min(jobs, len(missing))
+    outcomes = _one_by_one(missing, out, device) if jobs <= 1 else _side_by_side(missing, out, jobs, device)
     for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
         name, line = run_name(arm, seed), outcome
         if isinstance(outcome, Exception):

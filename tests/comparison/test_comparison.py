@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -16,7 +17,8 @@ import pytest
 import torch
 
 from landmarks.atomic import Lock
-from landmarks.comparison.example import EXAMPLE, draw_face
+from landmarks.comparison.estimate import minutes
+from landmarks.comparison.example import EXAMPLE, FULL, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import LOCK, compare
@@ -162,7 +164,9 @@ GRID = Grid((Arm("one", tasks=(MAIN,), **QUICK), Arm("two", tasks=("smile",), **
 
 
 def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
-    assert compare(GRID, *small, WholeImage(), tmp_path) == []
+    told: list[str] = []
+    assert compare(GRID, *small, WholeImage(), tmp_path, report=told.append) == []
+    assert any(re.fullmatch(r"2 trainings, 1 at a time: about \d+\.\d min", line) for line in told)
     results = pd.read_parquet(tmp_path / "results.parquet")
     assert sorted(results["arm"]) == ["one", "two"]
     row = results.set_index("arm").loc["one"]
@@ -304,4 +308,12 @@ def test_drawn_faces_show_their_labels():
     assert picture.shape == (112, 112, 3)
     assert ((points > 0) & (points < 112)).all()
     assert set(labels) == set(ATTRIBUTES)
-    assert len({arm.name for arm in EXAMPLE.arms}) == len(EXAMPLE.arms)
+    assert {arm.name for arm in EXAMPLE.arms} < {arm.name for arm in FULL.arms}
+    assert max(arm.epochs for arm in EXAMPLE.arms) < max(arm.epochs for arm in FULL.arms)
+
+
+def test_a_comparison_is_estimated_by_the_work_of_its_runs():
+    arms = [dataclasses.replace(EXAMPLE.arms[0], name=str(epochs), epochs=epochs) for epochs in (100, 10_000)]
+    short, long = (minutes([(arm, 0)], 400, jobs=4) for arm in arms)
+    assert 0 < short < long / 5
+    assert minutes([(arms[1], seed) for seed in range(4)], 400, jobs=4) < 2.5 * long, "four at a time"
