@@ -76,6 +76,8 @@ def compare(
     from landmarks.sources.names import is_image
 
     names, settings = arm or [], settings or []
+    if faces is not None and not faces.is_dir():
+        raise LandmarksError(f"--faces {faces}: is no folder; give one with photographs")
     if example:
         if settings:
             raise LandmarksError("--set changes a grid's file, and --example has none; leave one of them out")

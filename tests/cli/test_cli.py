@@ -115,6 +115,10 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
         (("compare",), "give a grid and --data, or --example"),
         (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
+        (
+            ("compare", "GRID", "--data", "EMPTY", "--faces", "IN/0.png"),
+            "0.png: is no folder; give one with photographs",
+        ),
         (("compare", "--example", "GRID", "--out", "OUT"), "--example takes nothing but the word full"),
         (("compare", "--example", "full", "--data", "EMPTY", "--out", "OUT"), "--example takes nothing but the word"),
         (("compare", "full", "--example", "--arm", "alone", "--out", "OUT"), "no arm 'alone' in the grid"),
