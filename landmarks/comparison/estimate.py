@@ -4,6 +4,8 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 
+import torch
+
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.train import milliseconds
 
@@ -18,7 +20,10 @@ def minutes(runs: Sequence[tuple[Arm, int]], faces: int, jobs: int, device: str 
 
     faces: training faces. An arm of fewer takes as many steps.
     """
-    times = milliseconds(dict.fromkeys(arm for arm, _ in runs), device)
+    times: dict[str, float] = {}
+    for precision in {arm.precision for arm, _ in runs}:  # Some processors take much longer in 16 bits.
+        with torch.autocast(device.split(":")[0], torch.bfloat16, enabled=precision == "bfloat16"):
+            times |= milliseconds(dict.fromkeys(arm for arm, _ in runs if arm.precision == precision), device)
     seconds = sum(EACH + STEP * times[arm.name] / 1000 * faces * arm.epochs * _passes(arm) for arm, _ in runs)
     return seconds / max(1, min(jobs, len(runs))) / 60
 
