@@ -46,7 +46,8 @@ class YuNet:
         graph = data.tobytes()
         for symbol in (b"h", b"w"):
             graph = graph.replace(b"\x08\x80\x05", b"\x12\x01" + symbol, 1)
-        self._network = open_session(graph, str(model))
+        # One thread: a photograph takes some milliseconds, which more of them do not shorten by what they cost others.
+        self._network = open_session(graph, str(model), threads=1)
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         small, factors = shrink(image, self.max_side)

@@ -14,6 +14,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -62,7 +63,7 @@ def precision_interval(pictures: Sequence[Judged], level: int, rounds: int = 100
     return bootstrap(of, len(faces), rounds) if len(faces) else (0.0, 0.0)
 
 
-def at_threshold(pictures: Sequence[Judged], threshold: float) -> dict:
+def at_threshold(pictures: Sequence[Judged], threshold: float) -> dict[str, Any]:
     """Recall, its groups by size and by picture's group, and false detections a picture, at a score from which
     detections are taken. Faces to be passed over are left out of all."""
     sizes, found, groups, false = [], [], [], 0

@@ -18,7 +18,7 @@ if TYPE_CHECKING:
 
 
 class OnnxBackend:
-    """An exported network in onnxruntime, on the CPU, with as many threads as `landmarks.device.threads` says.
+    """An exported network in onnxruntime, on the CPU, with as many threads as `landmarks.device.thread_count` says.
 
     Raises WeightsError if the graphs are not those of one network or lack an output.
     """

@@ -96,6 +96,8 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata[KEY])
         version = header["format"]
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); {cure}") from error
     except (KeyError, TypeError, ValueError) as error:

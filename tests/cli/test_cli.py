@@ -112,6 +112,13 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("compare",), "give a grid and --data, or --example"),
         (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
         (
+            ("compare", "GRID", "--data", "EMPTY", "--faces", "IN/0.png"),
+            "0.png: is no folder; give one with photographs",
+        ),
+        (("compare", "--example", "GRID", "--out", "OUT"), "--example takes nothing but the word full"),
+        (("compare", "--example", "full", "--data", "EMPTY", "--out", "OUT"), "--example takes nothing but the word"),
+        (("compare", "full", "--example", "--arm", "alone", "--out", "OUT"), "no arm 'alone' in the grid"),
+        (
             ("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--arm", "oen"),
             "'oen' in the grid; did you mean one",
         ),

@@ -65,11 +65,11 @@ def test_threads_are_those_asked_for_even_if_torch_comes_later():
     code = """
 import sys
 from landmarks import device
-assert device.threads() >= 1
+assert device.thread_count() >= 1
 device.use_threads(3)
-assert device.threads() == 3 and "torch" not in sys.modules
+assert device.thread_count() == 3 and "torch" not in sys.modules
 device.choose_device("cpu")
-assert sys.modules["torch"].get_num_threads() == device.threads() == 3
+assert sys.modules["torch"].get_num_threads() == device.thread_count() == 3
 """
     subprocess.run([sys.executable, "-c", code], check=True, env=os.environ | {"PYTHONPATH": os.pathsep.join(sys.path)})
 
