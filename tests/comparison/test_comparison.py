@@ -235,7 +235,7 @@ if __name__ == "__main__":
 def test_a_killed_grid_goes_on(prepared, small, tmp_path):
     script, grid, out = tmp_path / "killed.py", tmp_path / "grid.toml", tmp_path / "out"
     script.write_text(KILLED)
-    grid.write_text("[defaults]\nepochs = 6\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'")
+    grid.write_text("[defaults]\nepochs = 3\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'\ntasks = ['points_5']")
     command = [sys.executable, str(script), str(grid), str(prepared), str(out)]
     started = subprocess.Popen(command, start_new_session=True)
     while not list(out.glob("rows/*.parquet")) and started.poll() is None:
