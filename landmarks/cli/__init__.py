@@ -81,6 +81,12 @@ def main() -> None:
             raise
         errors.print(f"landmarks: {error}")
         sys.exit(2)
+    except OSError as error:  # A folder that is a file, a full disk: named by what the system says of it.
+        if os.environ.get("LANDMARKS_DEBUG"):
+            raise
+        reason = error.strerror or type(error).__name__
+        errors.print(f"landmarks: {error.filename or 'a file'}: cannot be read or written ({reason})")
+        sys.exit(2)
     except KeyboardInterrupt:
         errors.print("landmarks: interrupted")
         sys.exit(130)

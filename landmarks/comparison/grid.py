@@ -72,6 +72,7 @@ class Arm:
     """Arm that it is held against besides the landmarks alone; empty: its group's."""
     network: str = "tcdcn"
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
+    """In any order; they are kept with the landmarks, the main task, first."""
     sharing: str = "hard"
     """`hard`, `l2`, `trace` or `cross_stitch`."""
     strength: float = 0.0
@@ -102,6 +103,9 @@ class Arm:
             raise ValueError(unknown("network", self.network, NETWORKS))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
+        order = (MAIN, *ATTRIBUTES)
+        tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
+        object.__setattr__(self, "tasks", tuple(tasks))
         if self.network == CASCADE and self.tasks != (MAIN,):
             raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
         if self.seeds < 1 or self.faces < 0:

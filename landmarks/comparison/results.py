@@ -21,10 +21,12 @@ import pyarrow.parquet as pq
 from landmarks.atomic import replacing, write_text
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.config import build
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, told
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
+SETTINGS = "compare.json"
+"""What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
@@ -129,7 +131,7 @@ def read_grid_of(folder: Path) -> Grid:
     try:
         return build(Grid, json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, LandmarksError) as error:
-        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"
         raise LandmarksError(f"{path}: {what}; {CURE}") from error
 
 
@@ -256,7 +258,7 @@ def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
         table = pq.read_table(path)
         return table.select(schema.names).cast(schema)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"
         raise LandmarksError(f"{path}: {what}; {cure}") from error
 
 

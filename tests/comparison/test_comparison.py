@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,11 +16,13 @@ import pandas as pd
 import pytest
 import torch
 
-from landmarks.comparison.example import EXAMPLE, draw_face
+from landmarks.atomic import Lock
+from landmarks.comparison.estimate import minutes
+from landmarks.comparison.example import EXAMPLE, FULL, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
 from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.results import read_results
-from landmarks.comparison.run import compare
+from landmarks.comparison.run import LOCK, compare
 from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
 from landmarks.comparison.train import (
@@ -95,6 +98,13 @@ def test_arms_that_cannot_be_are_refused(values, message):
         Arm(**{"name": "x", **values})
 
 
+def test_the_landmarks_are_the_main_task_in_any_order():
+    arm = Arm("x", tasks=("smile", MAIN, "pose"), auxiliary_weight=0.1)
+    assert arm == Arm("x", tasks=(MAIN, "pose", "smile"), auxiliary_weight=0.1)
+    assert arm.network_config().tasks == (MAIN, "pose", "smile")
+    assert arm.training(0).task_weights == {"pose": 0.1, "smile": 0.1}
+
+
 def test_faces_of_a_size_are_the_same_for_every_arm():
     chosen = choose_faces(100, 20, seed=3)
     assert len(set(chosen)) == 20
@@ -161,7 +171,9 @@ GRID = Grid((Arm("one", tasks=(MAIN,), **QUICK), Arm("two", tasks=("smile",), **
 
 
 def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
-    assert compare(GRID, *small, WholeImage(), tmp_path) == []
+    told: list[str] = []
+    assert compare(GRID, *small, WholeImage(), tmp_path, report=told.append) == []
+    assert any(re.fullmatch(r"2 trainings, 1 at a time: about \d+\.\d min", line) for line in told)
     results = pd.read_parquet(tmp_path / "results.parquet")
     assert sorted(results["arm"]) == ["one", "two"]
     row = results.set_index("arm").loc["one"]
@@ -184,6 +196,22 @@ def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
     (tmp_path / "compare.json").write_text('{"dataset": ')
     with pytest.raises(LandmarksError, match=r"compare\.json: cannot be read .* it was damaged"):
         compare(GRID, *small, WholeImage(), tmp_path)
+
+
+def test_an_arm_of_more_faces_than_there_are_is_refused(small, tmp_path):
+    given = len(small[1].part("train"))
+    arms = [Arm(str(faces), tasks=(MAIN,), faces=faces, **QUICK) for faces in (0, given, 100_000)]
+    message = rf"arm '100000': faces = 100000, but .* has {given} training faces; give {given} or fewer, or 0 for all"
+    with pytest.raises(LandmarksError, match=message):
+        compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path, names=["0", str(given)]) == []
+
+
+def test_a_second_comparison_in_one_folder_is_refused(small, tmp_path):
+    with Lock(tmp_path / LOCK), pytest.raises(LandmarksError, match="another run is writing here"):
+        compare(GRID, *small, WholeImage(), tmp_path)
+    assert compare(GRID, *small, WholeImage(), tmp_path, names=["two"]) == []
 
 
 def test_photographs_are_seen_side_by_side(small, tmp_path):
@@ -287,4 +315,12 @@ def test_drawn_faces_show_their_labels():
     assert picture.shape == (112, 112, 3)
     assert ((points > 0) & (points < 112)).all()
     assert set(labels) == set(ATTRIBUTES)
-    assert len({arm.name for arm in EXAMPLE.arms}) == len(EXAMPLE.arms)
+    assert {arm.name for arm in EXAMPLE.arms} < {arm.name for arm in FULL.arms}
+    assert max(arm.epochs for arm in EXAMPLE.arms) < max(arm.epochs for arm in FULL.arms)
+
+
+def test_a_comparison_is_estimated_by_the_work_of_its_runs():
+    arms = [dataclasses.replace(EXAMPLE.arms[0], name=str(epochs), epochs=epochs) for epochs in (100, 10_000)]
+    short, long = (minutes([(arm, 0)], 400, jobs=4) for arm in arms)
+    assert 0 < short < long / 5
+    assert minutes([(arms[1], seed) for seed in range(4)], 400, jobs=4) < 2.5 * long, "four at a time"

@@ -249,7 +249,7 @@ class TestSetUp:
         assert create_detector(boxes, rule=BoxRule()).rule == BoxRule()
 
     def test_an_unknown_name(self):
-        with pytest.raises(DetectorError, match=r"'mtcnn'; use centerface, yunet, whole-image or a \.csv file"):
+        with pytest.raises(DetectorError, match=r"'mtcnn'; use facegrid, centerface, yunet, whole-image, a \.csv file"):
             create_detector("mtcnn")
 
     @pytest.mark.parametrize("spec", ["centerface:x", "yunet:-320", "yunet:0", "centerface:3\u00b2"])

@@ -46,6 +46,8 @@ def make_run(
     are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm."""
     generator = np.random.default_rng(0)
     _write_grid(folder, arms, against)
+    settings = {"dataset": "mtfl", "faces": 12_990, "split": "test", "detector": {"name": "centerface"}}
+    (folder / results.SETTINGS).write_text(json.dumps(settings))
     table = pd.DataFrame({"image": [f"AFLW/{i:04}.jpg" for i in range(faces)], "source": "aflw"})
     for name, shares in PRIORS.items():
         table[name] = pd.array(generator.choice(len(shares), faces, p=shares), dtype="Int8")

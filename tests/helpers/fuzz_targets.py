@@ -30,6 +30,7 @@ from landmarks.models.store import Model, save_model
 from landmarks.schemes import POINTS_5, POINTS_68, POINTS_98
 from landmarks.sources.find import expand, find
 from landmarks.training.from_config import read_config
+from tests.helpers import fuzz_commands
 from tests.helpers.archives import make
 from tests.helpers.damage import lost
 from tests.helpers.datasets import celeba, coco, cofw, entry, face, pts, wflw, wflw_line
@@ -64,6 +65,8 @@ class Target:
     """Errors that it raises beside ours, by its own word."""
     damage: Callable[[random.Random, bytes], bytes] | None = None
     """What is done to a file; `damaged` by default."""
+    quick: int = 10
+    """Cases in the suite."""
 
 
 # Images
@@ -300,4 +303,7 @@ TARGETS: dict[str, Target] = {
     **{f"results-{name}": _results(name) for name in RESULTS},
     "journal": Target(_begun, _go_on, "out/journal.jsonl"),
     "run-file": Target(_begun, _go_on, "out/run.json"),
+    "commands": Target(
+        fuzz_commands.make_folder, fuzz_commands.call, fuzz_commands.ARGUMENTS, (), fuzz_commands.arguments, 30
+    ),
 }

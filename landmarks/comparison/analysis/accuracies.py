@@ -45,7 +45,8 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
 def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResults]]:
     """The arm of an attribute alone, if there is one; the arms of it with the landmarks and with all tasks."""
     reference = reference_arm(results)
-    same = [arm for arm in results.arms.values() if arm.config["network"] == reference.config["network"]]
+    keys = ("network", "faces")
+    same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in keys)]
     alone = [arm for arm in same if arm.config["tasks"] == [task]]
     pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.varies == "tasks"]
     found = [nearest(reference, pairs), all_tasks(results)]
