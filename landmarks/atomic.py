@@ -140,7 +140,7 @@ class PartialFolder:
         return path
 
     def add(self, relative: str, text: str) -> None:
-        """Write an ASCII file of the folder; a run may have millions, and this way takes the least time. Raises OSError."""
+        """Write an ASCII file of the folder; of millions, this way takes the least time. Raises OSError."""
         path = self.file(relative)
         with naming(path), open(path, "wb", buffering=0) as file:
             file.write(text.encode("ascii"))
