@@ -140,7 +140,7 @@ class PartialFolder:
         return path
 
     def add(self, relative: str, text: str) -> None:
-        """Write an ASCII file of the folder; of millions, this way takes the least time. Raises OSError."""
+        """Write an ASCII file of the folder, in the least time: a run may have millions. Raises OSError."""
         path = self.file(relative)
         with naming(path), open(path, "wb", buffering=0) as file:
             file.write(text.encode("ascii"))
@@ -177,6 +177,12 @@ class Lock:
     def release(self) -> None:
         """Let others have it."""
         self._lock.release()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def sync(path: Path) -> None:

@@ -91,7 +91,7 @@ def annotate(
     format: Annotated[
         str,
         typer.Option(
-            help="Formats to write, comma-separated: parquet, csv, jsonl, coco, pts, yolo, cvat, labelstudio.",
+            help="Formats to write, comma-separated: {formats}.",
             rich_help_panel=OUTPUT,
         ),
     ] = "csv",

@@ -10,18 +10,12 @@ from pathlib import Path
 import pytest
 
 from landmarks import Summary, __version__, cli, read_results
-from landmarks.cli import main
 from landmarks.cli.annotate import summary_lines
+from landmarks.detection.create import DETECTORS
 from landmarks.formats import FORMATS, formats_in
+from landmarks.models.encoders import ENCODERS
+from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
-
-
-def run(monkeypatch, *arguments) -> int:
-    """Exit code of a command."""
-    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0
 
 
 @pytest.fixture
@@ -117,6 +111,13 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
         (("compare",), "give a grid and --data, or --example"),
         (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
+        (
+            ("compare", "GRID", "--data", "EMPTY", "--faces", "IN/0.png"),
+            "0.png: is no folder; give one with photographs",
+        ),
+        (("compare", "--example", "GRID", "--out", "OUT"), "--example takes nothing but the word full"),
+        (("compare", "--example", "full", "--data", "EMPTY", "--out", "OUT"), "--example takes nothing but the word"),
+        (("compare", "full", "--example", "--arm", "alone", "--out", "OUT"), "no arm 'alone' in the grid"),
         (
             ("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--arm", "oen"),
             "'oen' in the grid; did you mean one",
@@ -244,6 +245,25 @@ def test_brackets_in_help_are_text(monkeypatch, capsys, command):
     assert run(monkeypatch, command, "--help") == 0
     doc = " ".join((getattr(cli, command).__dict__[command].__doc__ or "").split())
     assert doc and doc in " ".join(capsys.readouterr().out.split())
+
+
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("annotate", FORMATS),
+        ("annotate", DETECTORS),
+        ("benchmark", DETECTORS),
+        ("compare", DETECTORS),
+        ("evaluate", DETECTORS),
+        ("train", ENCODERS),
+    ],
+)
+def test_help_names_what_is_registered(monkeypatch, capsys, command, known):
+    """One that has been added too."""
+    monkeypatch.setitem(known, "added-here", None)
+    assert run(monkeypatch, command, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ", ".join(known) in shown and "added-here" in shown
 
 
 def test_one_image(monkeypatch, images, small_weights, tmp_path, capsys):

@@ -13,7 +13,7 @@ from landmarks.errors import ImageError, LandmarksError
 from landmarks.sources.find import expand, find
 from landmarks.sources.remote import http, stamps, trouble
 from tests.helpers.archives import MEMBERS, make
-from tests.helpers.bad_server import bad_server
+from tests.helpers.bad_server import bad_server, write_certificate
 from tests.helpers.stub import Stub
 
 pytest.importorskip("requests")
@@ -95,6 +95,32 @@ def test_addresses_that_do_not_answer(server, url, status, words):
     with pytest.raises(ImageError, match=words) as caught:
         source.load(LIMIT)
     assert caught.value.status == status
+
+
+@pytest.mark.parametrize(
+    ("host", "days", "trusted", "valid"),
+    [
+        ("127.0.0.1", 1, False, False),  # signed by itself, like that of a box in the cellar
+        ("example.org", 1, True, False),
+        ("127.0.0.1", -1, True, False),
+        ("127.0.0.1", 1, True, True),
+    ],
+)
+def test_a_certificate_that_is_not_valid_is_no_missing_file(server, tmp_path, monkeypatch, host, days, trusted, valid):
+    pytest.importorskip("cryptography")
+    write_certificate(tmp_path / "one.pem", host, days)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "one.pem"))
+    with bad_server(tmp_path / "one.pem") as safe:
+        (source,) = find([f"https://127.0.0.1:{safe.server_port}/plain/a.jpg"])
+        if valid:
+            assert source.load(LIMIT) == b"image"
+            return
+        with pytest.raises(ImageError, match=r"the certificate of 127\.0\.0\.1:\d+ is not valid") as caught:
+            source.load(LIMIT)
+    assert caught.value.status == "unreadable" and not safe.asked, "it is not asked for the file"
 
 
 def test_a_file_above_the_limit(server):
