@@ -5,8 +5,6 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
-import torch
-
 from landmarks.errors import LandmarksError, WeightsError
 
 CURE = "make it with `landmarks export`"
@@ -17,6 +15,8 @@ def open_session(graph: bytes, name: str, threads: int = 0) -> Any:
 
     Raises WeightsError if it is no graph that onnxruntime can run.
     """
+    import torch
+
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads or torch.get_num_threads(), 1

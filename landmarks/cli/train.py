@@ -22,7 +22,7 @@ def train(
     encoder: Annotated[
         Optional[str],
         typer.Option(
-            help="Short for --set network.encoder=NAME: compact, accurate, tcdcn, tcdcn-journal, torchvision:NAME."
+            help="Short for --set network.encoder=NAME: {encoders}, or torchvision:NAME for a network of torchvision's."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",

@@ -111,7 +111,9 @@ def draw_face(seed: int) -> tuple[np.ndarray, np.ndarray, dict[str, int]]:
     return np.clip(picture + noise, 0, 255).astype(np.uint8), points, labels
 
 
-def _ellipse(picture: np.ndarray, centre: np.ndarray, axes: tuple[float, float], angle: float, colour: tuple) -> None:
+def _ellipse(
+    picture: np.ndarray, centre: np.ndarray, axes: tuple[float, float], angle: float, colour: tuple[int, ...]
+) -> None:
     size = (max(1, round(axes[0])), max(1, round(axes[1])))
     cv2.ellipse(picture, _at(centre), size, -np.degrees(angle), 0, 360, colour, -1, cv2.LINE_AA)
 

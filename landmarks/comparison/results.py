@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -78,7 +79,7 @@ class ArmResults:
     """What that question's arms vary, one of the grid's VARIES or empty."""
     against: str
     """Arm that it is held against besides the landmarks alone; empty: none."""
-    config: dict
+    config: dict[str, Any]
     seeds: tuple[int, ...]
     vectors: np.ndarray
     """(S, N, 5, 2) float32: error vectors as shares of the inter-ocular distance; (S, 0, 5, 2) without landmarks."""
@@ -149,7 +150,7 @@ def row_path(folder: Path, arm: str, seed: int) -> Path:
     return folder / ROWS / f"{arm}-{seed}.parquet"
 
 
-def write_row(folder: Path, row: Mapping) -> None:
+def write_row(folder: Path, row: Mapping[str, Any]) -> None:
     """Write a finished training, whole or not at all. row: the columns of ROW_SCHEMA, arrays of any shape, JSON objects
     as dictionaries. Raises ValueError if one lacks or is unknown."""
     if set(row) != set(ROW_SCHEMA.names):
@@ -186,7 +187,7 @@ def read_results(folder: Path) -> Results:
     return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
-def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
+def read_log(folder: Path, arm: str, seed: int) -> list[dict[str, Any]]:
     """The epochs of a training, [] where it kept no log. Raises LandmarksError for a line that is not JSON."""
     path = folder / RUNS / f"{arm}-{seed}" / "log.jsonl"
     if not path.is_file():
@@ -200,7 +201,7 @@ def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
     return rows
 
 
-def _plain(name: str, value):
+def _plain(name: str, value: Any) -> Any:
     kind = ROW_SCHEMA.field(name).type
     if pa.types.is_list(kind):
         return np.asarray(value, kind.value_type.to_pandas_dtype()).ravel()

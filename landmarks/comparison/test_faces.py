@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -99,7 +99,7 @@ def make_bench(
     pictures = np.lib.format.open_memmap(written.file("pictures.npy"), "w+", np.uint8, shape)
     image = WholeImage()
     kept: list[int] = []
-    columns: dict[str, list] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
+    columns: dict[str, list[Any]] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
     moved = dataset.table[POINTS_5.name].copy()
     for done, row in enumerate(rows):
         progress(done, len(rows))

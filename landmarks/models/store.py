@@ -17,12 +17,10 @@ from landmarks.config import build
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
+from landmarks.shipped import SHIPPED, intact
 
 FORMAT = 2
 KEY = "landmarks"
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
-"""Inside an installed package, beside it in a source tree."""
 MAX_BYTES = 2**30
 
 
@@ -52,13 +50,19 @@ def save_model(
         "calibration": (calibration or Calibration()).as_dict(),
         "about": about or {},
     }
-    tensors = {name: _stored(tensor) for name, tensor in network.state_dict().items()}
+    tensors = {name: stored(tensor) for name, tensor in network.state_dict().items()}
     with replacing(path) as partial:
-        save_file(tensors, partial, metadata={KEY: json.dumps(header)})
+        save_file(tensors, partial, metadata=metadata(header))
         partial.chmod(0o644)  # safetensors makes files that only their owner may read
 
 
-def _stored(tensor: torch.Tensor) -> torch.Tensor:
+def metadata(header: dict[str, Any]) -> dict[str, str]:
+    """A header as a safetensors file holds it."""
+    return {KEY: json.dumps(header)}
+
+
+def stored(tensor: torch.Tensor) -> torch.Tensor:
+    """A tensor as weights files keep it: matrices and kernels in half precision."""
     tensor = tensor.detach().cpu().contiguous()
     return tensor.half() if tensor.ndim > 1 else tensor
 
@@ -72,9 +76,11 @@ def load_model(name: str | Path) -> Model:
     path = resolve(name)
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    if path.parent == SHIPPED and checksums().get(path.name) != sha256:
+    if not intact(path, data):
         raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
-    header, tensors = _parse(path)
+    header, tensors = parse(path)
+    if "kind" in header:
+        raise WeightsError(f"{path}: holds a {header['kind']}, a face detector, where a landmark network is wanted")
     try:
         config = build(NetworkConfig, header["config"], "config")
         calibration = Calibration.from_dict(header["calibration"])
@@ -103,14 +109,6 @@ def shipped_names() -> list[str]:
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
 
 
-def checksums() -> dict[str, str]:
-    """SHA-256 of each shipped file, from SHA256SUMS."""
-    sums = SHIPPED / "SHA256SUMS"
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {file.strip(): digest for digest, file in pairs}
-
-
 def _read(path: Path) -> bytes:
     try:
         if path.stat().st_size > MAX_BYTES:
@@ -120,8 +118,8 @@ def _read(path: Path) -> bytes:
         raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
 
 
-def _parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
-    """Header and tensors of a weights file."""
+def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
+    """Header and tensors of a weights file. Raises WeightsError if it is not a whole one of this package."""
     cure = "train weights with `landmarks train` or use a shipped name"
     try:
         with safe_open(path, framework="pt") as file:

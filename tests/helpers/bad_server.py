@@ -23,6 +23,8 @@ class BadServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.asked: Counter[str] = Counter()
+        self.drip_heads = False
+        """Whether the heads of all answers come byte by byte."""
 
     @property
     def url(self) -> str:
@@ -68,6 +70,11 @@ class _Handler(BaseHTTPRequestHandler):
             self._start(200, **{"Content-Length": "1000"})
             for _ in range(100):
                 self.wfile.write(b"x")
+                self.wfile.flush()
+                time.sleep(0.05)
+        elif self.server.drip_heads:
+            for _ in range(100):
+                self.wfile.write(b"H")
                 self.wfile.flush()
                 time.sleep(0.05)
         elif how.isdigit():

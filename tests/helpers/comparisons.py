@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from landmarks.comparison import results
 from landmarks.comparison.grid import Arm, Grid
@@ -24,6 +25,12 @@ PRIORS = {"pose": (0.06, 0.15, 0.61, 0.13, 0.05), "smile": (0.46, 0.54), "glasse
 
 DOCS = Path(__file__).parents[2] / "docs"
 GROUPS = build(GridFile, read_toml(DOCS / "comparison.toml"), "docs/comparison.toml").groups
+
+
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `compare` keep few views of a face and take the time of few."""
+    monkeypatch.setattr("landmarks.comparison.run.VIEWS", 2)
+    monkeypatch.setattr("landmarks.comparison.train.TIMED", 2)
 
 
 def config(tasks=ALL, stopping="none", **settings) -> dict:

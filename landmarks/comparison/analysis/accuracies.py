@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -28,7 +30,7 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
         reference = alone[0].name
         found = differences(values, {arm.name: reference for arm in others}, spreads)
         for arm in others:
-            row: dict = {"task": task, "arm": arm.name, "reference": reference}
+            row: dict[str, Any] = {"task": task, "arm": arm.name, "reference": reference}
             for key, name in (("accuracy", arm.name), ("alone", reference)):
                 figures = 100 * values[name].mean(axis=1)
                 row |= {key: figures.mean(), f"{key}_sd": figures.std(ddof=1) if len(figures) > 1 else np.nan}

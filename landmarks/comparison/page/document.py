@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
 from landmarks.comparison.analysis.statistics import ROUNDS
@@ -155,7 +157,7 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
     write_text(path, text)
 
 
-def _headline(results: Results, described) -> list[str]:
+def _headline(results: Results, described: pd.DataFrame) -> list[str]:
     """The landmarks alone and with all tasks, a line for each length of training."""
     lines, every = [], every_task(results)
     for epochs, alone in alone_by_epochs(results).items():

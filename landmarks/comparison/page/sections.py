@@ -246,7 +246,7 @@ def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.
     return _rows(described, [*(name for name in references if name not in own), *own], changes, {})
 
 
-def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: Mapping[str, str]) -> str:
+def _rows(described: pd.DataFrame, names: list[str], changes: pd.DataFrame, labels: Mapping[str, str]) -> str:
     head = ["", "seeds", "mean error", "shift-free", "failures", "against", "Δ mean error", "p", "Δ failures", "p"]
     rows = []
     for name in names:

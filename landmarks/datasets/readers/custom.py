@@ -3,6 +3,8 @@
 Columns: `image` (path beside the CSV file), `split` (train, val, test; empty means train), and whatever there is of
 `source`, `x0,y0,x1,y1`, `NAME_x,NAME_y` for every landmark of a scheme (`left_eye_x`, ... or `point_0_x`, ...) and
 the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no. Empty cells are absent labels.
+For detectors also `ignore` (yes: finding this face is neither right nor wrong) and WIDER FACE's `easy,medium,hard`; a
+row with nothing but an image is one without faces.
 The `faces.csv` that `landmarks annotate` writes is such a file. data/custom.md has the rules in full.
 """
 
@@ -35,8 +37,10 @@ SPLIT_WORDS = {"": "train", "training": "train", "valid": "val", "validation": "
 YES, NO = frozenset({"yes", "true", "y", "t"}), frozenset({"no", "false", "n", "f"})
 """Of attributes that something has or has not, such as smile and glasses."""
 
+FLAGS = ("ignore", "easy", "medium", "hard")
+"""Columns of yes and no that concern detectors alone; the table has those that the file has."""
 READ = {
-    *("image", "split", "source"),
+    *("image", "split", "source", *FLAGS),
     *BOX,
     *ATTRIBUTES,
     *(f"{point}_{axis}" for scheme in SCHEMES.values() for point in scheme.points for axis in "xy"),
@@ -66,9 +70,11 @@ def read(files: Files) -> pd.DataFrame:
     separator = _separator(text)
     reader = csv.reader(io.StringIO(text, newline=""), delimiter=separator)
     names, rows = set(files.names), []
+    flags: dict[str, list[bool]] = {}
     try:
         columns = [column.strip().lower() for column in next(reader, [])]
         _check_columns(columns, where)
+        flags = {name: [] for name in FLAGS if name in columns}
         for record in reader:
             place = f"{where} line {reader.line_num}"
             if not any(cell.strip() for cell in record):
@@ -79,10 +85,13 @@ def read(files: Files) -> pd.DataFrame:
                 )
             cells = dict(zip(columns, map(str.strip, record)))
             image = _image(cells.get("image", ""), folder, names, of_results="face" in columns)
-            rows.append(_parse(image, _cleaned(cells, decimal_commas=separator != ","), place))
+            cells = _cleaned(cells, decimal_commas=separator != ",")
+            rows.append(_parse(image, cells, place))
+            for name, values in flags.items():
+                values.append(_flag(cells.get(name, ""), name, place))
     except csv.Error as error:
         raise DataError(f"{where} line {reader.line_num}: {error}") from error
-    return make_table(rows)
+    return make_table(rows).assign(**flags)
 
 
 def _separator(text: str) -> str:
@@ -116,8 +125,11 @@ def _check_columns(columns: list[str], where: str) -> None:
 
 
 def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
-    """Path of the image that a cell names. An apostrophe that guards a name against spreadsheets is taken off: always
-    in a file of results, elsewhere where no file has it in its name."""
+    """Path of the image that a cell names, beside the CSV file or else in a folder `images` there. An apostrophe that
+    guards a name against spreadsheets is taken off: always in a file of results, elsewhere where no file has it in its
+    name."""
+    if cell and folder + cell not in names and f"{folder}images/{cell}" in names:
+        return f"{folder}images/{cell}"
     cell = cell.replace("\\", "/") if folder + cell not in names else cell
     guarded = cell.startswith("'") and (of_results or folder + cell not in names)
     return folder + cell.removeprefix("'") if guarded else folder + cell if cell else ""
@@ -161,6 +173,16 @@ def _box(cells: dict[str, str], where: str) -> dict[str, float]:
     if box["x0"] >= box["x1"] or box["y0"] >= box["y1"]:
         raise DataError(f"{where}: the box needs x0 < x1 and y0 < y1")
     return box
+
+
+def _flag(text: str, name: str, where: str) -> bool:
+    """Yes or no; an empty cell means no."""
+    word = text.lower()
+    if word in YES | {"1", "1.0"}:
+        return True
+    if word in NO | {"", "0", "0.0"}:
+        return False
+    raise DataError(f"{where}: {name} must be yes or no, 1 or 0, not {text!r}")
 
 
 def _points(cells: dict[str, str], scheme: Scheme, where: str) -> np.ndarray | None:

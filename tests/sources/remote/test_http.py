@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -10,7 +11,7 @@ from landmarks.batch import outage
 from landmarks.batch.run import annotate
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.sources.find import expand, find
-from landmarks.sources.remote import http, trouble
+from landmarks.sources.remote import http, stamps, trouble
 from tests.helpers.archives import MEMBERS, make
 from tests.helpers.bad_server import bad_server, write_certificate
 from tests.helpers.stub import Stub
@@ -181,6 +182,17 @@ def test_a_run_stops_early_when_nothing_answers(server, tmp_path):
     sources = find([f"{server.url}/503/{i}.jpg" for i in range(outage.MOST + 40)])
     with pytest.raises(LandmarksError, match=r"25 images in a row could not be reached.*same command.*HTTP 503"):
         annotate(Stub(), sources, tmp_path / "out")
+
+
+def test_a_server_whose_answer_never_ends_is_not_waited_for(server, tmp_path, monkeypatch):
+    """Its head comes byte by byte, so that no time limit of the library's holds."""
+    urls = [f"{server.url}/plain/{i}.jpg" for i in range(40)]
+    annotate(Stub(), find(urls), tmp_path / "out")
+    server.drip_heads = True
+    monkeypatch.setattr(stamps, "ANSWER_SECONDS", 0.3)
+    started = time.monotonic()
+    assert annotate(Stub(), find(urls), tmp_path / "out").done == 0
+    assert time.monotonic() - started < 0.05 * 100  # What a single answer takes.
 
 
 def test_stamps_are_asked_in_parallel(server, tmp_path, monkeypatch):
