@@ -96,6 +96,11 @@ def test_ignore_must_be_yes_or_no(tmp_path):
         read_photographs(own(tmp_path, ["image", "ignore"], ["a.png", "perhaps"]))
 
 
+def test_no_rows(tmp_path):
+    with pytest.raises(DataError, match="no photographs are in it"):
+        read_photographs(own(tmp_path, ["image", *BOX]))
+
+
 def test_a_photograph_that_is_gone(photographs):
     (photographs.files.root / "b.png").unlink()
     with pytest.raises(ImageError):

@@ -76,7 +76,7 @@ def test_start_goes_on_from_weights(config, drawn, tmp_path):
 def test_other_data_in_the_same_folder_is_refused(config, drawn, tmp_path):
     train_detector(config, [drawn], tmp_path / "out", "cpu")
     other = photographs(tmp_path / "other", scenes=2, portraits=1)
-    with pytest.raises(WeightsError, match="data was .*, is "):
+    with pytest.raises(WeightsError, match=r"data was .*, is "):
         train_detector(config, [drawn, other], tmp_path / "out", "cpu")
 
 
