@@ -53,6 +53,17 @@ def commit(partial: Path, path: Path, durable: bool = True) -> None:
 
 
 @contextmanager
+def naming(path: Path) -> Iterator[None]:
+    """An OSError of the block names a file if it names none: writing to an open file does not say to which."""
+    try:
+        yield
+    except OSError as error:
+        if error.filename is None:
+            error.filename = str(path)
+        raise
+
+
+@contextmanager
 def replacing(path: Path, durable: bool = True, partial: Path | None = None) -> Iterator[Path]:
     """Where to write the file `path`: it takes this name when the block ends, and is removed if the block raises.
 
@@ -62,8 +73,9 @@ def replacing(path: Path, durable: bool = True, partial: Path | None = None) -> 
     partial = partial or partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
-        yield partial
-        commit(partial, path, durable)
+        with naming(path):
+            yield partial
+            commit(partial, path, durable)
     except BaseException:
         with suppress(OSError):
             partial.unlink()
@@ -88,12 +100,20 @@ class PartialFile:
         self.path, self.partial = path, partial_path(path)
         path.parent.mkdir(parents=True, exist_ok=True)
         self.file = open(self.partial, "w+", encoding="utf-8", errors="backslashreplace", newline="")  # noqa: SIM115
-        self.write = self.file.write
+
+    def write(self, text: str) -> int:
+        """Add to it. Raises OSError, which names it."""
+        try:
+            return self.file.write(text)
+        except OSError as error:
+            error.filename = str(self.path)
+            raise
 
     def close(self) -> None:
-        """Let it appear. Raises OSError."""
-        self.file.close()
-        commit(self.partial, self.path)
+        """Let it appear. Raises OSError, which names it."""
+        with naming(self.path):
+            self.file.close()
+            commit(self.partial, self.path)
 
     def discard(self) -> None:
         """Remove it. Raises OSError."""
@@ -118,6 +138,12 @@ class PartialFolder:
             if len(self._made) < 10_000:
                 self._made.add(path.parent)
         return path
+
+    def add(self, relative: str, text: str) -> None:
+        """Write an ASCII file of the folder, in the least time: a run may have millions. Raises OSError."""
+        path = self.file(relative)
+        with naming(path), open(path, "wb", buffering=0) as file:
+            file.write(text.encode("ascii"))
 
     def close(self) -> None:
         """Let it appear. Raises OSError."""
@@ -151,6 +177,12 @@ class Lock:
     def release(self) -> None:
         """Let others have it."""
         self._lock.release()
+
+    def __enter__(self) -> Lock:
+        return self
+
+    def __exit__(self, *_: object) -> None:
+        self.release()
 
 
 def sync(path: Path) -> None:

@@ -15,7 +15,7 @@ from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
 
-from landmarks.errors import LandmarksError, nearest
+from landmarks.errors import LandmarksError, nearest, told
 
 if TYPE_CHECKING:
     from pydantic import TypeAdapter
@@ -51,7 +51,7 @@ def read_toml(path: str | Path) -> dict[str, Any]:
     try:
         return tomllib.loads(Path(path).read_text(encoding="utf-8"))
     except (OSError, ValueError, RecursionError) as error:
-        raise LandmarksError(f"{path}: cannot be read as TOML ({error})") from error
+        raise LandmarksError(f"{path}: cannot be read as TOML ({told(error)})") from error
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:

@@ -40,6 +40,12 @@ class DetectorError(LandmarksError):
     """A face detector that cannot be set up: its model file or package is missing or not the right one."""
 
 
+def told(error: Exception) -> str:
+    """What an error says, for a sentence that names the file already: the system's words without number and path."""
+    words = error.strerror if isinstance(error, OSError) else ""
+    return words or str(error).strip() or type(error).__name__
+
+
 def nearest(name: str, known: Iterable[str], most: int = 1) -> list[str]:
     """The known names that a wrong one may stand for, nearest first: those spelt alike, then those it is a part of."""
     names = list(dict.fromkeys(known))

@@ -74,8 +74,8 @@ class Faces:
     """(N, K) float32: expected error of each point as a share of the face size, which is the larger side of the extent
     of eyes, nose and mouth corners; None if the network is not calibrated."""
     quality: np.ndarray | None = None
-    """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face;
-    None if the network is not calibrated."""
+    """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face
+    and for half a face at the border; None if the network is not calibrated."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)

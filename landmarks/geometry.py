@@ -7,6 +7,7 @@ image w pixels wide spans -0.5 to w - 0.5 and a mirrored x is w - 1 - x.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import cv2
@@ -143,3 +144,13 @@ def _shrink_under_crop(image: np.ndarray, matrix: np.ndarray, size: int, factor:
     offset = np.array([x0, y0], np.float64) + (factor - 1) / 2
     shifted = matrix[:, 2] + matrix[:, :2] @ offset
     return part, np.concatenate([matrix[:, :2] * factor, shifted[:, None]], axis=1)
+
+
+def grid_cells(height: int, width: int, strides: Sequence[int]) -> np.ndarray:
+    """The cells of a detector's grids over an image: (C, 3) float32 centre x, y, measured from the image's corner, and
+    stride. Grid after grid as `strides` has them, row by row; parts of cells are left out."""
+    grids = []
+    for stride in strides:
+        rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)
+        grids.append(np.stack([(columns + 0.5) * stride, (rows + 0.5) * stride, np.full(len(rows), stride)], axis=1))
+    return np.concatenate(grids).astype(np.float32)

@@ -5,15 +5,42 @@ from __future__ import annotations
 import os
 from pathlib import Path
 
+import cv2
 import pytest
 import torch
+from filelock import FileLock
 
 from landmarks.models.network import Network
 from landmarks.models.store import save_model
 from tests.helpers.faces import SMALL, draw_face, mtfl_line, write_png
 
+ROOT = Path(__file__).parent
+SLOW = (
+    "test_documentation.py",
+    "export/test_export.py",
+    "comparison/test_comparison.py",
+    "export/test_face.py",
+    "batch/test_ray.py",
+    "training/test_training.py",
+    "models/test_cascade.py",
+    "batch/test_resume.py",
+)
+"""The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
+
+# One thread a process: the processes that share the tests have the cores between them.
 torch.set_num_threads(1)
+cv2.setNumThreads(1)
+os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of programs that a test starts
 os.environ.pop("LANDMARKS_YUNET", None)
+
+
+def pytest_configure(config: pytest.Config) -> None:
+    config.option.loadscopereorder = False  # pytest-xdist, too, is to keep the order of the files
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: places.get(item.path, len(SLOW)))
 
 
 @pytest.fixture(scope="session")
@@ -49,3 +76,18 @@ def small_weights(tmp_path_factory) -> Path:
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_model(Network(SMALL), path, {"note": "untrained"})
     return path
+
+
+@pytest.fixture(scope="session")
+def compact_onnx(tmp_path_factory) -> Path:
+    """`compact.onnx`, beside it its parts; not to be changed."""
+    pytest.importorskip("onnxscript")
+    from landmarks.export.write import export_weights
+
+    base = tmp_path_factory.getbasetemp()
+    # The workers of pytest-xdist share the folder above theirs.
+    folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compact"
+    with FileLock(f"{folder}.lock"):
+        if not folder.is_dir():
+            export_weights("compact", folder)
+    return folder / "compact.onnx"

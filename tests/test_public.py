@@ -24,7 +24,7 @@ CALLS = {
     "Resume": "fresh retry_failed",
     "RunOptions": "formats coords drawings style chips chip_format engine address workers timeout shard",
     "Style": "box points names label colour_by scale",
-    "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes",
+    "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes doubtful upside_down",
     "annotate_folder": "sources out config options resume recursive every report progress",
     "draw": "image faces style",
     "evaluate": "weights data split detector passes device backend report",

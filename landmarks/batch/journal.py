@@ -20,7 +20,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.atomic import Lock, sync
+from landmarks.atomic import Lock, naming, sync
 from landmarks.formats.records import record_from_dict, record_to_dict
 from landmarks.record import FAILED, Record
 
@@ -62,6 +62,8 @@ class Journal:
         self._file = open(path, "a+b", buffering=0)  # noqa: SIM115
         sync(path.parent)
         self._end = 0
+        self._index: tuple[int, Index] | None = None
+        """The last one that was made, and the end of the file at that time."""
         for offset, line in self._lines():
             self._end = offset + len(line)
         self._file.truncate(self._end)  # What follows the last good line was never finished.
@@ -74,7 +76,7 @@ class Journal:
     def clear(self) -> None:
         """Forget everything."""
         self._file.truncate(0)
-        self._end = 0
+        self._end, self._index = 0, None
         self.sync()
 
     def append(self, records: list[Record], stamps: list[str]) -> None:
@@ -84,9 +86,10 @@ class Journal:
         rest = b"\t".join(json.dumps(part, allow_nan=False, separators=(",", ":")).encode() for part in parts)
         line = b"%08x\t%s\n" % (zlib.crc32(rest), rest)
         try:
-            left = memoryview(line)
-            while left:
-                left = left[self._file.write(left) :]
+            with naming(self.path):
+                left = memoryview(line)
+                while left:
+                    left = left[self._file.write(left) :]
             if time.monotonic() - self._synced > SYNC_SECONDS:
                 self.sync()
         except OSError:
@@ -96,11 +99,17 @@ class Journal:
 
     def sync(self) -> None:
         """Have all of it survive a power cut."""
-        os.fsync(self._file.fileno())
+        with naming(self.path):
+            os.fsync(self._file.fileno())
         self._synced = time.monotonic()
 
     def index(self) -> Index:
         """Where every image's last line is."""
+        if self._index is None or self._index[0] != self._end:
+            self._index = self._end, self._look()
+        return self._index[1]
+
+    def _look(self) -> Index:
         columns = array("Q"), array("Q"), array("q"), array("b")
         for offset, line in self._lines():
             for name, stamp, status in json.loads(line.split(b"\t", 2)[1]):

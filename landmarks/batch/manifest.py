@@ -12,7 +12,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.atomic import write_text
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, told
 
 PACKAGES = ("landmarks", "torch", "onnxruntime", "opencv-python", "numpy", "pillow", "pyarrow")
 VERSION = "results_version"
@@ -70,7 +70,7 @@ def _read(path: Path) -> dict[str, Any]:
         if not (isinstance(content["settings"], dict) and isinstance(content["starts"], list)):
             raise TypeError("it lacks settings or starts")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise LandmarksError(f"{path}: does not tell how the run here was begun ({error}); {CURE}") from error
+        raise LandmarksError(f"{path}: does not tell how the run here was begun ({told(error)}); {CURE}") from error
     return content
 
 

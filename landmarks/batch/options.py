@@ -36,7 +36,7 @@ class RunOptions:
     """Of the Ray cluster; `auto` for the one that this machine belongs to, empty to start one here."""
     workers: int | None = 0
     """Processes beside this one. 0: none, or with Ray one for each of its cores; None: one for each core here."""
-    timeout: float | None = None
+    timeout: float | None = 300.0
     """Seconds that an image may take, where there are workers; None for no limit."""
     shard: Shard = field(default_factory=Shard)
     """The part of the images that is done."""

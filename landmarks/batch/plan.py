@@ -42,6 +42,9 @@ class Shard:
             raise ValueError(f"a shard is I/N, such as 1/8, not {text!r}")
         return cls(int(number), int(count))
 
+    def __str__(self) -> str:
+        return f"{self.number}/{self.count}"
+
     def holds(self, name: int) -> bool:
         """Whether the image with this digest of its name belongs to it."""
         return name % self.count == self.number - 1

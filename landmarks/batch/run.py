@@ -62,6 +62,10 @@ class Summary:
     """Names in the file of boxes that no image of the run has; they are listed in `boxes_unmatched.csv`."""
     images_without_boxes: int = 0
     """Images that the file of boxes does not name; likewise."""
+    doubtful: int = 0
+    """Faces that should be looked at, such as those of a quality below 0.5; `review.csv` lists the worst."""
+    upside_down: int = 0
+    """Faces that are turned by more than a quarter."""
 
     @property
     def images(self) -> int:
@@ -106,6 +110,8 @@ def annotate(
             create_engine(annotator, writers, options, _workers(options, total)) as engine,
         ):
             settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
+            if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
+                settings["shard"] = str(options.shard)
             results = Results(out, engine.facts.empty, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
@@ -142,7 +148,11 @@ def annotate(
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            summary = Summary(dict(statuses), faces, seconds, finished, order.changed, shares, unused, without)
+            review = results.review
+            summary = Summary(
+                dict(statuses), faces, seconds, finished, order.changed, shares, unused, without,
+                review.doubtful, review.upside_down,
+            )  # fmt: skip
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
                 {
@@ -154,7 +164,7 @@ def annotate(
                 {"images": summary.images, "statuses": summary.statuses, "faces": faces},
             )
     except OSError as error:
-        raise LandmarksError(f"{out}: {_why_not_written(error)}") from error
+        raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
     return summary
 
 

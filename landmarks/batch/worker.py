@@ -11,7 +11,7 @@ import sys
 import threading
 import traceback
 import warnings
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
@@ -25,8 +25,8 @@ from landmarks.record import Record
 from landmarks.sources.ahead import read_ahead
 from landmarks.sources.source import Source
 
-CRASHED = 70
-"""Exit code of a worker that failed for a reason nobody thought of."""
+ORPHAN_SECONDS = 2.0
+"""For so long a worker goes on when the process that it works for has gone."""
 
 Images = list[Source]
 """Neighbours among the sources; their faces go through the network together."""
@@ -111,12 +111,14 @@ class Worker:
     """An annotator and the writers of images."""
 
     def __init__(
-        self, annotator: ImageAnnotator, writers: Sequence[ImageWriter] = (), timeout: float | None = None
+        self,
+        annotator: ImageAnnotator,
+        writers: Sequence[ImageWriter] = (),
+        beat: Callable[[], None] = lambda: None,
     ) -> None:
-        """timeout: seconds an image may take; then the process, which must have no other work, ends with code 1."""
-        self.annotator, self.writers, self.timeout = annotator, writers, timeout
+        """beat: is called whenever it gets on, so that whoever waits for it can tell."""
+        self.annotator, self.writers, self.beat = annotator, writers, beat
         self.facts = Facts(annotator.settings(), annotator.empty)
-        self._nowhere = open(os.devnull, "w") if timeout else None  # noqa: SIM115
 
     def __call__(self, images: Images) -> Done:
         """Annotate the images of a task. Raises OSError if a writer cannot write at all."""
@@ -127,7 +129,7 @@ class Worker:
         def read() -> Iterator[Source]:
             ahead = read_ahead(images, limit)
             while True:
-                self._watch()
+                self.beat()
                 with clock("read"):
                     source = next(ahead, None)
                 if source is None:
@@ -138,19 +140,12 @@ class Worker:
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
             for record in self.annotator.stream(read()):
-                self._watch()
+                self.beat()
                 with clock("draw"):
                     for writer in self.writers:
                         writer.write(record)
                 records.append(replace(record, pixels=None))
-        if self.timeout:
-            faulthandler.cancel_dump_traceback_later()
         return Done(records, stamps, clock.take(), [str(one.message) for one in caught])
-
-    def _watch(self) -> None:
-        """End the process unless something happens in time; even in the middle of a decoder written in C."""
-        if self.timeout and self._nowhere:
-            faulthandler.dump_traceback_later(self.timeout, exit=True, file=self._nowhere)
 
 
 def run(
@@ -159,17 +154,25 @@ def run(
     factory: AnnotatorFactory,
     number: int,
     writers: Sequence[ImageWriter],
-    timeout: float | None,
+    pulse: Any,
 ) -> None:
-    """A process that is worker `number`: sends Facts, then a Done for every Images it is sent; or Stop."""
+    """A process that is worker `number`: sends Facts, then a Done for every Images it is sent; or Stop.
+
+    pulse: shared memory, whose `value` changes whenever the worker gets on.
+    """
+
+    def beat() -> None:
+        pulse.value += 1
+
     os.environ.update(environment)  # What was set since the process that it comes from was started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one says when to end.
     try:
         importlib.import_module(factory.preload)
+        beat()
         # Workers share out the cores among themselves; threads inside each would only get in each other's way. Before
         # anything is made, since onnxruntime settles its threads as it opens a network.
         use_threads(1)
-        worker = Worker(factory.create(number), writers, timeout)
+        worker = Worker(factory.create(number), writers, beat)
         connection.send(worker.facts)
         tasks: queue.SimpleQueue[Images | None] = queue.SimpleQueue()
         threading.Thread(target=_receive, args=(connection, tasks), daemon=True).start()
@@ -181,10 +184,10 @@ def run(
         return  # The main process has gone.
     except OSError as error:
         reason = f"cannot be written ({error.strerror}); cure it and give the same command again"
-        connection.send(Stop(f"{error.filename or 'a file'}: {reason}"))
+        connection.send(Stop(f"{error.filename or 'the files beside the tables'}: {reason}"))
     except Exception:
         traceback.print_exc()
-        sys.exit(CRASHED)  # Not 1, which says that an image took too long.
+        sys.exit(1)
 
 
 def _receive(connection: Connection, tasks: queue.SimpleQueue[Images | None]) -> None:
@@ -194,3 +197,6 @@ def _receive(connection: Connection, tasks: queue.SimpleQueue[Images | None]) ->
             tasks.put(connection.recv())
     except (EOFError, OSError):
         tasks.put(None)
+        # Nobody waits for this process any more, and it may hang in something written in C.
+        nowhere = open(os.devnull, "w")  # noqa: SIM115
+        faulthandler.dump_traceback_later(ORPHAN_SECONDS, exit=True, file=nowhere)

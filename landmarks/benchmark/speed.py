@@ -5,11 +5,13 @@ from __future__ import annotations
 import tempfile
 import time
 from collections.abc import Callable, Sequence
+from contextlib import nullcontext
 from dataclasses import dataclass, replace
 from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
+import torch
 
 from landmarks import images
 from landmarks.batch.journal import Journal
@@ -17,11 +19,13 @@ from landmarks.batch.options import RunOptions
 from landmarks.batch.plan import TASK_IMAGES
 from landmarks.batch.run import annotate
 from landmarks.batch.worker import AnnotatorFactory
+from landmarks.device import threads
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
 from landmarks.geometry import crop_matrices
 from landmarks.inference.annotator import Annotator
+from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import cut, locate
 from landmarks.record import OK, Record
 from landmarks.sources.source import Source
@@ -63,6 +67,20 @@ class Speed:
         return 1 - sum(self.stages.get(stage, 0) for stage in SEEN)
 
 
+@dataclass(frozen=True)
+class Calls:
+    """One call with one photograph: decoding, detection, landmarks."""
+
+    threads: int
+    """Of torch, as they are by default."""
+    by_default: float
+    """Milliseconds, the mean over the photographs of each one's median."""
+    with_one: float
+    """The same with one thread in torch, onnxruntime and OpenCV."""
+    ratio: float
+    """Median of the ratios of the two in turns that followed each other; above 1 where one thread is faster."""
+
+
 def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 10) -> dict[str, float]:
     """Median milliseconds of each of UNITS, on the images' own faces, repeated to batches of BATCH.
 
@@ -100,6 +118,30 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     }
     share = {"an image": len(sources), "a face": BATCH}
     return {name: _median(work, rounds) / share[UNITS[name]] for name, work in stages.items()}
+
+
+def call_times(config: AnnotatorConfig, sources: Sequence[Source], rounds: int = 10) -> Calls:
+    """How long a call with one photograph takes, with the threads that are there by default and with one.
+
+    The two take turns, so that other work on the machine slows both alike. Raises LandmarksError, ImageError.
+    """
+    default = torch.get_num_threads()
+    counts = (default, 1)
+    annotators = []
+    for count in counts:  # onnxruntime settles its threads as it opens a network.
+        with threads(count):
+            annotators.append(Annotator.from_config(config))
+    times = np.zeros((rounds, len(sources), len(counts)))
+    for number, place in np.ndindex(rounds, len(sources)):
+        for which, (count, annotator) in enumerate(zip(counts, annotators)):
+            with nullcontext() if count == default else threads(count):
+                annotator(sources[place].path)  # The first call after the other's does not count.
+                started = time.perf_counter()
+                annotator(sources[place].path)
+                times[number, place, which] = 1000 * (time.perf_counter() - started)
+    by_default, with_one = np.median(times, axis=0).mean(axis=0)
+    ratio = float(np.median(times[..., 0] / times[..., 1]))
+    return Calls(default, float(by_default), float(with_one), ratio)
 
 
 def run_speed(factory: AnnotatorFactory, sources: Sequence[Source], count: int, workers: int) -> Speed:

@@ -14,6 +14,7 @@ from rich.markup import escape
 
 from landmarks import __version__
 from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, train, weights
+from landmarks.cli.known import KnownCommand
 from landmarks.cli.shared import errors, output
 from landmarks.errors import LandmarksError
 
@@ -22,7 +23,7 @@ app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_
 
 def _add(command: Callable[..., None], example: str) -> None:
     """Make a function a command. Its docstring is text: brackets in it, as in landmarks[onnx], are no markup."""
-    app.command(help=escape(inspect.getdoc(command) or ""), epilog=f"Example: {example}")(command)
+    app.command(cls=KnownCommand, help=escape(inspect.getdoc(command) or ""), epilog=f"Example: {example}")(command)
 
 
 _add(annotate.annotate, "landmarks annotate photos --recursive --out results --draw")
@@ -79,6 +80,12 @@ def main() -> None:
         if os.environ.get("LANDMARKS_DEBUG"):
             raise
         errors.print(f"landmarks: {error}")
+        sys.exit(2)
+    except OSError as error:  # A folder that is a file, a full disk: named by what the system says of it.
+        if os.environ.get("LANDMARKS_DEBUG"):
+            raise
+        reason = error.strerror or type(error).__name__
+        errors.print(f"landmarks: {error.filename or 'a file'}: cannot be read or written ({reason})")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("landmarks: interrupted")

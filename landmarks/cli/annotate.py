@@ -91,7 +91,7 @@ def annotate(
     format: Annotated[
         str,
         typer.Option(
-            help="Formats to write, comma-separated: parquet, csv, jsonl, coco, pts, yolo, cvat, labelstudio.",
+            help="Formats to write, comma-separated: {formats}.",
             rich_help_panel=OUTPUT,
         ),
     ] = "csv",
@@ -223,7 +223,7 @@ def annotate(
 
 
 def summary_lines(summary: Summary, out: Path) -> list[str]:
-    """What a run has done, in words: counts, speed, and where the time went."""
+    """What a run has done, in words: counts, speed, what to look at next, and where the time went."""
     counts = ", ".join(f"{count} {status}" for status, count in sorted(summary.statuses.items()))
     parts = [f"{counted(summary.images, 'image')} ({counts})", counted(summary.faces, "face")]
     if before := summary.images - summary.done:
@@ -233,6 +233,11 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
     if summary.done > 1:  # One image says nothing of the speed: the start takes most of the time.
         parts.append(f"{summary.done / max(summary.seconds, 1e-9):.1f} images/s")
     lines = [f"{', '.join(parts)} -> {out}"]
+    if summary.failed:
+        lines.append(f"failed: {counted(summary.failed, 'image')}; see {out / 'failures.csv'}")
+    if summary.doubtful or summary.upside_down:
+        turned = f", {counted(summary.upside_down, 'face')} upside down" if summary.upside_down else ""
+        lines.append(f"doubtful: {counted(summary.doubtful, 'face')}{turned}; see {out / 'review.csv'}")
     if summary.boxes_unused or summary.images_without_boxes:
         lines.append(
             f"boxes: {counted(summary.boxes_unused, 'name')} without an image, "

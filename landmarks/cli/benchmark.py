@@ -15,6 +15,7 @@ from landmarks.cli.shared import (
     DETECTOR_HELP,
     DEVICE_HELP,
     WEIGHTS_HELP,
+    counted,
     errors,
     output,
     split_names,
@@ -33,7 +34,10 @@ def benchmark(
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     threads: Annotated[
-        int, typer.Option(min=1, help="CPU threads of torch, onnxruntime and OpenCV while single stages are measured.")
+        int,
+        typer.Option(
+            min=1, max=1024, help="CPU threads of torch, onnxruntime and OpenCV while single stages are measured."
+        ),
     ] = 1,
     rounds: Annotated[
         int,
@@ -60,7 +64,7 @@ def benchmark(
     """
     from landmarks.atomic import write_text
     from landmarks.benchmark.peers import PeerFactory, installed
-    from landmarks.benchmark.speed import UNITS, run_speed, stage_times
+    from landmarks.benchmark.speed import UNITS, call_times, run_speed, stage_times
     from landmarks.device import use_threads
     from landmarks.inference.annotator import Annotator
     from landmarks.inference.config import AnnotatorConfig
@@ -75,12 +79,17 @@ def benchmark(
     options = {"weights": weights, "detector": detector, "device": device, "backend": backend}
     figures: dict[str, Any] = {"options": options}
     if rounds:
+        calls = call_times(config, found, rounds)  # Before the threads are others than by default.
         use_threads(threads)
         times = stage_times(Annotator.from_config(config), found, rounds)
-        figures |= {"threads": threads, "milliseconds": times}
-        output.print(
-            table("", ["stage", "ms"], [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in UNITS.items()])
-        )
+        figures |= {"threads": threads, "milliseconds": times, "calls": asdict(calls)}
+        rows = [[f"{name}, {unit}", f"{times[name]:.2f}"] for name, unit in UNITS.items()]
+        rows += [
+            [f"one call, {counted(calls.threads, 'thread')} (default)", f"{calls.by_default:.2f}"],
+            ["one call, 1 thread in all", f"{calls.with_one:.2f}"],
+            ["default / 1 thread, in turns", f"{calls.ratio:.2f}"],
+        ]
+        output.print(table("", ["stage", "ms"], rows))
     if images:
         runs: dict[str, Speed] = {}
         for count in counts:

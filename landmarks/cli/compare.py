@@ -21,7 +21,11 @@ GRID_SET_HELP = (
 
 def compare(
     grid: Annotated[
-        Optional[Path], typer.Argument(help="TOML file with the arms and the questions, such as docs/comparison.toml.")
+        Optional[Path],
+        typer.Argument(
+            help="TOML file with the arms and the questions, such as docs/comparison.toml. With --example: full, for "
+            "the larger one."
+        ),
     ] = None,
     data: Annotated[
         Optional[Path], typer.Option(help="Train and measure on this folder of `landmarks data prepare`.")
@@ -38,38 +42,50 @@ def compare(
         str, typer.Option(help="Measure on the faces of this split. Choose settings on val, not on test.")
     ] = "test",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
-    jobs: Annotated[int, typer.Option(min=1, help="Run this many trainings at once. They share the CPU's cores.")] = 1,
+    jobs: Annotated[
+        Optional[int],
+        typer.Option(
+            min=1,
+            help="Run this many trainings at once. They share the CPU's cores. By default 1, or one a core with "
+            "--example.",
+        ),
+    ] = None,
     device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",
     faces: Annotated[
         Optional[Path],
         typer.Option(help="Draw each arm's points in the photographs of this folder, side by side, as faces.png."),
     ] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces. It needs no dataset.")
+        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, a minute or two.")
     ] = False,
 ) -> None:
     """Train every arm of a grid with every seed, and compare the arms on the same test faces.
 
     Tables and figures show each arm's errors and its difference to the reference, with confidence intervals.
     """
-    from landmarks.comparison.example import EXAMPLE, draw_faces
+    import os
+
+    from landmarks.comparison.example import EXAMPLE, FULL, prepared_faces
     from landmarks.comparison.grid_file import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
     from landmarks.comparison.side_by_side import write_side_by_side
-    from landmarks.datasets.dataset import load_crops, prepare, read_dataset
+    from landmarks.datasets.dataset import load_crops, read_dataset
     from landmarks.detection.create import create_detector
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image
 
     names, settings = arm or [], settings or []
+    if faces is not None and not faces.is_dir():
+        raise LandmarksError(f"--faces {faces}: is no folder; give one with photographs")
     if example:
         if settings:
             raise LandmarksError("--set changes a grid's file, and --example has none; leave one of them out")
-        data, detector, plan = out / "prepared", "whole-image", EXAMPLE
-        if not data.is_dir():
-            draw_faces(out / "faces")
-            prepare(read_dataset(out / "faces"), data)
+        if data is not None or str(grid or "full") != "full":
+            raise LandmarksError("--example takes nothing but the word full: it has a grid and faces of its own")
+        plan = FULL if grid else EXAMPLE
+        plan.choose(names)
+        data, detector, jobs = prepared_faces(out), "whole-image", jobs or os.cpu_count()
     elif grid is None or data is None:
         raise LandmarksError("give a grid and --data, or --example")
     else:
@@ -83,12 +99,16 @@ def compare(
         create_detector(detector),
         out,
         split,
-        jobs,
+        jobs or 1,
         str(choose_device(device)),
         names,
         lambda line: output.print(line),
     )
-    Console(width=max(output.width, WIDTH)).print(write_report(out, reference))
+    told = write_report(out, reference)
+    Console(width=max(output.width, WIDTH)).print(told.table)
+    for figure in told.figures:
+        output.print(f"figure: {figure}")
+    output.print(told.meaning)
     if faces is not None:
         photographs = sorted(path for path in faces.iterdir() if is_image(path.name))
         write_side_by_side(out, chosen, photographs, create_detector(detector), out / "faces.png")

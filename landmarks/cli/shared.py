@@ -42,8 +42,8 @@ SET_HELP = (
     "Give it again for more fields."
 )
 DETECTOR_HELP = (
-    "centerface, yunet (name its file in LANDMARKS_YUNET), whole-image, or a CSV file of boxes. centerface and yunet "
-    "shrink an image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
+    "{detectors}, or a CSV file of boxes. LANDMARKS_YUNET names yunet's file. A detector that is a network shrinks an "
+    "image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
 )
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 

@@ -26,7 +26,7 @@ def train(
     encoder: Annotated[
         Optional[str],
         typer.Option(
-            help="Short for --set network.encoder=NAME: compact, accurate, tcdcn, tcdcn-journal, torchvision:NAME."
+            help="Short for --set network.encoder=NAME: {encoders}, or torchvision:NAME for a network of torchvision's."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",
@@ -34,7 +34,9 @@ def train(
     start: Annotated[
         Optional[str], typer.Option(help="Begin with these weights, a shipped name or a file, to fine-tune them.")
     ] = None,
-    threads: Annotated[int, typer.Option(min=0, help="Use this many CPU threads. 0 leaves the choice to torch.")] = 0,
+    threads: Annotated[
+        int, typer.Option(min=0, max=1024, help="Use this many CPU threads. 0 leaves the choice to torch.")
+    ] = 0,
 ) -> None:
     """Train a network, or a face detector.
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
 from dataclasses import asdict, dataclass, field, replace
+from typing import Any
 
 from landmarks.config import checked
 from landmarks.errors import LandmarksError, nearest, unknown
@@ -14,7 +15,7 @@ from landmarks.training.stopping import Stopping
 
 MAIN = POINTS_5.name
 CASCADE = "cascade"
-NETWORKS: dict[str, dict] = {
+NETWORKS: dict[str, dict[str, Any]] = {
     "tcdcn": {"input_size": 40, "features": 100, "coding": "regression"},
     "tcdcn-journal": {"input_size": 60, "features": 256, "coding": "regression"},
     "compact": {"input_size": 64, "features": 256, "bins_per_pixel": 1.0, "bins_margin": 0.1, "bins_rank": 8},
@@ -71,6 +72,7 @@ class Arm:
     """Arm that it is held against besides the landmarks alone; empty: its group's."""
     network: str = "tcdcn"
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
+    """In any order; they are kept with the landmarks, the main task, first."""
     sharing: str = "hard"
     """`hard`, `l2`, `trace` or `cross_stitch`."""
     strength: float = 0.0
@@ -101,6 +103,9 @@ class Arm:
             raise ValueError(unknown("network", self.network, NETWORKS))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
+        order = (MAIN, *ATTRIBUTES)
+        tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
+        object.__setattr__(self, "tasks", tuple(tasks))
         if self.network == CASCADE and self.tasks != (MAIN,):
             raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
         if self.seeds < 1 or self.faces < 0:
@@ -138,11 +143,11 @@ class Arm:
             seed=seed,
         )
 
-    def as_dict(self) -> dict:
+    def as_dict(self) -> dict[str, Any]:
         """Plain values."""
         return asdict(self) | {"tasks": list(self.tasks)}
 
-    def what_is_run(self) -> dict:
+    def what_is_run(self) -> dict[str, Any]:
         """Plain values without those that say how often it is run and where it is told of."""
         return {key: value for key, value in self.as_dict().items() if key not in ("seeds", "group", "against")}
 

@@ -95,7 +95,7 @@ def _arms(entries: Sequence[Mapping[str, Any]], where: str) -> list[Arm]:
 
 def _refuse_equal(given: Sequence[Arm], arms: Sequence[Arm], where: str) -> None:
     """Raise LandmarksError if arms that differed do no longer: their names would say what is not true."""
-    seen: list[tuple[dict, dict, str]] = []
+    seen: list[tuple[dict[str, Any], dict[str, Any], str]] = []
     for before, after in zip(given, arms):
         was, now = ({**arm.what_is_run(), "name": ""} for arm in (before, after))
         for other_was, other_now, name in seen:
@@ -145,7 +145,7 @@ def _choices(key: str, values: Any, where: str) -> list[tuple[str, Any]]:
 def _named(template: str, words: Mapping[str, str], where: str) -> str:
     """A name with the words of its fields. Raises LandmarksError for a field that the arm does not give."""
 
-    def word(match: re.Match) -> str:
+    def word(match: re.Match[str]) -> str:
         if match[1] not in words:
             raise LandmarksError(f"{where}: {unknown('field', match[1], words)}")
         return words[match[1]]

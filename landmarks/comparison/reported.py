@@ -12,6 +12,20 @@ from landmarks.schemes import ATTRIBUTES
 
 @checked
 @dataclass(frozen=True)
+class MeasuredOn:
+    """The faces that figures are of."""
+
+    dataset: str
+    split: str
+    faces: int
+    """How many."""
+
+    def __str__(self) -> str:
+        return f"{self.faces:,} faces of {self.dataset}, split `{self.split}`"
+
+
+@checked
+@dataclass(frozen=True)
 class Reported:
     """A network that somebody else measured. Raises ValueError for values that cannot be."""
 

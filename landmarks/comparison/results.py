@@ -11,6 +11,7 @@ import json
 from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -20,10 +21,12 @@ import pyarrow.parquet as pq
 from landmarks.atomic import replacing, write_text
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.config import build
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, told
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
+SETTINGS = "compare.json"
+"""What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
@@ -76,7 +79,7 @@ class ArmResults:
     """What that question's arms vary, one of the grid's VARIES or empty."""
     against: str
     """Arm that it is held against besides the landmarks alone; empty: none."""
-    config: dict
+    config: dict[str, Any]
     seeds: tuple[int, ...]
     vectors: np.ndarray
     """(S, N, 5, 2) float32: error vectors as shares of the inter-ocular distance; (S, 0, 5, 2) without landmarks."""
@@ -128,7 +131,7 @@ def read_grid_of(folder: Path) -> Grid:
     try:
         return build(Grid, json.loads(path.read_text(encoding="utf-8")), str(path))
     except (OSError, ValueError, LandmarksError) as error:
-        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"
         raise LandmarksError(f"{path}: {what}; {CURE}") from error
 
 
@@ -147,7 +150,7 @@ def row_path(folder: Path, arm: str, seed: int) -> Path:
     return folder / ROWS / f"{arm}-{seed}.parquet"
 
 
-def write_row(folder: Path, row: Mapping) -> None:
+def write_row(folder: Path, row: Mapping[str, Any]) -> None:
     """Write a finished training, whole or not at all. row: the columns of ROW_SCHEMA, arrays of any shape, JSON objects
     as dictionaries. Raises ValueError if one lacks or is unknown."""
     if set(row) != set(ROW_SCHEMA.names):
@@ -184,7 +187,7 @@ def read_results(folder: Path) -> Results:
     return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
-def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
+def read_log(folder: Path, arm: str, seed: int) -> list[dict[str, Any]]:
     """The epochs of a training, [] where it kept no log. Raises LandmarksError for a line that is not JSON."""
     path = folder / RUNS / f"{arm}-{seed}" / "log.jsonl"
     if not path.is_file():
@@ -198,7 +201,7 @@ def read_log(folder: Path, arm: str, seed: int) -> list[dict]:
     return rows
 
 
-def _plain(name: str, value):
+def _plain(name: str, value: Any) -> Any:
     kind = ROW_SCHEMA.field(name).type
     if pa.types.is_list(kind):
         return np.asarray(value, kind.value_type.to_pandas_dtype()).ravel()
@@ -255,7 +258,7 @@ def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
         table = pq.read_table(path)
         return table.select(schema.names).cast(schema)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
-        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({error})"
+        what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"
         raise LandmarksError(f"{path}: {what}; {cure}") from error
 
 

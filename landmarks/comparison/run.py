@@ -17,9 +17,10 @@ import numpy as np
 import pandas as pd
 import torch
 
-from landmarks.atomic import write_text
+from landmarks.atomic import Lock, write_text
+from landmarks.comparison.estimate import minutes
 from landmarks.comparison.grid import Arm, Grid
-from landmarks.comparison.results import collect, row_path, write_faces, write_grid, write_row
+from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.augment import DETECTED
@@ -33,7 +34,7 @@ from landmarks.schemes import ATTRIBUTES
 
 VIEWS = 12
 """Views of a training face; a network sees each of them every twelfth epoch."""
-SETTINGS = "compare.json"
+BENCH, LOCK = "bench", "compare.lock"
 Runs = list[tuple[Arm, int]]
 Outcomes = Iterator[tuple[Arm, int, "str | Exception"]]
 
@@ -63,33 +64,30 @@ def compare(
     Writes `grid.json`, `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and
     weights. A run that was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once;
     names: of the arms to run, all if there are none. report: gets a line a finished run. Raises LandmarksError if `out`
-    holds runs of other faces or of an arm with other settings, and for an unknown name.
+    holds runs of other faces or of an arm with other settings or another comparison is running there, for an arm of
+    more training faces than there are, and for an unknown name.
     """
     chosen = [arm.name for arm in grid.choose(names)]
     grid = learnable(grid, crops, report)
     names = [arm.name for arm in grid.arms if arm.name in chosen]
     if not names:
         raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
-    runs = grid.runs(names)
+    _check_faces(grid.choose(names), crops)
     out.mkdir(parents=True, exist_ok=True)
-    _check_settings(out, dataset, split, detector, crops)
-    bench_folder = out / "bench"
-    if not bench_folder.is_dir():
-        report(f"finding the faces of the split {split!r}")
-        make_bench(dataset, split, detector, bench_folder)
-    bench = open_bench(bench_folder)
-    write_faces(out, _faces(bench))
-    write_grid(out, grid)
-    missing = [(arm, seed) for arm, seed in runs if not _finished(out, arm, seed)]
-    for arm in dict.fromkeys(arm for arm, _ in missing):
-        folder = views_folder(out, arm)
-        for part in ("train", "val"):
-            if not (folder / part).is_dir():
-                report(f"keeping views of {arm.network_config().input_size} pixels, {part}")
-                samples = kept_samples(crops, crops.part(part), arm, DETECTED)
-                make_views(samples, VIEWS if part == "train" else 1, folder / part)
-    failures = _run_all(missing, out, jobs, device, report)
-    collect(out, milliseconds(grid.choose(names), device))
+    with Lock(out / LOCK):
+        _check_settings(out, dataset, split, detector, crops)
+        if not (out / BENCH).is_dir():
+            report(f"finding the faces of the split {split!r}")
+            make_bench(dataset, split, detector, out / BENCH)
+        write_faces(out, _faces(open_bench(out / BENCH)))
+        write_grid(out, grid)
+        missing = [(arm, seed) for arm, seed in grid.runs(names) if not _finished(out, arm, seed)]
+        _make_views([arm for arm, _ in missing], crops, out, report)
+        if missing:
+            about = minutes(missing, len(crops.part("train")), jobs, device)
+            report(f"{len(missing)} trainings, {min(jobs, len(missing))} at a time: about {max(about, 0.1):.1f} min")
+        failures = _run_all(missing, out, jobs, device, report)
+        collect(out, milliseconds(grid.choose(names), device))
     return failures
 
 
@@ -113,6 +111,28 @@ def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
     return grid.without(gone)
 
 
+def _check_faces(arms: Sequence[Arm], crops: Crops) -> None:
+    """Raise LandmarksError for an arm that wants more training faces than there are: its figures would be of fewer."""
+    given = len(crops.part("train"))
+    for arm in arms:
+        if arm.faces > given:
+            raise LandmarksError(
+                f"arm {arm.name!r}: faces = {arm.faces}, but {', '.join(map(str, crops.folders))} has {given} training "
+                f"faces; give {given} or fewer, or 0 for all"
+            )
+
+
+def _make_views(arms: Sequence[Arm], crops: Crops, out: Path, report: Callable[[str], None]) -> None:
+    """Make what the arms' networks see of the faces, where it is not there."""
+    for arm in dict.fromkeys(arms):
+        folder = views_folder(out, arm)
+        for part in ("train", "val"):
+            if not (folder / part).is_dir():
+                report(f"keeping views of {arm.network_config().input_size} pixels, {part}")
+                samples = kept_samples(crops, crops.part(part), arm, DETECTED)
+                make_views(samples, VIEWS if part == "train" else 1, folder / part)
+
+
 def views_folder(out: Path, arm: Arm) -> Path:
     """Where the views of an arm's network are kept."""
     return out / "views" / f"{arm.network_config().input_size}-{arm.crop_scale:g}"
@@ -131,7 +151,8 @@ def _run_all(missing: Runs, out: Path, jobs: int, device: str, report: Callable[
     failures: list[Failure] = []
     costs = {arm.name: _cost(arm) for arm, _ in missing}
     left, spent, started = sum(costs[arm.name] for arm, _ in missing), 0.0, time.perf_counter()
-    outcomes = _one_by_one(missing, out, device) if jobs == 1 else _side_by_side(missing, out, jobs, device)
+    jobs = min(jobs, len(missing))
+    outcomes = _one_by_one(missing, out, device) if jobs <= 1 else _side_by_side(missing, out, jobs, device)
     for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
         name, line = run_name(arm, seed), outcome
         if isinstance(outcome, Exception):
@@ -174,7 +195,7 @@ def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
     """Train, see, write the row; one line about it."""
     folder = views_folder(out, arm)
     views: dict[str, Views] = {part: open_views(folder / part) for part in ("train", "val")}
-    row = train_arm(arm, seed, views, open_bench(out / "bench"), run_folder(out, arm, seed), device)
+    row = train_arm(arm, seed, views, open_bench(out / BENCH), run_folder(out, arm, seed), device)
     write_row(out, row)
     error = np.linalg.norm(np.reshape(row["vectors"], (-1, 2)), axis=1)
     told = f"mean error {100 * error.mean():.2f} %, " if len(error) else ""

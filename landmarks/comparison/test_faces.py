@@ -7,7 +7,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
 import pandas as pd
@@ -17,7 +17,7 @@ from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
-from landmarks.errors import DataError, ImageError
+from landmarks.errors import DataError, ImageError, told
 from landmarks.evaluation.measures import middle_box
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
 from landmarks.schemes import POINTS_5
@@ -99,7 +99,7 @@ def make_bench(
     pictures = np.lib.format.open_memmap(written.file("pictures.npy"), "w+", np.uint8, shape)
     image = WholeImage()
     kept: list[int] = []
-    columns: dict[str, list] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
+    columns: dict[str, list[Any]] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
     moved = dataset.table[POINTS_5.name].copy()
     for done, row in enumerate(rows):
         progress(done, len(rows))
@@ -138,5 +138,7 @@ def open_bench(folder: Path) -> Bench:
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: test faces cannot be read ({error}); delete the folder, it is made anew") from error
+        raise DataError(
+            f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
+        ) from error
     return Bench(table, pictures, **columns)

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Iterable
 from dataclasses import asdict, replace
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import torch
@@ -16,6 +17,8 @@ from torch import nn
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
 from landmarks.comparison.test_faces import Bench
+from landmarks.datasets.augment import Jitter
+from landmarks.datasets.dataset import Crops
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
@@ -47,8 +50,8 @@ def train_arm(
     bench: Bench,
     out: Path,
     device: str = "cpu",
-    report: Callable[[dict], None] = lambda row: None,
-) -> dict:
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> dict[str, Any]:
     """Train an arm and see the bench's faces with it. views: `train` and `val`; out: folder of the run.
 
     Returns the row that `landmarks.comparison.results` keeps; its keys are explained there.
@@ -150,7 +153,7 @@ def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
     return np.sort(np.random.default_rng((seed, wanted)).choice(count, wanted, replace=False))
 
 
-def kept_samples(crops, rows: np.ndarray, arm: Arm, jitter) -> Samples:
+def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Samples:
     """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
     return Samples(
         crops, rows, (MAIN, *ATTRIBUTES), arm.network_config().input_size, arm.crop_scale, jitter=jitter, pictures=False

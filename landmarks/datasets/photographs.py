@@ -117,6 +117,17 @@ def read_photographs(path: str | Path) -> Photographs:
     return _checked(dataset.name, _of_dataset(dataset), dataset.files, dataset.terms)
 
 
+def tells_only_boxes(path: str | Path) -> bool:
+    """Whether a dataset is for detectors alone: it says where faces are, and neither landmarks nor attributes.
+
+    Raises DataError.
+    """
+    if (Path(path) / FACTS).is_file() or any(reader.recognise(Files(path)) for reader in READERS):
+        return True
+    table = read_dataset(path).table
+    return not table[[*SCHEMES, *ATTRIBUTES]].notna().any(axis=None) and bool(table["x0"].notna().any())
+
+
 def write_photographs(photographs: Photographs, folder: Path) -> None:
     """Write labels as `read_photographs` reads them: `faces.csv`, and `photographs.json` with the place of the images.
 

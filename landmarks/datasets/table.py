@@ -15,7 +15,7 @@ import pandas as pd
 
 from landmarks import geometry
 from landmarks.atomic import replacing
-from landmarks.errors import DataError
+from landmarks.errors import DataError, told
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 SPLITS = ("train", "val", "test")
@@ -120,7 +120,7 @@ def load_table(path: Path) -> pd.DataFrame:
         table = make_table(rows)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
-            f"{path}: not a table of annotated faces ({error}); make it with `landmarks data prepare`"
+            f"{path}: not a table of annotated faces ({told(error)}); make it with `landmarks data prepare`"
         ) from error
     check_table(table)
     return table

@@ -17,7 +17,7 @@ from torch import Tensor
 
 from landmarks.atomic import PartialFolder
 from landmarks.datasets.samples import Samples
-from landmarks.errors import DataError
+from landmarks.errors import DataError, told
 
 FACTS = "views.json"
 
@@ -72,5 +72,7 @@ def open_views(folder: Path) -> Views:
         if any(array.shape[:2] != (facts["views"], facts["faces"]) for array in arrays.values()):
             raise ValueError("an array has another size than its description says")
     except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{folder}: kept views cannot be read ({error}); delete the folder, it is made anew") from error
+        raise DataError(
+            f"{folder}: kept views cannot be read ({told(error)}); delete the folder, it is made anew"
+        ) from error
     return Views(arrays, np.arange(facts["faces"]))

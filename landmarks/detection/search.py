@@ -36,7 +36,7 @@ def search(image: np.ndarray, find: Find, max_side: int) -> Detections:
     large, large_scores = _look(_resize(fine, COARSE_SIDE), find, size, border=COARSE_BORDER)
     is_large = (large[:, 2:] - large[:, :2]).max(axis=1, initial=0) >= COARSE_SHARE * max(size)
     boxes, scores = np.concatenate([boxes, large[is_large]]), np.concatenate([scores, large_scores[is_large]])
-    keep = _suppress(boxes, scores)
+    keep = suppress(boxes, scores)
     return Detections(boxes[keep] - 0.5, scores[keep])
 
 
@@ -81,7 +81,7 @@ def _scaled(image: np.ndarray, side: int) -> tuple[int, int]:
     return max(1, round(image.shape[1] * zoom)), max(1, round(image.shape[0] * zoom))
 
 
-def _suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
     """Indices of the boxes that no box of higher score overlaps much. boxes: (N, 4), scores: (N,)."""
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
     return np.array(cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, MAX_OVERLAP), int)

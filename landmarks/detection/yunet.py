@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import os
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -14,7 +13,7 @@ from landmarks.detection.base import Detections
 from landmarks.detection.model_file import read_verified
 from landmarks.detection.search import search, shrink
 from landmarks.errors import DetectorError
-from landmarks.geometry import BoxRule
+from landmarks.geometry import BoxRule, grid_cells
 from landmarks.sessions import open_session
 
 SHA256 = "8f2383e4dd3cfbb4553ea8718107fc0423210dc964f9f4280604804ed2552fa4"
@@ -31,7 +30,7 @@ class YuNet:
     """
 
     name = "yunet"
-    # landmarks.detection.fit_rule on 1,500 training faces of MTFL.
+    # landmarks.evaluation.fit_rule on 1,500 training faces of MTFL.
     rule = BoxRule(shift_y=0.072, extent=0.428)
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.7, max_side: int = 640) -> None:
@@ -47,7 +46,8 @@ class YuNet:
         graph = data.tobytes()
         for symbol in (b"h", b"w"):
             graph = graph.replace(b"\x08\x80\x05", b"\x12\x01" + symbol, 1)
-        self._network = open_session(graph, str(model))
+        # One thread: a photograph takes some milliseconds, which more of them do not shorten by what they cost others.
+        self._network = open_session(graph, str(model), threads=1)
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         small, factors = shrink(image, self.max_side)
@@ -64,18 +64,9 @@ class YuNet:
         of_class, of_object, box = (np.concatenate(found[i : i + 3], axis=1)[0] for i in (0, 3, 6))
         scores = np.sqrt(of_class.clip(0, 1) * of_object.clip(0, 1))[:, 0]
         seen = np.flatnonzero(scores >= self.threshold)
-        places, strides = np.split(_cells(*canvas.shape[:2])[seen], [2], axis=1)
-        # It measures from the centre of the first pixel.
-        centre = (places + box[seen, :2]) * strides + 0.5
+        height, width = canvas.shape[:2]
+        centre, strides = np.split(grid_cells(height, width, STRIDES)[seen], [2], axis=1)
+        # It measures from the first pixel of a cell, and that from its centre.
+        centre = centre + (box[seen, :2] - 0.5) * strides + 0.5
         half = np.exp(box[seen, 2:]) * strides / 2
         return np.concatenate([centre - half, centre + half], axis=1), scores[seen]
-
-
-@lru_cache(maxsize=64)
-def _cells(height: int, width: int) -> np.ndarray:
-    """Column, row and stride of each cell of YuNet's grids (n, 3): of the finest grid first, row by row."""
-    grids = []
-    for stride in STRIDES:
-        rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)
-        grids.append(np.stack([columns, rows, np.full_like(rows, stride)], axis=1))
-    return np.concatenate(grids)

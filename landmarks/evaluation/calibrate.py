@@ -15,7 +15,7 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Collection, Sequence
+from collections.abc import Callable, Collection, Sequence
 from pathlib import Path
 
 import cv2
@@ -248,7 +248,9 @@ def fit_softmax(
     return Softmax(round(float(np.exp((low + high) / 2)), 4), tuple(float(b) for b in bias))
 
 
-def _newton(slopes, start: np.ndarray, ridge: float) -> np.ndarray:
+def _newton(
+    slopes: Callable[[np.ndarray], tuple[np.ndarray, np.ndarray]], start: np.ndarray, ridge: float
+) -> np.ndarray:
     """Minimise a convex function plus `ridge` times half the squared distance from `start`; slopes gives gradient and
     Hessian. Steps are held to length 1, which keeps exponentials in range."""
     beta = start.astype(float)

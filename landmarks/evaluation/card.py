@@ -13,6 +13,7 @@ import json
 import re
 from collections.abc import Iterable, Sequence
 from pathlib import Path
+from typing import Any
 
 from landmarks.atomic import write_text
 
@@ -30,7 +31,7 @@ MEASURES = {
 }
 
 
-def figures_markdown(reports: Sequence[dict]) -> str:
+def figures_markdown(reports: Sequence[dict[str, Any]]) -> str:
     """All tables of a card. reports: what `evaluate` gives, of one network."""
     sections = []
     schemes = dict.fromkeys(name for report in reports for name in report["landmarks"])
@@ -44,7 +45,7 @@ def figures_markdown(reports: Sequence[dict]) -> str:
     return "\n\n".join(section for section in sections if section)
 
 
-def fill(card: str, reports: Sequence[dict]) -> str:
+def fill(card: str, reports: Sequence[dict[str, Any]]) -> str:
     """A card with its measured part made anew. Raises ValueError if the card lacks the marks."""
     if START not in card or END not in card:
         raise ValueError(f"the card must hold the lines {START!r} and {END!r}")
@@ -52,14 +53,14 @@ def fill(card: str, reports: Sequence[dict]) -> str:
     return f"{before}{START}\n\n{figures_markdown(reports)}\n\n{END}{rest.split(END, 1)[1]}"
 
 
-def _title(report: dict) -> str:
+def _title(report: dict[str, Any]) -> str:
     protocol = report["protocol"]
     passes = "" if protocol["passes"] == 2 else f", {protocol['passes']} pass"
     data = f"{SETS.get(protocol['dataset'], protocol['dataset'])} {PARTS.get(protocol['split'], protocol['split'])}"
     return f"{data}, {INPUTS.get(protocol['input'], protocol['input'])}{passes}"
 
 
-def _points_table(reports: Sequence[dict], scheme: str) -> str:
+def _points_table(reports: Sequence[dict[str, Any]], scheme: str) -> str:
     points = [report["landmarks"][scheme] for report in reports]
     rows = [["faces", *(str(report["faces"]) for report in reports)]]
     for key, label in MEASURES.items():
@@ -73,7 +74,7 @@ def _points_table(reports: Sequence[dict], scheme: str) -> str:
     return f"{note}\n\n{markdown_table(['', *(_title(report) for report in reports)], rows)}"
 
 
-def _certainty_table(reports: Sequence[dict], scheme: str) -> str:
+def _certainty_table(reports: Sequence[dict[str, Any]], scheme: str) -> str:
     reports = [report for report in reports if "expected_errors" in report["landmarks"][scheme]]
     if not reports:
         return ""
@@ -90,7 +91,7 @@ def _certainty_table(reports: Sequence[dict], scheme: str) -> str:
     return "Expected errors:\n\n" + markdown_table(["", *(_title(report) for report in reports)], rows)
 
 
-def _groups(report: dict, scheme: str) -> list[str]:
+def _groups(report: dict[str, Any], scheme: str) -> list[str]:
     points = report["landmarks"][scheme]
     whole = {"nme": points["interocular"]["nme"]["value"], "box_nme": points["box"]["nme"]}
     rows, worse = [], []
@@ -109,7 +110,7 @@ def _groups(report: dict, scheme: str) -> list[str]:
     return [f"By group, {_title(report)}, %:", markdown_table(columns, rows), named]
 
 
-def _attributes_table(report: dict) -> str:
+def _attributes_table(report: dict[str, Any]) -> str:
     rows = [
         [
             name,
@@ -124,7 +125,7 @@ def _attributes_table(report: dict) -> str:
     return f"{_title(report)}:\n\n{markdown_table(columns, rows)}"
 
 
-def _attribute_groups(report: dict) -> str:
+def _attribute_groups(report: dict[str, Any]) -> str:
     """Errors, 100 % less the balanced accuracy, of every attribute in every group."""
     attributes = report["attributes"]
     rows, worse = [], []
@@ -148,7 +149,7 @@ def _attribute_groups(report: dict) -> str:
     return f"Balanced error by group (100 % less the balanced accuracy), {_title(report)}:\n\n{table}\n\n{named}"
 
 
-def _percent(measure: dict, digits: int) -> str:
+def _percent(measure: dict[str, Any], digits: int) -> str:
     value, (low, high) = measure["value"], measure["interval"]
     return f"{100 * value:.{digits}f} ({100 * low:.{digits}f} to {100 * high:.{digits}f})"
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from pathlib import Path
+from typing import Any
 
 from landmarks import __version__
 from landmarks.datasets.dataset import read_dataset
@@ -23,7 +24,7 @@ def evaluate(
     device: str = "auto",
     backend: str | None = None,
     report: Callable[[int, int], None] = lambda done, total: None,
-) -> dict:
+) -> dict[str, Any]:
     """How good weights are on a split of a dataset: the figures of `measure` with the protocol they were measured by.
 
     weights: see AnnotatorConfig; data: a dataset's archive, its folder, or a prepared folder; detector: a name or a

@@ -6,6 +6,7 @@ import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -127,13 +128,13 @@ def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
     return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
-def measure(predictions: Predictions, rounds: int = 1000) -> dict:
+def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
     """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces.
 
     Points that are not labelled do not count, nor faces without the two points of the normaliser. A warning names the
     tasks for which no face has a label; they have no figures.
     """
-    figures: dict = {
+    figures: dict[str, Any] = {
         "faces": len(predictions.table),
         "fallback": int(predictions.fallback.sum()),
         "landmarks": {},
@@ -170,14 +171,16 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict:
     return figures
 
 
-def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds: int) -> dict:
+def _points_figures(
+    predicted: np.ndarray, true: np.ndarray, scheme: Scheme, table: pd.DataFrame, rounds: int
+) -> dict[str, Any]:
     normaliser = metrics.interocular(true, scheme)
     plain = metrics.point_errors(predicted, true, normaliser)
     centred = metrics.point_errors(metrics.without_shift(predicted, true, normaliser), true, normaliser)
     box = metrics.point_errors(predicted, true, metrics.extent_size(true))
     shift = metrics.mean_shift(predicted, true, normaliser)
     curve = np.linspace(0, THRESHOLD, 51)
-    figures: dict = {
+    figures: dict[str, Any] = {
         "normaliser": f"inter-ocular: {' to '.join(scheme.points[i] for i in scheme.interocular)}",
         "interocular": _error_figures(plain, rounds),
         "shift_free": {"shift": [float(v) for v in shift], **_error_figures(centred, rounds)},
@@ -195,7 +198,7 @@ def _points_figures(predicted, true, scheme: Scheme, table: pd.DataFrame, rounds
     return figures
 
 
-def _error_figures(errors: np.ndarray, rounds: int) -> dict:
+def _error_figures(errors: np.ndarray, rounds: int) -> dict[str, Any]:
     """errors: (N, K) shares -> mean, failure rates, AUC, each with its interval."""
     face = metrics.nme(errors)
     measures = {
@@ -207,7 +210,9 @@ def _error_figures(errors: np.ndarray, rounds: int) -> dict:
     return _with_intervals(measures, len(face), rounds)
 
 
-def _expected_errors(predicted, true, scheme: Scheme, expected: np.ndarray, quality: np.ndarray | None) -> dict:
+def _expected_errors(
+    predicted: np.ndarray, true: np.ndarray, scheme: Scheme, expected: np.ndarray, quality: np.ndarray | None
+) -> dict[str, Any]:
     """How well the network knows its errors, as shares of the face size: rank correlations and what came true of what
     was expected, by tenths. Faces that could not be read are left out."""
     size = face_squares(true, scheme, 1.0)[:, 2]
@@ -232,7 +237,7 @@ def _expected_errors(predicted, true, scheme: Scheme, expected: np.ndarray, qual
 
 def _attribute_figures(
     probabilities: np.ndarray, true: np.ndarray, labels: tuple[str, ...], table: pd.DataFrame, rounds: int
-) -> dict:
+) -> dict[str, Any]:
     guess, confidence = probabilities.argmax(axis=1), probabilities.max(axis=1)
     measures = {
         "accuracy": lambda i: metrics.accuracy(guess[i], true[i]),
@@ -262,7 +267,7 @@ def _attribute_figures(
     }
 
 
-def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: int, rounds: int) -> dict:
+def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: int, rounds: int) -> dict[str, Any]:
     everything = np.arange(count)
     return {
         name: {"value": measure(everything), "interval": list(metrics.bootstrap(measure, count, rounds))}
@@ -270,7 +275,7 @@ def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: i
     }
 
 
-def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict:
+def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict[str, Any]:
     """Landmarks' figures of each group of faces that a column makes."""
     return {
         label: {

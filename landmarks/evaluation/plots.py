@@ -2,10 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping, Sequence
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 from matplotlib import rc_context
+from matplotlib.axes import Axes
+from matplotlib.axis import Axis
 from matplotlib.figure import Figure
 from matplotlib.ticker import LogLocator, NullFormatter
 
@@ -24,7 +28,7 @@ def save(figure: Figure, path: str | Path) -> None:
         figure.savefig(partial, format=path.suffix[1:], dpi=150, metadata=metadata)
 
 
-def ced_figure(figures: dict) -> Figure:
+def ced_figure(figures: dict[str, Any]) -> Figure:
     """Cumulative error distributions of every scheme in the figures of `evaluate`."""
     figure, (axes,) = empty_panels(1, "share of faces, %")
     for colour, (name, points) in zip(COLOURS, figures["landmarks"].items()):
@@ -36,7 +40,7 @@ def ced_figure(figures: dict) -> Figure:
     return figure
 
 
-def reliability_figure(figures: dict) -> Figure:
+def reliability_figure(figures: dict[str, Any]) -> Figure:
     """What was predicted beside what came true: expected errors of points by tenths, probabilities of attributes."""
     figure, (points, attributes) = empty_panels(2, "what came true, %")
     for colour, (name, scheme) in zip(COLOURS, figures["landmarks"].items()):
@@ -58,7 +62,7 @@ def reliability_figure(figures: dict) -> Figure:
     return figure
 
 
-def robustness_figure(curves: dict[str, dict[str, list]]) -> Figure:
+def robustness_figure(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
     """Mean errors by placement of the first square, as `landmarks.evaluation.robustness` measures them."""
     figure, panels = empty_panels(len(curves), "mean error, % of the inter-ocular distance")
     for axes, (name, rows) in zip(panels, curves.items()):
@@ -71,11 +75,11 @@ def robustness_figure(curves: dict[str, dict[str, list]]) -> Figure:
     return figure
 
 
-def _beside(axes, predicted: list[float], true: list[float], colour: str, label: str) -> None:
+def _beside(axes: Axes, predicted: list[float], true: list[float], colour: str, label: str) -> None:
     axes.plot(predicted, true, "o-", color=colour, ms=3, label=label)
 
 
-def empty_panels(panels: int, ylabel: str, width: float = 3.6, height: float = 3.6):
+def empty_panels(panels: int, ylabel: str, width: float = 3.6, height: float = 3.6) -> tuple[Figure, np.ndarray]:
     """A row of empty panels and their figure. width, height: inches of a panel."""
     figure = Figure(figsize=(1.2 + width * panels, height))
     figure.set_layout_engine("constrained", w_pad=0.08)
@@ -86,19 +90,19 @@ def empty_panels(panels: int, ylabel: str, width: float = 3.6, height: float = 3
     return figure, axes
 
 
-def legend_above(panel, columns: int) -> None:
+def legend_above(panel: Axes, columns: int) -> None:
     """A legend over the panel, where it hides nothing."""
     panel.legend(frameon=False, fontsize=8.5, ncols=columns, loc="lower center", bbox_to_anchor=(0.5, 1.0))
 
 
-def plain_numbers(axis, steps: tuple[float, ...] = (1, 2, 5)) -> None:
+def plain_numbers(axis: Axis, steps: tuple[float, ...] = (1, 2, 5)) -> None:
     """A logarithmic axis whose ticks are numbers as one writes them."""
     axis.set_major_locator(LogLocator(subs=steps))
     axis.set_major_formatter(lambda value, _: f"{value:g}")
     axis.set_minor_formatter(NullFormatter())
 
 
-def tidy(panel) -> None:
+def tidy(panel: Axes) -> None:
     """A panel without frame, its grid behind what is drawn."""
     panel.grid(color=GRID, linewidth=0.6)
     panel.set_axisbelow(True)

@@ -13,6 +13,7 @@ import argparse
 import json
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -92,7 +93,7 @@ def main() -> None:
     parser.add_argument("--plot", type=Path, help="draw them to this PNG or SVG file")
     arguments = parser.parse_args()
     crops, backend = load_crops(arguments.data), load_backend(arguments.weights)
-    curves: dict[str, dict[str, list]] = {}
+    curves: dict[str, dict[str, list[Any]]] = {}
     for name, placements in CURVES.items():
         rows = curves.setdefault(name, {"x": [], "1 pass": [], "2 passes": []})
         print(f"{name}: mean error / failures at 10 %, in % of the inter-ocular distance; 1 pass, 2 passes")

@@ -4,18 +4,19 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 from rich.table import Table
 
 from landmarks.atomic import write_text
 
 
-def write_report(figures: dict, path: Path) -> None:
+def write_report(figures: dict[str, Any], path: Path) -> None:
     """Write figures as JSON; whole or not at all."""
     write_text(path, json.dumps(figures, indent=1) + "\n")
 
 
-def tables(figures: dict) -> list[Table]:
+def tables(figures: dict[str, Any]) -> list[Table]:
     """Landmarks, slices and attributes, in per cent, intervals in brackets."""
     protocol = figures["protocol"]
     title = "{weights} on {dataset} {split}, {input}, {passes} passes".format(**protocol)
@@ -49,7 +50,7 @@ def tables(figures: dict) -> list[Table]:
     return found
 
 
-def _expected_table(figures: dict, name: str) -> Table:
+def _expected_table(figures: dict[str, Any], name: str) -> Table:
     table = Table("", "", title=f"{name}: expected and true errors")
     table.add_row("mean error, % of the face size", f"{100 * figures['mean']:.2f}")
     table.add_row("its expectation", f"{100 * figures['mean_expected']:.2f}")
@@ -59,7 +60,7 @@ def _expected_table(figures: dict, name: str) -> Table:
     return table
 
 
-def _attribute_slices(attributes: dict) -> Table:
+def _attribute_slices(attributes: dict[str, Any]) -> Table:
     """Balanced accuracy of every attribute in every group."""
     table = Table("", "faces", *attributes, title="balanced accuracy by group, %")
     groups = next(iter(attributes.values()))["slices"]
@@ -71,7 +72,7 @@ def _attribute_slices(attributes: dict) -> Table:
     return table
 
 
-def _slices_table(slices: dict, name: str) -> Table:
+def _slices_table(slices: dict[str, Any], name: str) -> Table:
     columns = ("faces", "mean error", "failure rate", "without the shift", "its failure rate", "of box")
     table = Table("", *columns, title=f"{name} by group, %")
     keys = ("nme", "failure_rate_faces", "shift_free_nme", "shift_free_failure_rate_faces", "box_nme")
@@ -81,6 +82,6 @@ def _slices_table(slices: dict, name: str) -> Table:
     return table
 
 
-def _percent(measure: dict) -> str:
+def _percent(measure: dict[str, Any]) -> str:
     low, high = measure["interval"]
     return f"{100 * measure['value']:.2f} ({100 * low:.2f} to {100 * high:.2f})"

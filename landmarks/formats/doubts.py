@@ -13,8 +13,9 @@ from landmarks.atomic import PartialFile
 from landmarks.faces import Faces
 from landmarks.formats.layout import Layout
 from landmarks.formats.plain import plain_faces
+from landmarks.formats.tables import without_pixels
 from landmarks.formats.text import csv_text
-from landmarks.geometry import BOX
+from landmarks.geometry import BOX, roll
 
 if TYPE_CHECKING:
     from landmarks.record import Record
@@ -25,6 +26,10 @@ SMALL = 20.0
 """Pixels between the eyes; a smaller face is said to be small."""
 UNSURE = 0.6
 """An attribute whose label has a lower probability is said to be unsure; with two classes, 0.5 is a coin."""
+DOUBTFUL = 0.5
+"""Faces with a higher doubt are counted as doubtful."""
+BATCH = 64
+"""Records that wait for each other, since many faces are looked at far faster at once."""
 
 
 class Review:
@@ -32,25 +37,45 @@ class Review:
 
     Doubt is 1 minus the face's quality; where that is not known 1 minus the detector's score; where there was no
     detector either, 1 minus the probability of the least sure attribute. A face with landmarks that do not exist has a
-    doubt of 1. Equal ones are in the order of the run.
+    doubt of 1. Equal ones are in the order of the run. Once it is closed, `doubtful` and `upside_down` are the numbers
+    of such faces in the whole run.
     """
 
     def __init__(self, out: Path, layout: Layout, most: int = MOST) -> None:
         self.lines, self.layout, self.most = PartialFile(out / "review.csv"), layout, most
-        self.count = 0
+        self.waiting: list[Record] = []
+        self.count = self.doubtful = self.upside_down = 0
         self.heap: list[tuple[float, int, Record, int]] = []  # The least doubtful of those kept is on top.
 
     def write(self, record: Record) -> None:
-        for index, doubt in enumerate(doubts(record.faces).tolist()):
-            self.count += 1
-            if len(self.heap) < self.most or doubt > self.heap[0][0]:
+        if len(record.faces):
+            self.waiting.append(without_pixels(record))
+        if len(self.waiting) >= BATCH:
+            self._look()
+
+    def _look(self) -> None:
+        """Count and keep faces of the records that wait."""
+        if not self.waiting:
+            return
+        together = Faces.concatenate([record.faces for record in self.waiting])
+        doubt = doubts(together)
+        self.doubtful += int((doubt > DOUBTFUL).sum())
+        self.upside_down += int(upside_down(together).sum())
+        owners = [(record, index) for record in self.waiting for index in range(len(record.faces))]
+        least = self.heap[0][0] if len(self.heap) == self.most else -1.0
+        for at in np.flatnonzero(doubt > least).tolist():
+            if len(self.heap) < self.most or doubt[at] > self.heap[0][0]:
+                record, index = owners[at]
                 kept = type(record)(
                     record.image, record.status, record.faces[index], width=record.width, height=record.height
                 )
                 push = heapq.heappush if len(self.heap) < self.most else heapq.heapreplace
-                push(self.heap, (doubt, -self.count, kept, index))
+                push(self.heap, (float(doubt[at]), -(self.count + at), kept, index))
+        self.count += len(owners)
+        self.waiting.clear()
 
     def close(self) -> None:
+        self._look()
         writer = csv.writer(self.lines)
         writer.writerow(["rank", "image", "face", "doubt", "reason", *BOX, *self.layout.per_face])
         for rank, (doubt, _, record, index) in enumerate(sorted(self.heap, key=lambda kept: (-kept[0], -kept[1])), 1):
@@ -72,6 +97,12 @@ def doubts(faces: Faces) -> np.ndarray:
     return np.where(np.isfinite(faces.points).all(axis=(1, 2)), doubt, 1.0)
 
 
+def upside_down(faces: Faces) -> np.ndarray:
+    """Which faces are turned by more than a quarter: (N,) bool."""
+    with np.errstate(invalid="ignore"):  # Points may be infinite.
+        return np.abs(roll(faces.points, faces.scheme)) > np.pi / 2
+
+
 def reasons(record: Record) -> list[str]:
     """What is doubtful about the one face of a record, the weightiest first."""
     faces = record.faces
@@ -83,6 +114,8 @@ def reasons(record: Record) -> list[str]:
         found.append(f"low quality {faces.quality[0]:.2f}")
     if faces.scores[0] < 0.7:
         found.append(f"low detector score {faces.scores[0]:.2f}")
+    if upside_down(faces)[0]:
+        found.append("upside down")
     left, right = faces.scheme.anchors(faces.points)[0, :2]
     if (distance := np.hypot(*(right - left))) < SMALL:
         found.append(f"small: {distance:.0f} pixels between the eyes")

@@ -10,6 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks import images
+from landmarks.atomic import naming
 from landmarks.faces import Faces
 from landmarks.formats.doubts import Review
 from landmarks.formats.format import Sink
@@ -39,18 +40,25 @@ class Results:
         out.mkdir(parents=True, exist_ok=True)
         self.out, self.original = out, coords == "original"
         self.schema = schema(layout, formats, coords)
-        self.sinks: list[Sink] = [ImagesCsv(out), Review(out, layout)]
-        self.sinks += [FORMATS[name].write(out, layout) for name in dict.fromkeys(formats)]
+        self.sinks: list[tuple[Path, Sink]] = [(out / "images.csv", ImagesCsv(out))]
+        self.review = Review(out, layout)
+        self.sinks.append((out / "review.csv", self.review))
+        for name in dict.fromkeys(formats):
+            path = out / FORMATS[name].place
+            with naming(path):
+                self.sinks.append((path, FORMATS[name].write(out, layout)))
 
     def write(self, record: Record) -> None:
         if self.original:
             record = to_original(record)
-        for sink in self.sinks:
-            sink.write(record)
+        for path, sink in self.sinks:
+            with naming(path):
+                sink.write(record)
 
     def close(self) -> None:
-        for sink in self.sinks:
-            sink.close()
+        for path, sink in self.sinks:
+            with naming(path):
+                sink.close()
         write_schema(self.out, self.schema)
 
 

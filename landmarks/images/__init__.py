@@ -1,8 +1,8 @@
 """Images: upright 8-bit RGB from files, bytes and arrays, or an ImageError that says why not."""
 
-from landmarks.images.decoding import decode, from_picture, read, take
+from landmarks.images.decoding import decode, from_picture, is_reducible, read, take
 from landmarks.images.files import MAX_PIXELS, most_bytes, printable, read_bytes, too_many_bytes
-from landmarks.images.image import Image, from_array, to_stored, to_upright
+from landmarks.images.image import Image, from_array, from_reduced, to_stored, to_upright
 
 __all__ = [
     "MAX_PIXELS",
@@ -10,6 +10,8 @@ __all__ = [
     "decode",
     "from_array",
     "from_picture",
+    "from_reduced",
+    "is_reducible",
     "most_bytes",
     "printable",
     "read",

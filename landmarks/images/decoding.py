@@ -14,6 +14,7 @@ import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
+from functools import partial
 from typing import Any
 
 import numpy as np
@@ -33,7 +34,7 @@ from PIL import (
 from landmarks.errors import ImageError
 from landmarks.images import jpeg, pillow, png
 from landmarks.images.files import MAX_PIXELS, most_bytes, printable, read_bytes
-from landmarks.images.image import Image, from_array, turn
+from landmarks.images.image import Image, from_array, is_turned, turn
 from landmarks.images.pillow import Decoded, Prepared
 
 
@@ -93,6 +94,11 @@ def read(path: str | os.PathLike[str], max_pixels: int = MAX_PIXELS, accept_dama
     return decode(read_bytes(path, most_bytes(max_pixels)), printable(path), max_pixels, accept_damaged)
 
 
+def is_reducible(data: bytes) -> bool:
+    """Whether a file's decoder can give a smaller picture for less time: a JPEG's can."""
+    return data.startswith(b"\xff\xd8\xff")
+
+
 def take(
     content: bytes | np.ndarray | Image, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False
 ) -> Image:
@@ -108,12 +114,17 @@ def take(
     return replace(image, note="; ".join(filter(None, (image.damage, image.note))))
 
 
-def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False) -> Image:
+def decode(
+    data: bytes, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False, least_side: int | None = None
+) -> Image:
     """Decode the bytes of an image file; `name` is for messages. Raises only ImageError, whatever the bytes.
 
     Transparent pixels are shown on white, deeper samples scaled to 8 bits, animations and multi-page files give their
     first picture; colour profiles are ignored. A file that lost part of its picture is refused, unless accept_damaged:
     then what can be decoded is taken, and `damage` and `note` say what is wrong.
+
+    least_side: a long side in pixels that is enough: a JPEG is decoded no further than the largest reduction that
+    leaves it (see `Image.reduction`); None: as it is. All checks are those of a whole picture.
     """
     if not data:
         raise ImageError(name, "unreadable", "the file is empty")
@@ -123,17 +134,25 @@ def decode(data: bytes, name: str, max_pixels: int = MAX_PIXELS, accept_damaged:
     if kind.reader is None:
         raise ImageError(name, "unreadable", f"{kind.name} files cannot be read; convert it to JPEG or PNG")
     with _told(name, f"the {kind.name} file"):
-        image = _decode(data, name, max_pixels, kind, kind.reader)
+        image = _decode(data, name, max_pixels, kind, kind.reader, least_side)
     return take(image, name, max_pixels, accept_damaged)
 
 
-def _decode(data: bytes, name: str, max_pixels: int, kind: _Format, reader: Callable[[Any], PIL.Image.Image]) -> Image:
+def _decode(
+    data: bytes,
+    name: str,
+    max_pixels: int,
+    kind: _Format,
+    reader: Callable[[Any], PIL.Image.Image],
+    least_side: int | None,
+) -> Image:
     """The picture of a file of a known kind, damaged or not. Raises anything."""
     prepared = kind.prepare(data)
     with reader(io.BytesIO(prepared.data)) as picture:
-        return _picture(
-            picture, name, max_pixels, f"the {kind.name} file", prepared, lambda: kind.decode(data, picture)
-        )
+        decode_it = partial(kind.decode, data, picture)
+        if least_side is not None and is_reducible(data):
+            decode_it = partial(jpeg.decode, data, picture, jpeg.reduction_for(picture.size, least_side))
+        return _picture(picture, name, max_pixels, f"the {kind.name} file", prepared, decode_it)
 
 
 def from_picture(
@@ -167,7 +186,11 @@ def _picture(
     if damage:
         damage = f"{what} is damaged ({damage})"
     # Pillow itself turns TIFF upright while it decodes; then no orientation is left.
-    return Image(turn(decoded.pixels, pillow.orientation(picture)), orientation, "; ".join(notes), damage)
+    pixels = turn(decoded.pixels, pillow.orientation(picture))
+    if decoded.reduction == 1:
+        return Image(pixels, orientation, "; ".join(notes), damage)
+    upright = (height, width) if is_turned(orientation) else (width, height)
+    return Image(pixels, orientation, "; ".join(notes), damage, decoded.reduction, upright)
 
 
 @contextmanager

@@ -37,19 +37,27 @@ class Image:
     """One sentence about what was left out, such as the other pictures of an animation, or about damage."""
     damage: str = ""
     """What the decoder complained of, where part of the picture is lost; empty for a sound image."""
+    reduction: int = 1
+    """The image has so many times as many pixels a side as `pixels`, rounded up: it was decoded only so far."""
+    size: tuple[int, int] = (0, 0)
+    """Width and height of the upright image; where not given, those of `pixels`."""
+
+    def __post_init__(self) -> None:
+        if self.size == (0, 0):
+            object.__setattr__(self, "size", self.pixels.shape[1::-1])
 
     @property
     def width(self) -> int:
-        return self.pixels.shape[1]
+        return self.size[0]
 
     @property
     def height(self) -> int:
-        return self.pixels.shape[0]
+        return self.size[1]
 
     @property
     def stored_size(self) -> tuple[int, int]:
         """Width and height as the file stores them, before the orientation is applied."""
-        return (self.height, self.width) if _TURNS[self.orientation][0] else (self.width, self.height)
+        return (self.height, self.width) if is_turned(self.orientation) else self.size
 
 
 def from_array(array: np.ndarray, name: str) -> Image:
@@ -77,11 +85,29 @@ def to_upright(points: np.ndarray, image: Image) -> np.ndarray:
     return points[..., [1, 0]] if transpose else points
 
 
+def from_reduced(points: np.ndarray, image: Image) -> np.ndarray:
+    """Map points (..., 2) from the pixels of `image.pixels` to those of the upright image; pixel centres at integers.
+
+    The last column of a reduced picture may stand for fewer pixels than the others; mirroring makes it the first.
+    """
+    transpose, mirrored = _TURNS[image.orientation]
+    lacking = np.array(image.size) - image.reduction * np.array(image.pixels.shape[1::-1])
+    first = np.where(mirrored[::-1] if transpose else mirrored, lacking, 0)
+    points = np.asarray(points)
+    points = points.astype(np.result_type(points, np.float32))
+    return ((points + 0.5) * image.reduction - 0.5 + first).astype(points.dtype)
+
+
 def _mirror(points: np.ndarray, image: Image) -> np.ndarray:
     """Mirror points (..., 2) in the stored frame, as the orientation asks; floating, a copy."""
     points = points.astype(np.result_type(points, np.float32))
     last = np.array(image.stored_size, points.dtype) - 1
     return np.where(_TURNS[image.orientation][1], last - points, points)
+
+
+def is_turned(orientation: int) -> bool:
+    """Whether width and height change places when an image of this EXIF orientation is turned upright."""
+    return _TURNS[orientation][0]
 
 
 def turn(pixels: np.ndarray, orientation: int) -> np.ndarray:

@@ -7,7 +7,8 @@ decoded once. Of one with a warning a second look tells harmless oddities from l
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
+from functools import partial
 
 import numpy as np
 import PIL.Image
@@ -25,36 +26,51 @@ _FRAMES = {0xC0: False, 0xC1: False, 0xC2: True, 0xC9: False, 0xCA: True}
 """Markers that begin the picture: whether it is progressive."""
 
 
-def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
-    """Decode the first picture of a file that Pillow has opened. Raises ValueError if there is nothing to be had."""
+REDUCTIONS = (8, 4, 2, 1)
+"""By how much the decoder can shrink a picture's sides while it decodes, for less than the time of decoding all."""
+
+
+def reduction_for(size: tuple[int, int], least_side: int) -> int:
+    """The largest of REDUCTIONS that leaves a picture of this width and height a long side of `least_side` pixels."""
+    return next((factor for factor in REDUCTIONS if -(-max(size) // factor) >= least_side), 1)
+
+
+def decode(data: bytes, picture: PIL.Image.Image, reduction: int = 1) -> Decoded:
+    """Decode the first picture of a file that Pillow has opened. Raises ValueError if there is nothing to be had.
+
+    reduction: one of REDUCTIONS; the picture comes with so many times fewer pixels a side, rounded up. Files of a kind
+    that only Pillow knows come whole.
+    """
     if picture.mode not in ("L", "RGB", "CMYK"):
         return pillow.decode(data, picture)
     colours = "CMYK" if picture.mode == "CMYK" else "RGB"
+    width, height = (-(-side // reduction) for side in picture.size)
+    take = partial(simplejpeg.decode_jpeg, colorspace=colours, min_width=width, min_height=height)
     notes: tuple[str, ...] = ()
     damage = ""
     try:
-        samples = simplejpeg.decode_jpeg(data, colours)
+        samples = take(data)
     except ValueError as error:
         if _UNKNOWN_SAMPLING in str(error):
             _, complete = _bare(data)
             decoded = pillow.decode(data, picture)
             return decoded if complete else Decoded(decoded.pixels, decoded.notes, "its end is missing")
-        samples, notes, damage = _second_look(data, colours, str(error))
-    if samples.shape[1::-1] != picture.size:
+        samples, notes, damage = _second_look(data, take, str(error))
+    if samples.shape[1::-1] != (width, height):
         raise ValueError("its headers contradict each other") from None
     if not damage and _lacks_scans(data):
         damage = "the last of its scans are missing"
     if colours == "CMYK":  # Adobe stores the inverse; Pillow reads all as if it were Adobe's.
         samples = np.array(PIL.Image.fromarray(255 - samples, "CMYK").convert("RGB"))
-    return Decoded(samples, notes, damage)
+    return Decoded(samples, notes, damage, reduction)
 
 
-def _second_look(data: bytes, colours: str, warning: str) -> tuple[np.ndarray, tuple[str, ...], str]:
+def _second_look(data: bytes, take: Callable[..., np.ndarray], warning: str) -> tuple[np.ndarray, tuple[str, ...], str]:
     """Of a file with a warning: samples (H, W, 3 or 4); notes; damage. Raises ValueError if there are no samples."""
     bare, complete = _bare(data)
     note = f"passed over an oddity ({_sentence(warning)})" if complete else "the file lacks its end"
     try:
-        return simplejpeg.decode_jpeg(bare, colours), (note,), ""
+        return take(bare), (note,), ""
     except ValueError as error:
         lost = _sentence(str(error))
     # Zeros between picture and end marker are padding if the picture is whole without them. One is kept: it may be
@@ -62,12 +78,12 @@ def _second_look(data: bytes, colours: str, warning: str) -> tuple[np.ndarray, t
     unpadded = bare[:-2].rstrip(b"\0") + b"\0\xff\xd9"
     if len(unpadded) < len(bare):
         try:
-            return simplejpeg.decode_jpeg(unpadded, colours), ("passed over zeros after the picture",), ""
+            return take(unpadded), ("passed over zeros after the picture",), ""
         except ValueError:
             pass
     if not complete:
         lost = "it ends before the picture does: the file was cut short"
-    return simplejpeg.decode_jpeg(bare, colours, strict=False), (), lost
+    return take(bare, strict=False), (), lost
 
 
 def _sentence(warning: str) -> str:

@@ -38,6 +38,8 @@ class Decoded:
     """What was passed over or guessed, a sentence each."""
     damage: str = ""
     """What the decoder complained of, where part of the picture is lost."""
+    reduction: int = 1
+    """The picture as stored has so many times as many pixels a side, rounded up."""
 
 
 def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:

@@ -18,6 +18,7 @@ from landmarks.detection.create import create_detector
 from landmarks.errors import ImageError, ProcessError, WeightsError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.backend import Backend, load_backend
+from landmarks.inference.border import border_factors
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import Located, locate
 from landmarks.models.store import Model
@@ -28,7 +29,7 @@ from landmarks.sources.source import Source
 
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-RESULTS_VERSION = 1
+RESULTS_VERSION = 2
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
 
@@ -202,7 +203,8 @@ class Annotator:
             squares = self.detector.rule.squares(np.concatenate(boxes), self.backend.config.crop_scale)
             squares[~np.isfinite(squares).all(axis=1)] = np.nan  # Such faces keep NaN.
             found = locate(self.backend, pictures, owners, squares, self.config.passes, self.config.batch_size)
-            errors, quality = self._certainty(found)
+            sizes = np.array([pictures[owner].shape[1::-1] for owner in owners], np.float64)
+            errors, quality = self._certainty(found, sizes)
         together = Faces(
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],
@@ -238,8 +240,8 @@ class Annotator:
         """Whether results have expected errors and a quality."""
         return self.scheme.name in self.calibration.errors and self.calibration.quality is not None
 
-    def _certainty(self, found: Located) -> tuple[np.ndarray | None, np.ndarray | None]:
-        """Expected errors (N, K), NaN of points that are, and quality (N,)."""
+    def _certainty(self, found: Located, sizes: np.ndarray) -> tuple[np.ndarray | None, np.ndarray | None]:
+        """Expected errors (N, K), NaN of points that are, and quality (N,). sizes: (N, 2) of each face's image."""
         curve = self.calibration.quality
         if not self.calibrated or curve is None:
             return None, None
@@ -249,7 +251,9 @@ class Annotator:
             )
             for name, of_scheme in self.calibration.errors.items()
         }
-        return errors[self.scheme.name], curve(errors[self.backend.config.schemes[0]])
+        first = self.backend.config.schemes[0]
+        quality = curve(errors[first]) * border_factors(found.points[first], sizes, SCHEMES[first])
+        return errors[self.scheme.name], quality
 
 
 def _found(sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Source]:

@@ -8,7 +8,7 @@ from typing import Any, NamedTuple, Protocol
 import numpy as np
 import torch
 
-from landmarks.device import choose_device
+from landmarks.device import choose_device, one_thread_for_few
 from landmarks.errors import WeightsError
 from landmarks.export.file import (
     ERROR_CUES,
@@ -78,14 +78,16 @@ class TorchBackend:
         self.about, self.sha256 = model.about, model.sha256
 
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
-        prediction = predict(self.network, self._tensor(crops))
+        with one_thread_for_few(len(crops)):
+            prediction = predict(self.network, self._tensor(crops))
         points, cues, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in prediction)
         return NetworkOutputs(points, cues, logits)
 
     @torch.inference_mode()
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
         assert self.network.locator is not None
-        return self.network.locator(self._tensor(crops)).cpu().numpy()
+        with one_thread_for_few(len(crops)):
+            return self.network.locator(self._tensor(crops)).cpu().numpy()
 
     def _tensor(self, crops: np.ndarray) -> torch.Tensor:
         return torch.from_numpy(crops).to(self.device)

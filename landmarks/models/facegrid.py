@@ -11,7 +11,6 @@ from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
-import numpy as np
 import torch
 from safetensors.torch import save_file
 from torch import Tensor, nn
@@ -138,22 +137,13 @@ def upsample(x: Tensor) -> Tensor:
     return F.interpolate(x, scale_factor=2.0, mode="nearest")
 
 
-def cells(height: int, width: int) -> np.ndarray:
-    """Centre x, y and stride of each cell of a picture (C, 3) float32: the finest grid first, row by row."""
-    grids = []
-    for stride in STRIDES:
-        rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)
-        grids.append(np.stack([(columns + 0.5) * stride, (rows + 0.5) * stride, np.full(len(rows), stride)], axis=1))
-    return np.concatenate(grids).astype(np.float32)
-
-
-def decode(maps: list[Tensor], places: Tensor) -> CellOutputs:
-    """The four maps of pictures, and `cells` (C, 3) of their size -> what the cells say.
+def decode(maps: list[Tensor], cells: Tensor) -> CellOutputs:
+    """The four maps of pictures, and the `grid_cells` (C, 3) of their size and STRIDES -> what the cells say.
 
     A box is told by softplus: the distances of its sides from the cell's centre, in strides; a point by its offset.
     """
     flat = torch.cat([m.flatten(2).transpose(1, 2) for m in maps], dim=1)
-    centre, stride = places[:, :2], places[:, 2:]
+    centre, stride = cells[:, :2], cells[:, 2:]
     away = F.softplus(flat[..., 1:5]) * stride
     boxes = torch.cat([centre - away[..., :2], centre + away[..., 2:]], dim=-1)
     points = flat[..., 5:].unflatten(-1, (5, 2)) * stride[:, None] + centre[:, None]
@@ -167,6 +157,14 @@ def save_facegrid(network: FaceGrid, path: str | Path, about: dict[str, Any] | N
         tensors = {name: store.stored(tensor) for name, tensor in network.state_dict().items()}
         save_file(tensors, partial, metadata=store.metadata(header))
         partial.chmod(0o644)  # safetensors makes files that only their owner may read
+
+
+def is_facegrid(path: str | Path) -> bool:
+    """Whether a file holds a face detector's weights."""
+    try:
+        return bool(store.parse(Path(path))[0].get("kind") == KIND)
+    except WeightsError:
+        return False
 
 
 def load_facegrid(path: str | Path) -> tuple[FaceGrid, dict[str, Any]]:

@@ -17,12 +17,10 @@ from landmarks.config import build
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.network import Network, NetworkConfig
+from landmarks.shipped import SHIPPED, intact
 
 FORMAT = 2
 KEY = "landmarks"
-PACKAGE = Path(__file__).resolve().parent.parent
-SHIPPED = next((p for p in (PACKAGE / "weights", PACKAGE.parent / "weights") if p.is_dir()), PACKAGE / "weights")
-"""Inside an installed package, beside it in a source tree."""
 MAX_BYTES = 2**30
 
 
@@ -78,7 +76,7 @@ def load_model(name: str | Path) -> Model:
     path = resolve(name)
     data = _read(path)
     sha256 = hashlib.sha256(data).hexdigest()
-    if path.parent == SHIPPED and checksums().get(path.name) != sha256:
+    if not intact(path, data):
         raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
     header, tensors = parse(path)
     if "kind" in header:
@@ -109,14 +107,6 @@ def resolve(name: str | Path) -> Path:
 def shipped_names() -> list[str]:
     """Names of the weights that come with the package."""
     return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-
-
-def checksums() -> dict[str, str]:
-    """SHA-256 of each shipped file, from SHA256SUMS."""
-    sums = SHIPPED / "SHA256SUMS"
-    lines = sums.read_text(encoding="utf-8").splitlines() if sums.is_file() else []
-    pairs = (line.split(maxsplit=1) for line in lines if line.strip())
-    return {file.strip(): digest for digest, file in pairs}
 
 
 def _read(path: Path) -> bytes:

@@ -21,7 +21,7 @@ Content = bytes | np.ndarray | images.Image
 """The bytes of an image file, or a frame: (H, W, 3) uint8 RGB, as an Image if it is damaged."""
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)  # Of millions of images, the process that deals them out holds these alone.
 class Source:
     """An image file."""
 

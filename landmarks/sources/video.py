@@ -1,15 +1,17 @@
-"""Frames of a video as a stream, upright, with their number and time; never more than one in memory."""
+"""Frames of a video as a stream, upright, with their number and time; never more than one in memory. Another process
+decodes them."""
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterator
 from dataclasses import dataclass
-from functools import partial
 
 import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.sources.decoder_process import DecoderLost, decoder_process
 from landmarks.sources.source import Container, Content, Part, Source, failure
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp", ".ogv")
@@ -30,7 +32,9 @@ class Frame(Part):
             raise images.too_many_bytes(self.name, self.size, limit)
         try:
             pixels = self.read()
-        except Exception as error:  # FFmpeg's errors are of many kinds.
+        except DecoderLost as lost:
+            raise ImageError(self.name, lost.status, lost.reason) from lost
+        except ValueError as error:
             raise ImageError(self.name, "unreadable", f"this frame cannot be converted ({error})") from error
         return images.Image(pixels, damage=self.damage) if self.damage else pixels
 
@@ -43,42 +47,25 @@ class Video(Container):
     """Take one of so many frames, starting with the first."""
 
     def __iter__(self) -> Iterator[Source]:
-        from av.error import FFmpegError
-
-        from landmarks.sources.frames import Decoder, upright
-
         mark = self.stamp()
         if not mark:
             yield failure(self, mark, "there is no such file", "missing")
             return
+        seen = 0
         try:
-            file = open(self.path, "rb")  # noqa: SIM115
-        except (OSError, ValueError) as error:
-            yield failure(self, mark, f"the file cannot be opened ({getattr(error, 'strerror', None) or error})")
+            with decoder_process() as process:
+                answer = process.ask("open", os.path.abspath(self.path), self.every)
+                while "frame" in answer:
+                    number, (width, height) = answer["frame"], answer["size"]
+                    seen = number + 1
+                    yield Frame(
+                        self.path, f"{self.name}/{number:06}", number, answer["time"],
+                        size=3 * width * height, mark=mark, read=process.pixels,
+                        damage=DAMAGED if answer["damaged"] else "",
+                    )  # fmt: skip
+                    answer = process.ask("next")
+        except DecoderLost as lost:
+            yield failure(self, mark, f"{lost.reason}, after {seen} frames", lost.status)
             return
-        with file:
-            try:
-                if _is_text(file.read(16)):
-                    raise ValueError("text")
-                file.seek(0)
-                decoder = Decoder(file)
-            except (FFmpegError, OSError, ValueError, IndexError):
-                yield failure(self, mark, "this is not a video that can be read")
-                return
-            try:
-                for number, (time, frame, damaged) in enumerate(decoder):
-                    if number % self.every == 0:
-                        yield Frame(
-                            self.path, f"{self.name}/{number:06}", number, time,
-                            size=3 * frame.width * frame.height, mark=mark, read=partial(upright, frame),
-                            damage=DAMAGED if damaged else "",
-                        )  # fmt: skip
-                if fault := decoder.fault():
-                    yield failure(self, mark, fault)
-            finally:
-                decoder.close()
-
-
-def _is_text(start: bytes) -> bool:
-    """Whether a file begins like text: perhaps a playlist, with which FFmpeg would fetch whatever it names."""
-    return not any(byte < 32 and byte not in b"\t\n\r" for byte in start)
+        if answer["fault"]:
+            yield failure(self, mark, answer["fault"])

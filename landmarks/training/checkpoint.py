@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import json
 from pathlib import Path
+from typing import Any
 
 import torch
 from safetensors import SafetensorError, safe_open
 from safetensors.torch import save_file
 from torch import nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 
 from landmarks.atomic import replacing
 from landmarks.errors import WeightsError
@@ -16,7 +19,14 @@ from landmarks.errors import WeightsError
 KEY = "training"
 
 
-def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn.Module], optimizer, schedule) -> None:
+def save_state(
+    path: Path,
+    settings: dict[str, Any],
+    epochs_done: int,
+    parts: dict[str, nn.Module],
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+) -> None:
     """Write everything that the next epoch needs; whole or not at all. parts: what learns or averages, by name."""
     tensors = {f"{part}.{name}": value for part, module in parts.items() for name, value in module.state_dict().items()}
     state = optimizer.state_dict()
@@ -33,7 +43,7 @@ def save_state(path: Path, settings: dict, epochs_done: int, parts: dict[str, nn
         save_file(tensors, partial, metadata={KEY: json.dumps(header)})
 
 
-def read_settings(path: Path) -> dict:
+def read_settings(path: Path) -> dict[str, Any]:
     """The settings of the training that a saved state belongs to. Raises WeightsError."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -42,7 +52,9 @@ def read_settings(path: Path) -> dict:
         raise _unusable(path, error) from error
 
 
-def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> tuple[dict, int]:
+def load_state(
+    path: Path, parts: dict[str, nn.Module], optimizer: Optimizer, schedule: LRScheduler
+) -> tuple[dict[str, Any], int]:
     """Put a saved state back; return its settings and the number of epochs done. Raises WeightsError."""
     try:
         with safe_open(path, framework="pt") as file:
@@ -51,7 +63,7 @@ def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> 
         take = lambda prefix: {k.removeprefix(prefix): v for k, v in tensors.items() if k.startswith(prefix)}  # noqa: E731
         for part, module in parts.items():
             module.load_state_dict(take(f"{part}."))
-        moments: dict[int, dict] = {}
+        moments: dict[int, dict[str, Any]] = {}
         for name, value in take("optimizer.").items():
             index, key = name.split(".", 1)
             moments.setdefault(int(index), {})[key] = value
@@ -62,7 +74,9 @@ def load_state(path: Path, parts: dict[str, nn.Module], optimizer, schedule) -> 
         raise _unusable(path, error) from error
 
 
-def resume(path: Path, settings: dict, parts: dict[str, nn.Module], optimizer, schedule) -> int:
+def resume(
+    path: Path, settings: dict[str, Any], parts: dict[str, nn.Module], optimizer: Optimizer, schedule: LRScheduler
+) -> int:
     """Epochs (or steps) already done, after putting back the state of a training; 0 where there is no such file.
 
     Raises WeightsError naming the settings that changed, with the old and the new value.
@@ -80,9 +94,9 @@ def resume(path: Path, settings: dict, parts: dict[str, nn.Module], optimizer, s
     return done
 
 
-def _flat(values: dict, prefix: str = "") -> dict:
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
     """A nested dictionary as one, its keys joined by dots: `training.stopping.kind`."""
-    flat: dict = {}
+    flat: dict[str, Any] = {}
     for key, value in values.items():
         flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
     return flat

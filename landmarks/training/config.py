@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Collection
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 
 from landmarks.config import checked
 from landmarks.errors import unknown
@@ -14,6 +14,8 @@ from landmarks.training.stopping import Stopping
 from landmarks.training.weighting import WEIGHTINGS
 
 PRECISIONS = ("float32", "bfloat16")
+LARGEST = 1e30
+"""No number is larger: torch computes in 32 bits, and raises for one that does not fit."""
 
 
 @checked
@@ -62,13 +64,19 @@ class TrainingConfig:
         for name in ("weight_decay", "coupling_strength", "divergence_weight", "distance_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
-        if self.draws < 0 or self.workers < 0 or self.seed < 0:
-            raise ValueError("draws, workers and seed must be 0 or more")
+        for entry in fields(self):
+            value = getattr(self, entry.name)
+            if isinstance(value, float) and abs(value) > LARGEST:
+                raise ValueError(f"{entry.name} must be no larger than {LARGEST:g}, not {value:g}")
+        if self.draws < 0 or self.workers < 0:
+            raise ValueError("draws and workers must be 0 or more")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed must be 0 or more and below 2 to the power of 63")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
         for name in ("task_weights", "source_weights"):
             for key, weight in getattr(self, name).items():
-                if weight < 0:
+                if not 0 <= weight <= LARGEST:
                     raise ValueError(f"{name}: the weight of {key!r} must be 0 or more, not {weight}")
         PointsLoss(distance=self.distance)
         if self.precision not in PRECISIONS:

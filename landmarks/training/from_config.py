@@ -6,6 +6,7 @@ import dataclasses
 import json
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -38,7 +39,7 @@ def train_from_config(
     settings: Sequence[str] = (),
     threads: int = 0,
     start: str | Path | None = None,
-    report: Callable[[dict], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Path:
     """Train as a config file says on prepared folders, together; write `weights.safetensors` to `out`, return its path.
 

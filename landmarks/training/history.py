@@ -7,10 +7,11 @@ training faces, both by the averaged weights at the epoch's end. A task that a r
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import Any
 
 import numpy as np
 
 
-def losses_of(history: Sequence[dict], split: str, task: str) -> np.ndarray:
+def losses_of(history: Sequence[dict[str, Any]], split: str, task: str) -> np.ndarray:
     """(E,) float64: a task's loss in each epoch, NaN where not measured. split: `train`, `watched` or `val`."""
     return np.array([row.get(split, {}).get(task, np.nan) for row in history], dtype=float)

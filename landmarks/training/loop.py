@@ -7,14 +7,16 @@ import math
 import shutil
 import time
 from collections import defaultdict
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from dataclasses import asdict
 from pathlib import Path
-from typing import cast
+from typing import Any, cast
 
 import numpy as np
 import torch
-from torch import nn
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from landmarks.atomic import write_text
@@ -44,7 +46,7 @@ def train(
     out: str | Path,
     device: str = "cpu",
     start: Model | None = None,
-    report: Callable[[dict], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> Network:
     """Train a network on the `train` faces and watch it on the `val` faces; return the averaged network.
 
@@ -96,9 +98,9 @@ def fit(
     held_out: Batches,
     config: TrainingConfig,
     out: str | Path,
-    settings: dict,
+    settings: dict[str, Any],
     device: str = "cpu",
-    report: Callable[[dict], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> nn.Module:
     """The loop itself: train any network by its objective; return the running average of its weights.
 
@@ -126,7 +128,7 @@ def fit(
         started = time.perf_counter()
         stopped = config.stopping.stopped(history, objective.tasks, config.task_weights)
         factors = {task: 0.0 if task in stopped else value for task, value in weighting.factors(history).items()}
-        row: dict = {"epoch": epoch, "factors": factors, "stopped": stopped}
+        row: dict[str, Any] = {"epoch": epoch, "factors": factors, "stopped": stopped}
         row["train"] = _train_epoch(
             parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device
         )
@@ -148,7 +150,16 @@ def fit(
     return average.module.eval()
 
 
-def _train_epoch(parts, objective, optimizer, schedule, batches, factors, config, device) -> dict[str, float]:
+def _train_epoch(
+    parts: dict[str, Any],
+    objective: Objective,
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    batches: Iterable[dict[str, Tensor]],
+    factors: dict[str, float],
+    config: TrainingConfig,
+    device: str,
+) -> dict[str, float]:
     """One pass over the training faces; mean of each loss."""
     network, average, weighting = parts["network"].train(), parts["average"], parts["weighting"]
     shared, last_shared = shared_parameters(network)
@@ -200,7 +211,7 @@ def shared_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
     return list(encoder.parameters()), list(last.parameters())
 
 
-def _parameter_groups(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> list[dict]:
+def _parameter_groups(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> list[dict[str, Any]]:
     """Weight decay for matrices and kernels, none for biases, normalisation, cross-stitch units and task weights.
 
     The units learn at the rate of the rest: the 100 to 1000 times that Misra et al. (CVPR 2016, section 3.3) give them
@@ -213,11 +224,11 @@ def _parameter_groups(network: nn.Module, weighting: Weighting, config: Training
     return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _history(path: Path, done: int) -> list[dict]:
+def _history(path: Path, done: int) -> list[dict[str, Any]]:
     """The log's rows of the epochs done; rows of later ones, left by an interrupted run, are dropped."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [row for row in map(json.loads, lines) if row["epoch"] < done]
 
 
-def _write_log(path: Path, history: list[dict]) -> None:
+def _write_log(path: Path, history: list[dict[str, Any]]) -> None:
     write_text(path, "".join(json.dumps(row) + "\n" for row in history))

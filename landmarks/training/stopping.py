@@ -5,6 +5,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from typing import Any
 
 import numpy as np
 
@@ -93,14 +94,14 @@ class Stopping:
             raise ValueError("strip must be 2 or more, patience 1 or more, threshold positive")
 
     def indices(
-        self, history: Sequence[dict], tasks: tuple[str, ...], task_weights: dict[str, float]
+        self, history: Sequence[dict[str, Any]], tasks: tuple[str, ...], task_weights: dict[str, float]
     ) -> dict[str, float]:
         """Each task's index after the history's last epoch, whatever the kind; NaN where there is none."""
         series = {task: self._series(history, task, task_weights) for task in tasks}
         return {task: float(values[-1]) if len(values) else float("nan") for task, values in series.items()}
 
     def stopped(
-        self, history: Sequence[dict], tasks: tuple[str, ...], task_weights: dict[str, float]
+        self, history: Sequence[dict[str, Any]], tasks: tuple[str, ...], task_weights: dict[str, float]
     ) -> dict[str, int]:
         """The auxiliary tasks that have stopped, and the epoch after which each did. They never start again, and the
         main task, `tasks[0]`, never stops. Empty unless the kind is `task_wise`."""
@@ -113,13 +114,13 @@ class Stopping:
                 epochs[task] = int(history[beyond[0]]["epoch"])
         return epochs
 
-    def over(self, history: Sequence[dict], tasks: tuple[str, ...]) -> bool:
+    def over(self, history: Sequence[dict[str, Any]], tasks: tuple[str, ...]) -> bool:
         """Whether the whole training ends: the main task's validation loss has not fallen for `patience` epochs. False
         unless the kind is `global`, and as long as nothing was validated."""
         best = _best(history, tasks)
         return self.kind == "global" and best is not None and len(history) - 1 - best >= self.patience
 
-    def best_epoch(self, history: Sequence[dict], tasks: tuple[str, ...]) -> int:
+    def best_epoch(self, history: Sequence[dict[str, Any]], tasks: tuple[str, ...]) -> int:
         """The first epoch with the main task's lowest validation loss; the last epoch if nothing was validated. Raises
         ValueError for an empty history."""
         if not history:
@@ -127,7 +128,7 @@ class Stopping:
         best = _best(history, tasks)
         return int(history[-1 if best is None else best]["epoch"])
 
-    def _series(self, history: Sequence[dict], task: str, task_weights: dict[str, float]) -> np.ndarray:
+    def _series(self, history: Sequence[dict[str, Any]], task: str, task_weights: dict[str, float]) -> np.ndarray:
         """(E,) the task's index by epoch; a task of no weight is not trained and has none. Training and validation
         error are of the same weights, the averaged ones: their gap is no lag behind the weights that learn."""
         weight = task_weights.get(task, 1.0)
@@ -136,7 +137,7 @@ class Stopping:
         return stopping_index(losses_of(history, "watched", task), losses_of(history, "val", task), self.strip, weight)
 
 
-def _best(history: Sequence[dict], tasks: tuple[str, ...]) -> int | None:
+def _best(history: Sequence[dict[str, Any]], tasks: tuple[str, ...]) -> int | None:
     """Place in the history of the main task's lowest validation loss."""
     losses = losses_of(history, "val", tasks[0])
     return None if np.isnan(losses).all() else int(np.nanargmin(losses))

@@ -3,13 +3,20 @@
 from __future__ import annotations
 
 import os
+import re
 import signal
+import socket
+import subprocess
 import sys
+import threading
 from pathlib import Path
+from types import SimpleNamespace
 
 import pytest
 
 from landmarks import RunOptions
+from landmarks.batch.engines import ray_cluster
+from landmarks.batch.engines.ray_cluster import connect
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.sources.find import find
@@ -117,3 +124,72 @@ def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
     monkeypatch.setitem(sys.modules, "ray", None)
     with pytest.raises(LandmarksError, match=r"--engine ray needs Ray .*landmarks\[ray\]"):
         annotate(StubFactory(), [], tmp_path / "out", RunOptions(engine="ray"))
+
+
+@pytest.fixture
+def silent_port():
+    """Somebody who takes calls and says nothing."""
+    with socket.socket() as listener:
+        listener.bind(("", 0))
+        listener.listen(16)
+        yield listener.getsockname()[1]
+
+
+@pytest.mark.parametrize(
+    ("address", "words"),
+    [
+        ("127.0.0.1:1", "refused"),
+        ("ray://127.0.0.1:1", "refused"),
+        ("no-such-host.invalid:6379", "cannot be reached"),
+        ("127.0.0.1:99999999", "cannot be reached"),
+        ("127.0.0.1:{silent}", "no answer of Ray within 2 s"),
+    ],
+)
+def test_an_address_where_no_cluster_is(silent_port, tmp_path, address, words):
+    """Told in bounded time; a process of its own, in which Ray goes on to ask."""
+    address = address.format(silent=silent_port)
+    code = (
+        "from landmarks import RunOptions\nfrom landmarks.batch.engines import ray_cluster\n"
+        "from landmarks.batch.run import annotate\nfrom landmarks.errors import LandmarksError\n"
+        "from tests.helpers.stub import StubFactory\nray_cluster.JOIN_SECONDS = 2.0\n"
+        f"try: annotate(StubFactory(), [], 'out', RunOptions(engine='ray', address={address!r}))\n"
+        "except LandmarksError as error: print(error)\n"
+    )
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert f"the Ray cluster {address}: cannot be reached" in done.stdout and re.search(words, done.stdout, re.I)
+
+
+@pytest.mark.parametrize(
+    ("error", "words"),
+    [
+        (ConnectionError("Failed to connect\nmore"), r"cannot be reached \(Failed to connect\)"),
+        (
+            RuntimeError("no luck\nRPC error: Unauthenticated: authentication token is missing"),
+            "authentication failed: ",
+        ),
+    ],
+)
+def test_why_a_cluster_cannot_be_joined(error, words):
+    def init(*_, **__):
+        raise error
+
+    with pytest.raises(LandmarksError, match=words):
+        connect(SimpleNamespace(init=init), "auto", 0)
+
+
+@pytest.mark.parametrize(
+    ("alive", "words"),
+    [((True, True), "all 2 machines .* are there"), ((True, False), "lost: host1; .* the 1 machines")],
+)
+def test_a_silent_cluster_is_told_of(monkeypatch, alive, words):
+    monkeypatch.setattr(ray_cluster, "SILENCE_SECONDS", 0.05)
+    nodes = [{"NodeManagerHostname": f"host{i}", "Alive": here} for i, here in enumerate(alive)]
+    cluster = SimpleNamespace(nodes=lambda: nodes, available_resources=lambda: {"CPU": 1.0})
+    told = threading.Event()
+    said = []
+    monkeypatch.setattr(ray_cluster.warnings, "warn", lambda text, **_: (said.append(text), told.set()))
+    with ray_cluster.Herald(cluster).waiting() as herald:
+        herald.heard()
+        assert told.wait(20)
+    assert re.search(f"no result for 0.05 s; {words}", said[0])

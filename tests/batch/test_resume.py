@@ -4,10 +4,13 @@ import json
 import os
 import random
 import resource
+import shutil
 import signal
 import subprocess
 import sys
 import time
+from contextlib import suppress
+from pathlib import Path
 
 import pytest
 
@@ -16,6 +19,7 @@ from landmarks.batch import run as batch
 from landmarks.batch.journal import Journal
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
+from landmarks.formats import FORMATS as REGISTRY
 from landmarks.inference.annotator import RESULTS_VERSION
 from landmarks.sources.find import find
 from tests.helpers.kill import differing, make_images, run_until_done
@@ -159,7 +163,7 @@ def test_another_style_is_refused(images, tmp_path):
     ("old", "words"),
     [
         ({"version": "0.1.0"}, r"begun by version 0\.1\.0 of landmarks, .*other numbers; .*--fresh"),
-        ({"results_version": 0}, r"results have the number 0, where this one's have 1"),
+        ({"results_version": 0}, r"results have the number 0, where this one's have 2"),
         ({}, r"begun by an older version of landmarks"),
     ],
 )
@@ -225,7 +229,7 @@ def test_files_change_and_vanish_while_the_run_goes_on(tmp_path, workers):
     """What is gone when its turn comes is missing; what is changed after its turn is done again by the next run."""
     make_images(tmp_path / "in", 60)
     sources = find([tmp_path / "in"], recursive=True)
-    gone, done = sources[-1].path, []
+    gone, done = Path(sources[-1].path), []
 
     def report(record):
         if not done:
@@ -274,7 +278,7 @@ def test_full_disk(images, tmp_path, limit):
     before = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (limit, before[1]))
     try:
-        with pytest.raises(LandmarksError, match=r"cannot be written .* what is done is kept"):
+        with pytest.raises(LandmarksError, match=r"out/\w+\.\w+: cannot be written .* what is done is kept"):
             run(images / "in", out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
@@ -300,7 +304,7 @@ def small_disk(tmp_path):
 def test_full_file_system(images, small_disk, drawings):
     options = RunOptions(FORMATS, drawings=drawings, workers=1)
     sources = find([images / "in"], recursive=True)
-    with pytest.raises(LandmarksError, match=r"cannot be written .*same command again"):
+    with pytest.raises(LandmarksError, match=r"disk/out/[\w./]+: cannot be written \(No space.*same command again"):
         annotate(StubFactory(), sources, small_disk / "out", options)
     subprocess.run(["mount", "-o", "remount,size=16m", str(small_disk)], check=True)
     summary = annotate(StubFactory(), sources, small_disk / "out", options)
@@ -314,3 +318,18 @@ def test_run_file(images, tmp_path):
     assert content["results"]["images"] == COUNT and content["settings"]["detector"]["threshold"] == 0.5
     assert [start["images"] for start in content["starts"]] == [COUNT, 0]
     assert all({"command", "started", "ended", "versions", "seconds"} <= start.keys() for start in content["starts"])
+
+
+@pytest.mark.parametrize("name", sorted(REGISTRY))
+def test_a_full_disk_names_the_file_of_every_format(images, small_disk, name):
+    sources, out = find([images / "in"], recursive=True), small_disk.parent / "out"
+    annotate(Stub(), sources, out, RunOptions(()))
+    small = small_disk / "out"
+    shutil.copytree(out, small, ignore=shutil.ignore_patterns("journal.jsonl"))
+    os.symlink(out / "journal.jsonl", small / "journal.jsonl")  # Room is short for the tables alone.
+    filler = small_disk / "filler"
+    with suppress(OSError), open(filler, "wb", buffering=0) as file:
+        while True:
+            file.write(bytes(1024))
+    with pytest.raises(LandmarksError, match=r"disk/out/[\w./]+: cannot be written \(No space"):
+        annotate(Stub(), sources, small, RunOptions((name,)))

@@ -2,13 +2,17 @@ from __future__ import annotations
 
 import csv
 import json
+import multiprocessing
 import os
 import re
+import signal
 import subprocess
 import sys
 import time
 import tracemalloc
+from contextlib import nullcontext
 from pathlib import Path
+from types import SimpleNamespace
 
 import numpy as np
 import pytest
@@ -18,12 +22,14 @@ from landmarks.batch import processes
 from landmarks.batch.engines import local
 from landmarks.batch.plan import TASK_IMAGES, Shard
 from landmarks.batch.run import annotate
+from landmarks.batch.watchdog import Watchdog
 from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
 from landmarks.formats.doubts import Review
 from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.store import Model
+from landmarks.sources import decoder_process
 from landmarks.sources.find import find
 from landmarks.sources.source import Source
 from tests.helpers.archives import make
@@ -99,11 +105,45 @@ def test_archives_and_videos(tmp_path, workers):
     assert '"frame": 8, "time": 0.32' in text
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_decoder_of_videos_that_crashes_costs_a_row(tmp_path, monkeypatch, workers):
+    """The run goes on; given again it does the frames that are left, and its rows are those of a whole run."""
+    make_images(tmp_path / "in", 3)
+    sources = find([tmp_path / "in", make_video(tmp_path / "a.mp4"), make_video(tmp_path / "b.mp4", 4)], recursive=True)
+    annotate(Stub(), sources, tmp_path / "whole")
+    decoder_process.end_idle()
+    with monkeypatch.context() as patch:
+        program = "from tests.helpers.bad_decoder import serve_badly; serve_badly('segv', 9)"
+        patch.setattr(decoder_process, "PROGRAM", program)
+        summary = annotate(StubFactory(), sources, tmp_path / "out", RunOptions(("csv", "jsonl"), workers=workers))
+    decoder_process.end_idle()
+    assert summary.images == 3 + 9 + 1 + 4 and dict(rows(tmp_path / "out"))["a.mp4"] == "error"
+    annotate(StubFactory(), sources, tmp_path / "out", RunOptions(workers=workers))
+    assert rows(tmp_path / "whole") == rows(tmp_path / "out")
+
+
+def test_the_main_process_has_no_decoder(tmp_path):
+    """None that is written in C, of videos or images, where the journal is kept."""
+    make_video(tmp_path / "a.mp4", 4)
+    code = (
+        "import sys\nfrom tests.helpers import stub\nfrom landmarks.batch.run import annotate\n"
+        "from landmarks import RunOptions\nfrom landmarks.sources.find import find\n"
+        "if __name__ == '__main__':\n"
+        "    out = annotate(stub.StubFactory(), find(['a.mp4']), 'out', RunOptions(workers=1))\n"
+        "    print(out.images, 'av' in sys.modules)\n"
+    )
+    (tmp_path / "main.py").write_text(code)
+    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+    done = subprocess.run([sys.executable, "main.py"], cwd=tmp_path, env=environment, capture_output=True, text=True)
+    assert done.stdout.split() == ["4", "False"]
+
+
 @pytest.mark.parametrize(
     ("name", "timeout", "status", "words"),
     [
         ("segv", None, "error", r"died \(SIGSEGV\)"),
         ("hang", 0.3, "timeout", "more than 0.3 s"),
+        ("stop", 0.3, "timeout", "more than 0.3 s"),
         ("segv-once", None, "ok", ""),
     ],
 )
@@ -124,12 +164,68 @@ def test_an_image_that_kills_its_worker_costs_only_its_row(images, tmp_path, nam
     assert re.search(words, reason)
 
 
+@pytest.mark.parametrize("kind", ["files", "video"])
+def test_a_worker_that_is_stopped_from_outside_is_replaced(images, tmp_path, kind):
+    """Also while it is sent more than the line between the processes holds: frames of a video."""
+    sources = find([images / "in"], recursive=True)
+    if kind == "video":
+        sources = find([make_video(tmp_path / "a.avi", 60, (640, 480))])
+    annotate(Stub(), sources, tmp_path / "whole", RunOptions(("csv", "jsonl")))
+    stopped = []
+
+    def stop_one(record) -> None:
+        if not stopped:
+            stopped.append(multiprocessing.active_children()[0].pid)
+            os.kill(stopped[0], signal.SIGSTOP)
+
+    factory, options = StubFactory(seconds=0.02), RunOptions(("csv", "jsonl"), workers=2, timeout=2)
+    annotate(factory, sources, tmp_path / "out", options, report=stop_one)
+    assert stopped and differing(tmp_path / "whole", tmp_path / "out") == []
+
+
+def test_a_worker_that_cannot_even_be_killed_is_left(images, tmp_path, monkeypatch):
+    """As those that are stuck in the kernel."""
+    monkeypatch.setattr(local, "DEATH_SECONDS", 0.1)
+    monkeypatch.setattr(multiprocessing.context.ForkServerProcess, "kill", lambda process: None)
+    sources = [*find([images / "in"], recursive=True)[:3], Source(images / "in" / "1" / "3.png", "stop.png")]
+    try:
+        summary = annotate(StubFactory(), sources, tmp_path / "out", RunOptions(workers=1, timeout=0.5))
+    finally:
+        monkeypatch.undo()
+        for process in multiprocessing.active_children():
+            process.kill()
+    assert summary.images == 4 and summary.statuses["timeout"] == 1
+
+
+@pytest.mark.parametrize("count", [0, 3])
+def test_a_process_that_was_stopped_itself_ends_no_worker(count):
+    """The watchdog counts what it has waited for, not the time that has gone by."""
+    seconds, worker = 0.05, SimpleNamespace(waited=[])
+    worker.tick = worker.waited.append
+    watchdog = Watchdog(lambda: [worker], 4 * seconds)
+    with watchdog.waiting() if count else nullcontext():
+        while count and len(worker.waited) < count:
+            time.sleep(seconds)
+    watchdog.stop()
+    assert set(worker.waited) <= {seconds} and (len(worker.waited) > 0) == (count > 0)
+
+
 @pytest.mark.parametrize(
-    ("salt", "words"), [("refuse", "no such weights"), ("die", "end as they start .* --workers 0")]
+    ("salt", "words"), [("refuse", "no such weights"), ("die", "end as they start: .* --workers 0")]
 )
 def test_workers_that_cannot_work(images, tmp_path, salt, words):
     with pytest.raises(LandmarksError, match=words):
         annotate(StubFactory(salt=salt), find([images / "in"], recursive=True), tmp_path / "out", RunOptions(workers=2))
+
+
+def test_workers_that_die_as_they_start_end_no_run_that_gets_on(images, tmp_path):
+    """Each image that kills its workers has new ones started, of which every second one dies at once."""
+    sources = find([images / "in"], recursive=True)[:24]
+    for place in (0, 9, 18):
+        sources[place] = Source(sources[place].path, f"{place}-segv.png")
+    factory = StubFactory(every_second_dies=True)
+    summary = annotate(factory, sources, tmp_path / "out", RunOptions(workers=1))
+    assert summary.images == 24 and summary.statuses["error"] == 3
 
 
 def test_workers_see_the_environment_of_now(images, tmp_path, monkeypatch):
@@ -158,6 +254,17 @@ def test_shards_are_a_partition(images, tmp_path, count):
         annotate(Stub(), sources, tmp_path / f"{number}", RunOptions(shard=Shard.parse(f"{number}/{count}")))
         parts += [name for name, _ in rows(tmp_path / f"{number}")]
     assert sorted(parts) == sorted(source.name for source in sources)
+
+
+def test_another_shard_does_not_replace_the_tables(images, tmp_path):
+    sources, out = find([images / "in"], recursive=True), tmp_path / "out"
+    annotate(Stub(), sources, out, RunOptions(shard=Shard(1, 3)))
+    before = (out / "images.csv").read_bytes()
+    for other, words in ((Shard(2, 3), "2/3"), (Shard(), "none")):
+        with pytest.raises(LandmarksError, match=f"shard was 1/3 and is now {words}.*another --out"):
+            annotate(Stub(), sources, out, RunOptions(shard=other))
+    assert (out / "images.csv").read_bytes() == before
+    assert annotate(Stub(), sources, out, RunOptions(shard=Shard(1, 3))).done == 0
 
 
 @pytest.mark.parametrize("text", ["", "1", "0/3", "4/3", "a/b", "1/2/3", "-1/3", "1/²"])
@@ -274,12 +381,15 @@ def test_the_main_process_needs_no_torch():
     assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
 
 
-def test_workers_end_with_the_main_process(images, tmp_path):
+@pytest.mark.parametrize("busy", [False, True])
+def test_workers_end_with_the_main_process(images, tmp_path, busy):
     code = (
         "import os, signal\nfrom tests.helpers import stub\n"
         "from landmarks.batch.engines.local import LocalEngine\n"
+        "from landmarks.sources.source import Source\n"
         "if __name__ == '__main__':\n"
         "    engine = LocalEngine(stub.StubFactory(seconds=0.1), [], 2).__enter__(); engine.facts\n"
+        f"    if {busy}: [one.connection.send([Source('x', 'hang')]) for one in engine._processes]\n"
         "    print(*(one.process.pid for one in engine._processes), flush=True)\n"
         "    os.kill(os.getpid(), signal.SIGKILL)\n"
     )

@@ -3,15 +3,21 @@ from __future__ import annotations
 import json
 import sys
 
+import cv2
+import numpy as np
 import pytest
+import torch
 
 from landmarks import Annotator, AnnotatorConfig
 from landmarks.benchmark import peers
-from landmarks.benchmark.speed import UNITS, Speed, repeated, run_speed, stage_times
-from landmarks.cli import main
+from landmarks.benchmark.speed import UNITS, Speed, call_times, repeated, run_speed, stage_times
+from landmarks.device import FEW_FACES
 from landmarks.errors import LandmarksError
+from landmarks.inference import backend as backend_of_torch
+from landmarks.inference.backend import load_backend
 from landmarks.sources.find import find
 from tests.helpers import load
+from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 
 
@@ -32,6 +38,33 @@ def test_images_without_faces_cannot_be_timed(photographs, small_weights, tmp_pa
     boxes.write_text("image,x0,y0,x1,y1\n")
     with pytest.raises(LandmarksError, match="no face in these images"):
         stage_times(Annotator(small_weights, boxes), photographs, rounds=1)
+
+
+def test_one_call_is_timed_with_the_default_threads_and_with_one(photographs, small_weights):
+    before = torch.get_num_threads(), cv2.getNumThreads()
+    torch.set_num_threads(2)
+    try:
+        calls = call_times(AnnotatorConfig(small_weights, "whole-image"), photographs, rounds=1)
+        assert calls.threads == torch.get_num_threads() == 2 and cv2.getNumThreads() == before[1]
+    finally:
+        torch.set_num_threads(before[0])
+    assert min(calls.by_default, calls.with_one, calls.ratio) > 0
+
+
+def test_few_faces_are_computed_on_one_thread(small_weights, monkeypatch):
+    """More would keep the cores from the detector's threads, and those from them."""
+    backend, seen = load_backend(small_weights, "cpu"), {}
+    monkeypatch.setattr(
+        backend_of_torch, "predict", lambda *_: seen.update(now=torch.get_num_threads()) or ({}, {}, {})
+    )
+    before = torch.get_num_threads()
+    torch.set_num_threads(2)
+    try:
+        for faces, threads in ((1, 1), (FEW_FACES, 1), (FEW_FACES + 1, 2), (64, 2)):
+            backend.run_network(np.zeros((faces, 48, 48, 3), np.uint8))
+            assert seen["now"] == threads and torch.get_num_threads() == 2
+    finally:
+        torch.set_num_threads(before)
 
 
 def test_a_whole_run(photographs, small_weights):
@@ -57,10 +90,8 @@ def test_peers_run_beside(monkeypatch, photographs, small_weights, tmp_path, cap
     monkeypatch.setattr(peers, "PEERS", {"one": ("json", make), "none": ("no_such_package", make)})
     arguments = ["benchmark", photographs[0].path, "--weights", small_weights, "--detector", "whole-image"]
     arguments += ["--rounds", 0, "--images", 9, "--workers", 0, "--peers", "--side", 40, "--out", tmp_path / "f.json"]
-    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
-    with pytest.raises(SystemExit) as end:
-        main()
-    assert end.value.code == 0 and "one" in capsys.readouterr().out
+    assert run(monkeypatch, *arguments) == 0
+    assert "one" in capsys.readouterr().out
     runs = json.loads((tmp_path / "f.json").read_text())["runs"]
     assert {name: run["faces"] for name, run in runs.items()} == {"landmarks, 0 workers": 9, "one": 18}
     assert sizes == {(40, 40, 3)}

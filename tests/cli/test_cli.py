@@ -5,21 +5,17 @@ import os
 import re
 import subprocess
 import sys
+from pathlib import Path
 
 import pytest
 
-from landmarks import __version__, cli, read_results
-from landmarks.cli import main
+from landmarks import Summary, __version__, cli, read_results
+from landmarks.cli.annotate import summary_lines
+from landmarks.detection.create import DETECTORS
 from landmarks.formats import FORMATS, formats_in
+from landmarks.models.encoders import ENCODERS
+from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
-
-
-def run(monkeypatch, *arguments) -> int:
-    """Exit code of a command."""
-    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0
 
 
 @pytest.fixture
@@ -115,6 +111,13 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
         (("compare",), "give a grid and --data, or --example"),
         (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
+        (
+            ("compare", "GRID", "--data", "EMPTY", "--faces", "IN/0.png"),
+            "0.png: is no folder; give one with photographs",
+        ),
+        (("compare", "--example", "GRID", "--out", "OUT"), "--example takes nothing but the word full"),
+        (("compare", "--example", "full", "--data", "EMPTY", "--out", "OUT"), "--example takes nothing but the word"),
+        (("compare", "full", "--example", "--arm", "alone", "--out", "OUT"), "no arm 'alone' in the grid"),
         (
             ("compare", "GRID", "--data", "EMPTY", "--out", "OUT", "--arm", "oen"),
             "'oen' in the grid; did you mean one",
@@ -244,6 +247,25 @@ def test_brackets_in_help_are_text(monkeypatch, capsys, command):
     assert doc and doc in " ".join(capsys.readouterr().out.split())
 
 
+@pytest.mark.parametrize(
+    ("command", "known"),
+    [
+        ("annotate", FORMATS),
+        ("annotate", DETECTORS),
+        ("benchmark", DETECTORS),
+        ("compare", DETECTORS),
+        ("evaluate", DETECTORS),
+        ("train", ENCODERS),
+    ],
+)
+def test_help_names_what_is_registered(monkeypatch, capsys, command, known):
+    """One that has been added too."""
+    monkeypatch.setitem(known, "added-here", None)
+    assert run(monkeypatch, command, "--help") == 0
+    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
+    assert ", ".join(known) in shown and "added-here" in shown
+
+
 def test_one_image(monkeypatch, images, small_weights, tmp_path, capsys):
     """The time of one image says nothing of a speed, and it is no `1 images`."""
     options = ("--out", tmp_path / "out", "--weights", small_weights, "--whole-image", "--workers", 0)
@@ -272,3 +294,25 @@ def test_streams_that_are_closed(small_weights, tmp_path, closed):
     assert done.returncode == 0 and "Traceback" not in done.stderr
     lines = (tmp_path / "out" / "images.csv").read_text().splitlines()
     assert len(lines) == 2 and lines[1].startswith("a.png,ok,1,")
+
+
+@pytest.mark.parametrize(
+    ("facts", "lines"),
+    [
+        ({"statuses": {"ok": 2}}, []),
+        (
+            {"statuses": {"ok": 2, "missing": 1, "error": 2}, "doubtful": 3, "upside_down": 1},
+            ["failed: 3 images; see out/failures.csv", "doubtful: 3 faces, 1 face upside down; see out/review.csv"],
+        ),
+        (
+            {"statuses": {"ok": 1}, "doubtful": 1, "boxes_unused": 2},
+            [
+                "doubtful: 1 face; see out/review.csv",
+                "boxes: 2 names without an image, 0 images without a row; see out/boxes_unmatched.csv",
+            ],
+        ),
+    ],
+)
+def test_the_summary_says_what_to_look_at_next(facts, lines):
+    summary = Summary(**({"faces": 4, "seconds": 1.0, "done": 1, "stages": {"read": 1.0}} | facts))
+    assert summary_lines(summary, Path("out"))[1:-1] == lines

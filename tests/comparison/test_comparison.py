@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import os
+import re
 import signal
 import subprocess
 import sys
@@ -15,10 +16,13 @@ import pandas as pd
 import pytest
 import torch
 
-from landmarks.comparison.example import EXAMPLE, draw_face
+from landmarks.atomic import Lock
+from landmarks.comparison.estimate import minutes
+from landmarks.comparison.example import EXAMPLE, FULL, draw_face
 from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
+from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.results import read_results
-from landmarks.comparison.run import compare
+from landmarks.comparison.run import LOCK, compare
 from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
 from landmarks.comparison.train import (
@@ -40,6 +44,7 @@ from landmarks.models.network import Network
 from landmarks.schemes import ATTRIBUTES
 from landmarks.training.batches import CachedBatches
 from landmarks.training.loop import fit
+from tests.helpers.comparisons import hurry
 from tests.helpers.faces import write_png
 
 STILL = Jitter(scale=(1, 1), shift=0, angle=0)
@@ -93,6 +98,13 @@ def test_arms_that_cannot_be_are_refused(values, message):
         Arm(**{"name": "x", **values})
 
 
+def test_the_landmarks_are_the_main_task_in_any_order():
+    arm = Arm("x", tasks=("smile", MAIN, "pose"), auxiliary_weight=0.1)
+    assert arm == Arm("x", tasks=(MAIN, "pose", "smile"), auxiliary_weight=0.1)
+    assert arm.network_config().tasks == (MAIN, "pose", "smile")
+    assert arm.training(0).task_weights == {"pose": 0.1, "smile": 0.1}
+
+
 def test_faces_of_a_size_are_the_same_for_every_arm():
     chosen = choose_faces(100, 20, seed=3)
     assert len(set(chosen)) == 20
@@ -113,10 +125,12 @@ def views(prepared, tmp_path_factory):
     return made
 
 
+STEPS = 10
+"""Of an epoch, after which all is measured and written."""
 OVERFITTING = [
     Arm("single", tasks=(MAIN,)),
     Arm("all"),
-    Arm("journal", network="tcdcn-journal"),
+    Arm("journal", tasks=(MAIN, "smile"), network="tcdcn-journal"),
     Arm("compact", network="compact", distance="euclidean", distance_weight=150, precision="float32"),
     Arm("l2", tasks=(MAIN, "smile"), sharing="l2", strength=1e-4),
     Arm("trace", tasks=(MAIN, "smile"), sharing="trace", strength=1e-4),
@@ -128,24 +142,27 @@ OVERFITTING = [
 
 @pytest.mark.parametrize("arm", OVERFITTING, ids=lambda arm: arm.name)
 def test_every_arm_overfits_eight_faces(arm, views, tmp_path):
-    # The papers' small networks need longest, and only where they learn all the attributes beside the landmarks.
-    epochs = 250 if arm.network.startswith("tcdcn") and len(arm.tasks) > 2 else 100
+    # The papers' small network needs longest, and only where it learns all the attributes beside the landmarks.
+    epochs = 25 if arm.network == "tcdcn" and len(arm.tasks) > 2 else 10
     arm = dataclasses.replace(
         arm, epochs=epochs, batch_size=8, weight_decay=0.0, learning_rate=5e-3, precision="float32"
     )
     training = dataclasses.replace(arm.training(0), average_decay=0.8)
     torch.manual_seed(0)
     network, objective = make_network(arm, training)
-    batches = CachedBatches(views[arm.network_config().input_size], 8, 0, shuffle=False)
-    trained = fit(network, objective, batches, batches, batches, training, tmp_path, {})
-    seen = objective.figures(trained, next(iter(batches.batches(0))))
+    faces = views[arm.network_config().input_size]
+    learnt = CachedBatches(faces.of(np.tile(np.arange(8), STEPS)), 8, 0, shuffle=False)
+    watched = CachedBatches(faces, 8, 0, shuffle=False)
+    trained = fit(network, objective, learnt, watched, watched, training, tmp_path, {})
+    seen = objective.figures(trained, next(iter(watched.batches(0))))
     assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
     for task in objective.tasks[1:]:
         assert seen[task][0] < (1.0 if arm.weighting == "dynamic" else 0.5)  # there the tasks fade with what they gain
 
 
 @pytest.fixture
-def small(prepared):
+def small(prepared, monkeypatch):
+    hurry(monkeypatch)
     return read_dataset(prepared), load_crops(prepared)
 
 
@@ -154,7 +171,9 @@ GRID = Grid((Arm("one", tasks=(MAIN,), **QUICK), Arm("two", tasks=("smile",), **
 
 
 def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
-    assert compare(GRID, *small, WholeImage(), tmp_path) == []
+    told: list[str] = []
+    assert compare(GRID, *small, WholeImage(), tmp_path, report=told.append) == []
+    assert any(re.fullmatch(r"2 trainings, 1 at a time: about \d+\.\d min", line) for line in told)
     results = pd.read_parquet(tmp_path / "results.parquet")
     assert sorted(results["arm"]) == ["one", "two"]
     row = results.set_index("arm").loc["one"]
@@ -177,6 +196,22 @@ def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
     (tmp_path / "compare.json").write_text('{"dataset": ')
     with pytest.raises(LandmarksError, match=r"compare\.json: cannot be read .* it was damaged"):
         compare(GRID, *small, WholeImage(), tmp_path)
+
+
+def test_an_arm_of_more_faces_than_there_are_is_refused(small, tmp_path):
+    given = len(small[1].part("train"))
+    arms = [Arm(str(faces), tasks=(MAIN,), faces=faces, **QUICK) for faces in (0, given, 100_000)]
+    message = rf"arm '100000': faces = 100000, but .* has {given} training faces; give {given} or fewer, or 0 for all"
+    with pytest.raises(LandmarksError, match=message):
+        compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path)
+    assert not list(tmp_path.iterdir())
+    assert compare(Grid(tuple(arms), "0"), *small, WholeImage(), tmp_path, names=["0", str(given)]) == []
+
+
+def test_a_second_comparison_in_one_folder_is_refused(small, tmp_path):
+    with Lock(tmp_path / LOCK), pytest.raises(LandmarksError, match="another run is writing here"):
+        compare(GRID, *small, WholeImage(), tmp_path)
+    assert compare(GRID, *small, WholeImage(), tmp_path, names=["two"]) == []
 
 
 def test_photographs_are_seen_side_by_side(small, tmp_path):
@@ -225,7 +260,7 @@ if __name__ == "__main__":
 """
 
 
-def test_a_killed_grid_goes_on(prepared, tmp_path):
+def test_a_killed_grid_goes_on(prepared, small, tmp_path):
     script, grid, out = tmp_path / "killed.py", tmp_path / "grid.toml", tmp_path / "out"
     script.write_text(KILLED)
     grid.write_text("[defaults]\nepochs = 6\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'")
@@ -237,11 +272,11 @@ def test_a_killed_grid_goes_on(prepared, tmp_path):
     started.wait()
     done = {path: path.stat().st_mtime_ns for path in out.glob("rows/*.parquet")}
     assert done
-    subprocess.run(command, check=True)
+    assert compare(read_grid(grid), *small, WholeImage(), out) == []
     assert all(path.stat().st_mtime_ns == when for path, when in done.items())
     assert sorted(pd.read_parquet(out / "results.parquet")["seed"]) == [0, 1, 2]
     grid.write_text(grid.read_text().replace("seeds = 3", "seeds = 4"))  # more of the same arm
-    subprocess.run(command, check=True)
+    assert compare(read_grid(grid), *small, WholeImage(), out) == []
     assert read_results(out).arms["one"].seeds == (0, 1, 2, 3)
 
 
@@ -280,4 +315,12 @@ def test_drawn_faces_show_their_labels():
     assert picture.shape == (112, 112, 3)
     assert ((points > 0) & (points < 112)).all()
     assert set(labels) == set(ATTRIBUTES)
-    assert len({arm.name for arm in EXAMPLE.arms}) == len(EXAMPLE.arms)
+    assert {arm.name for arm in EXAMPLE.arms} < {arm.name for arm in FULL.arms}
+    assert max(arm.epochs for arm in EXAMPLE.arms) < max(arm.epochs for arm in FULL.arms)
+
+
+def test_a_comparison_is_estimated_by_the_work_of_its_runs():
+    arms = [dataclasses.replace(EXAMPLE.arms[0], name=str(epochs), epochs=epochs) for epochs in (100, 10_000)]
+    short, long = (minutes([(arm, 0)], 400, jobs=4) for arm in arms)
+    assert 0 < short < long / 5
+    assert minutes([(arms[1], seed) for seed in range(4)], 400, jobs=4) < 2.5 * long, "four at a time"

@@ -50,6 +50,7 @@ date = "2026-01-02"
 machine = "a made-up machine"
 commands = ["landmarks compare grid.toml --data prepared --out run"]
 protocol = "Everything is made up."
+reported_of = { dataset = "mtfl", split = "test", faces = 400 }
 [notes]
 tasks = "A note on tasks."
 end = "The end."
@@ -218,6 +219,43 @@ def test_without_reported_figures_the_page_tells_our_own(folder):
 
 
 @pytest.mark.parametrize(
+    ("was", "now", "of"),
+    [
+        ('"mtfl"', '"wflw"', "400 faces of wflw, split `test`"),
+        ('"test"', '"val"', "400 faces of mtfl, split `val`"),
+        ("400", "2995", "2,995 faces of mtfl, split `test`"),
+    ],
+)
+def test_reported_figures_are_told_beside_those_of_the_same_faces_only(folder, tmp_path, was, now, of):
+    (tmp_path / "facts.toml").write_text(FACTS.replace(was, now) + REPORTED)
+    facts, measured = read_facts(tmp_path / "facts.toml"), measure(read_results(folder))
+    text = page(measured, facts, {})
+    assert f"The papers' figures are of {of}. These are of 400 faces of mtfl, split `test`: not shown." in text
+    assert "35.62" not in text and "8.97" not in text and "the paper's are" not in text
+
+
+def test_an_arm_is_never_held_against_another_network_or_more_faces(tmp_path):
+    arms = {
+        **{name: ARMS[name] for name in ("alone", "pose", "all 500")},
+        "other pose": ("tasks", config((POINTS, "pose"), network="compact"), 0.05, 0.01, 2),
+    }
+    measured = measure(read_results(make_run(tmp_path, arms, faces=50, epochs=1)))
+    described = describe(measured)
+    section = group_section(measured, described, "tasks")
+    assert not any("`other pose`" in part for part in (*section.brief, *section.body[:-1]))
+    wanted = (
+        "- `other pose` is held against no arm: none learns the landmarks alone with the network `compact` from all"
+    )
+    assert section.body[-1].startswith(wanted)
+    size = group_section(measured, described, "size")
+    assert not size.brief and "`all 500` is held against no arm" in size.body[-1] and "from 500" in size.body[-1]
+    arms["other alone"] = ("tasks", config((POINTS,), network="compact"), 0.06, 0.01, 2)
+    measured = measure(read_results(make_run(tmp_path / "more", arms, faces=50, epochs=1)))
+    body = "\n".join(group_section(measured, describe(measured), "tasks").body)
+    assert "held against no arm" not in body and "| `other alone` |" in body
+
+
+@pytest.mark.parametrize(
     ("text", "message"),
     [
         ('date = "x"', "facts.toml: machine: missing"),
@@ -227,6 +265,7 @@ def test_without_reported_figures_the_page_tells_our_own(folder):
         (FACTS + "[[reported]]\nauxiliary = ['smle']\nfailures = 3", "unknown task 'smle'; did you mean 'smile'?"),
         (FACTS + "[[reported]]\nauxiliary = ['smile']", "reported[0]: give failures or mean_error"),
         (FACTS + "[[reported]]\nmean_error = 3", "reported[0]: a mean error needs a label"),
+        (re.sub("reported_of.*", "", FACTS) + REPORTED, "facts.toml: reported_of: missing; name the dataset, split"),
     ],
 )
 def test_facts_that_are_none_are_refused(tmp_path, text, message):

@@ -92,9 +92,14 @@ def test_attributes_learnt_alone_and_with_the_landmarks(measured):
 def test_the_report_of_a_folder(folder, monkeypatch):
     one = {"bars": gallery.drawings(measure(read_results(folder)))["failures-by-tasks"]}
     monkeypatch.setattr(gallery, "drawings", lambda *_: one)
-    table = write_report(folder, "alone")
+    report = write_report(folder, "alone")
+    assert report.figures == (folder / "figures" / "bars.png",)
+    least = pd.read_csv(folder / "summary.csv", index_col="arm")["mean_error"].idxmin()
+    assert (
+        report.meaning.startswith("Held against 'alone': ") and f"mean error is that of {least!r}, " in report.meaning
+    )
     shown = Console(file=io.StringIO(), width=220)
-    shown.print(table)
+    shown.print(report.table)
     csv = pd.read_csv(folder / "summary.csv", index_col="arm")
     expected = summarise(measure(read_results(folder)), "alone")
     assert list(csv.index) == list(ARMS) and set(csv["reference"].dropna()) == {"alone"}
@@ -112,7 +117,8 @@ def test_the_report_of_a_folder(folder, monkeypatch):
 def test_an_arm_by_itself_has_a_report(tmp_path, name):
     """Run alone, an arm has nothing to be held against."""
     make_run(tmp_path, {name: ARMS[name]}, faces=30, epochs=1)
-    assert write_report(tmp_path, "not run").row_count == 1
+    report = write_report(tmp_path, "not run")
+    assert report.table.row_count == 1 and report.meaning.startswith("No arm can be held against 'not run'")
     frame = pd.read_csv(tmp_path / "summary.csv", index_col="arm")
     assert np.isnan(frame.loc[name, "mean_error_difference"]) and not (tmp_path / "figures").exists()
 

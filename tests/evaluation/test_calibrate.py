@@ -3,7 +3,6 @@
 import numpy as np
 import pytest
 
-from landmarks.cli import main
 from landmarks.datasets.dataset import load_crops, prepare, read_dataset
 from landmarks.errors import DataError
 from landmarks.evaluation.calibrate import calibrate, calibrate_file, equal_priors, fit_errors, fit_quality, fit_softmax
@@ -15,6 +14,7 @@ from landmarks.models.network import Network, NetworkConfig
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import POINTS_5
 from landmarks.training.from_config import train_from_config
+from tests.helpers.commands import run
 from tests.helpers.faces import SMALL, draw_face, write_png
 
 
@@ -115,24 +115,23 @@ def test_training_says_what_its_faces_do_not_teach(one_sided):
 
 def test_what_nobody_showed_is_never_answered(one_sided, tmp_path):
     """Before calibration, after it and in the exported graph its probability is exactly 0."""
-    root, weights, _ = one_sided
+    (root, weights, _), calibrated_file = one_sided, tmp_path / "c.safetensors"
     with pytest.warns(
         UserWarning, match=r"rough: points_5 \(\d+ faces, fewer than 100\); pose \(.*'left'.*fewer than 20\)"
     ):
-        calibrated = calibrate_file(weights, [root / "prepared"], tmp_path / "c.safetensors")
+        calibrated = calibrate_file(weights, [root / "prepared"], calibrated_file)
     counts = calibrated.about["calibrated_on"]
     assert set(counts) == {"points_5", "pose", "smile", "glasses"} and counts["pose"]["left profile"] == 0
     pictures = [draw_face(seed)[0] for seed in range(20)]
     boxes = [[[20, 20, 140, 140]]] * 20
-    for model in (weights, tmp_path / "c.safetensors"):
-        for backend in ("torch", "onnx"):
-            if backend == "onnx":
-                pytest.importorskip("onnxscript")
-            for faces in Annotator(model, "whole-image", device="cpu", backend=backend).predict(pictures, boxes):
-                chances = faces.attributes["pose"].probabilities[0]
-                assert (chances[[0, 4]] == 0).all() and chances.sum() == pytest.approx(1)
-                assert faces.attributes["smile"].probabilities.tolist() == [[0, 1]]
-                assert "gender" not in faces.attributes
+    for model, backend in ((weights, "torch"), (calibrated_file, "torch"), (calibrated_file, "onnx")):
+        if backend == "onnx":
+            pytest.importorskip("onnxscript")
+        for faces in Annotator(model, "whole-image", device="cpu", backend=backend).predict(pictures, boxes):
+            chances = faces.attributes["pose"].probabilities[0]
+            assert (chances[[0, 4]] == 0).all() and chances.sum() == pytest.approx(1)
+            assert faces.attributes["smile"].probabilities.tolist() == [[0, 1]]
+            assert "gender" not in faces.attributes
 
 
 def test_weights_that_say_nothing_of_their_training(one_sided, tmp_path):
@@ -171,10 +170,8 @@ def test_a_network_without_landmarks_cannot_be_calibrated(prepared, tmp_path):
 
 def test_the_command_says_on_how_many_faces(one_sided, monkeypatch, tmp_path, capsys):
     root, weights, _ = one_sided
-    arguments = ["calibrate", str(weights), "--data", str(root / "prepared"), "--out", str(tmp_path / "c.safetensors")]
-    monkeypatch.setattr("sys.argv", ["landmarks", *arguments])
-    with pytest.raises(SystemExit) as end:
-        main()
+    out = tmp_path / "c.safetensors"
+    assert run(monkeypatch, "calibrate", weights, "--data", root / "prepared", "--out", out) == 0
     shown = capsys.readouterr()
-    assert end.value.code == 0 and "few validation faces" in shown.err
+    assert "few validation faces" in shown.err
     assert "validation faces" in shown.out and "left profile 0, left" in " ".join(shown.out.split())

@@ -4,6 +4,7 @@ import csv
 import json
 import sys
 from dataclasses import replace
+from functools import cache
 
 import cv2
 import numpy as np
@@ -12,93 +13,62 @@ import torch
 
 from landmarks import AnnotatorConfig, RunOptions, read_results
 from landmarks.batch.run import annotate
-from landmarks.cli import main
 from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.evaluation.evaluate import evaluate
 from landmarks.export import graph as export
-from landmarks.export.file import locator_path, parse_onnx, part_path, read_onnx
-from landmarks.export.graph import WholeNetwork, export_model, resize, seeded_crops, to_crop
+from landmarks.export.file import LOCATOR, NETWORK, locator_path, parse_onnx, part_path, read_onnx
+from landmarks.export.graph import Graphs, WholeNetwork, export_model, resize, seeded_crops, to_crop
 from landmarks.export.write import export_weights
 from landmarks.formats import FORMATS
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.backend import OnnxBackend, TorchBackend, load_backend
-from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve, Softmax
 from landmarks.models.network import Network
-from landmarks.models.store import Model, load_model, save_model, shipped_names
-from landmarks.schemes import ATTRIBUTES
+from landmarks.models.store import Model, load_model, resolve, shipped_names
 from landmarks.sources.find import find
+from tests.helpers.commands import run
+from tests.helpers.exports import graphs_in, take_instead
 from tests.helpers.faces import SAMPLES, SMALL, draw_face, shared, write_png
 
 onnx = pytest.importorskip("onnx")
 pytest.importorskip("onnxscript")
 runtime = pytest.importorskip("onnxruntime")
 
-CONFIGS = {
-    "locator": replace(SMALL, features=32, tasks=("points_5", "smile", "pose"), locator_size=32),
-    "mirrored bins": replace(
-        SMALL, features=32, tasks=("points_68", "points_5", *ATTRIBUTES), mirror=True, bins_margin=0.25, bins_rank=4
-    ),
-    "numbers": replace(SMALL, features=32, tasks=("points_5",), coding="regression", input_size=40),
-}
-CURVES = {"points_5": ErrorCurve(0.3, 0.9, 0.2), "points_68": ErrorCurve(-0.3, 1.1, 0.0)}
-SOFTMAXES = {"smile": Softmax(1.7, (0.3, -0.2)), "pose": Softmax(0.6)}
-
-
-def calibration(config) -> Calibration:
-    """Constants for a network; some attributes have none."""
-    curves = {name: CURVES[name] for name in config.schemes}
-    return Calibration(curves, QualityCurve(-2.0, -1.5), {k: v for k, v in SOFTMAXES.items() if k in config.tasks})
-
-
-def lively(config, seed=0) -> Network:
-    """A network whose points go far with what is seen, as a trained one's do and a new one's do not."""
-    torch.manual_seed(seed)
-    network = Network(config)
-    with torch.no_grad():
-        for head in network.heads.values():
-            getattr(head, "linear", head).weight.mul_(100)
-        for module in network.modules():
-            if isinstance(module, torch.nn.BatchNorm2d):
-                module.running_mean.uniform_(-0.2, 0.2)
-                module.running_var.uniform_(0.5, 1.5)
-    return network.eval()
-
 
 @pytest.fixture(scope="module")
-def export_once(tmp_path_factory):
-    """Makes the weights file of a config and its graphs, each once: exporting takes seconds."""
-    root, done = tmp_path_factory.mktemp("once"), {}
+def graphs_of(compact_onnx):
+    """The graphs of shipped weights by their name, made once: exporting takes seconds."""
 
-    def get(name: str):
-        if name not in done:
-            path, config = root / f"{name}.safetensors", CONFIGS[name]
-            save_model(lively(config), path, {"name": "lively", "terms": "research"}, calibration(config))
-            done[name] = path, export_model(load_model(path))
-        return done[name]
+    @cache
+    def get(name: str) -> Graphs:
+        return graphs_in(compact_onnx) if name == "compact" else export_model(load_model(name), (NETWORK, LOCATOR))
 
     return get
 
 
-@pytest.fixture(params=CONFIGS)
-def exported(request, export_once):
-    """A model and its graphs."""
-    path, graphs = export_once(request.param)
-    return load_model(path), graphs
+@pytest.fixture(params=shipped_names())
+def exported(request, graphs_of):
+    """A model and its graphs. Among them are one with a locator, one that mirrors, and one whose points are numbers."""
+    return load_model(request.param), graphs_of(request.param)
 
 
 @pytest.fixture
-def folder(export_once, tmp_path):
+def folder(compact_onnx, tmp_path):
     """Weights with a locator, `w.safetensors`, and their export, `w.onnx`."""
-    path, graphs = export_once("locator")
     folder = tmp_path / "exported"
     folder.mkdir()
-    (folder / "w.safetensors").write_bytes(path.read_bytes())
-    for part, graph in graphs.parts.items():
+    (folder / "w.safetensors").write_bytes(resolve("compact").read_bytes())
+    for part, graph in graphs_in(compact_onnx).parts.items():
         part_path(folder / "w.onnx", part).write_bytes(graph)
     return folder
+
+
+@pytest.fixture
+def exported_before(folder, monkeypatch):
+    """Weights of `folder` that are exported in memory are not exported again."""
+    take_instead(monkeypatch, folder / "w.safetensors", graphs_in(folder / "w.onnx"))
 
 
 def onnx_backend(graphs) -> OnnxBackend:
@@ -174,16 +144,9 @@ def test_files_say_what_they_are(exported):
 
 
 def test_torchvision_encoders():
-    config = replace(SMALL, encoder="torchvision:squeezenet1_1", features=32, tasks=("points_5",))
+    config = replace(SMALL, encoder="torchvision:squeezenet1_1", width=1.0, features=32, tasks=("points_5",))
     network = Network(config).eval()
     assert export_model(Model(network), ("network",)).parity < 0.01
-
-
-def run(monkeypatch, *arguments) -> int:
-    monkeypatch.setattr(sys, "argv", ["landmarks", *map(str, arguments)])
-    with pytest.raises(SystemExit) as stop:
-        main()
-    return stop.value.code or 0
 
 
 def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
@@ -191,7 +154,7 @@ def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
     out = folder / "w.onnx"
     assert run(monkeypatch, "weights", "info", out) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["weights_sha256"] == load_model(folder / "w.safetensors").sha256 and facts["terms"] == "research"
+    assert facts["weights_sha256"] == load_model(folder / "w.safetensors").sha256 and facts["name"] == "compact"
     write_png(tmp_path / "in" / "a.png", draw_face(1)[0])
     rows = []
     for name, options in {"t": (folder / "w.safetensors",), "o": (out,)}.items():
@@ -207,7 +170,7 @@ def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
     assert values[0] == pytest.approx(values[1], abs=1e-3)
 
 
-def test_any_weights_in_either_backend(folder):
+def test_any_weights_in_either_backend(folder, exported_before):
     image = draw_face(2)[0]
     found = [
         Annotator(folder / name, WholeImage(), device="cpu", backend=backend)
@@ -219,15 +182,17 @@ def test_any_weights_in_either_backend(folder):
     assert all(annotator(image).quality is not None for annotator in found)
 
 
-@pytest.mark.parametrize(("weights", "backend"), [("w.safetensors", None), ("w.safetensors", "onnx"), ("w.onnx", None)])
-def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, folder, tmp_path):
+@pytest.mark.parametrize(
+    ("weights", "backend", "workers"), [("w.safetensors", None, 2), ("w.safetensors", "onnx", 0), ("w.onnx", None, 2)]
+)
+def test_a_run_keeps_quality_errors_and_its_backend(weights, backend, workers, folder, exported_before, tmp_path):
     """From workers through the journal to every format; a run goes on with the same backend only."""
     for i in range(3):
         write_png(tmp_path / "in" / f"{i}.png", draw_face(i)[0])
     options = {"weights": folder / weights, "detector": "whole-image", "device": "cpu", "backend": backend}
-    for workers, done in ((2, 3), (0, 0)):
+    for count, done in ((workers, 3), (0, 0)):
         summary = annotate(
-            AnnotatorConfig(**options), find([tmp_path / "in"]), tmp_path / "out", RunOptions(FORMATS, workers=workers)
+            AnnotatorConfig(**options), find([tmp_path / "in"]), tmp_path / "out", RunOptions(FORMATS, workers=count)
         )
         assert summary.statuses == {"ok": 3} and summary.done == done
     settings = json.loads((tmp_path / "out" / "run.json").read_text())["settings"]
@@ -260,27 +225,24 @@ def test_boxes_that_are_not_numbers_have_no_errors(folder):
         assert faces.quality[0] == 0 and faces.quality[1] > 0
 
 
-def test_int8(monkeypatch, tmp_path, folder, prepared, mtfl, capsys):
+def test_int8(monkeypatch, tmp_path, folder, exported_before, prepared, mtfl, capsys):
     path = tmp_path / "deep" / "mine.onnx"
     options = ("--format", "onnx", "--int8", "--data", prepared, "--out", path)
     assert run(monkeypatch, "export", folder / "w.safetensors", *options) == 0
     assert "int8 moves the points" in capsys.readouterr().out
     assert {p.name for p in path.parent.iterdir()} == {"mine.onnx", "mine.locator.onnx", "mine.face.onnx"}
     file = read_onnx(path)
-    assert (
-        file.precision == "int8" and file.config == CONFIGS["locator"] and file.calibration == calibration(file.config)
-    )
+    model = load_model(folder / "w.safetensors")
+    assert (file.precision, file.config, file.calibration) == ("int8", model.network.config, model.calibration)
     for part in ("network", "face"):
         small, large = (part_path(of, part).stat().st_size for of in (path, folder / "w.onnx"))
         assert small < 0.8 * large
-    assert file.weights_sha256 == load_model(folder / "w.safetensors").sha256
+    assert file.weights_sha256 == model.sha256
     quantised, exact = load_backend(path), load_backend(folder / "w.onnx")
     for count in (1, 7):
-        crops = seeded_crops(count, 48, 48)
-        assert (
-            np.abs(quantised.run_network(crops).points["points_5"] - exact.run_network(crops).points["points_5"]).mean()
-            < 2
-        )
+        crops = seeded_crops(count, *[file.config.input_size] * 2)
+        moved = quantised.run_network(crops).points["points_5"] - exact.run_network(crops).points["points_5"]
+        assert np.abs(moved).mean() < 2
     assert evaluate(path, mtfl)["protocol"]["weights"] == "mine"
 
 
@@ -322,6 +284,7 @@ def broken_node(graph: bytes) -> bytes:
     return proto.SerializeToString()
 
 
+OTHER = replace(SMALL, tasks=("points_29",))
 UGLY = {
     "text": (lambda g: b"hello, this is no network at all" * 20, "not a whole ONNX file|not of this package"),
     "empty": (lambda g: b"", "not of this package"),
@@ -332,7 +295,10 @@ UGLY = {
     "no network": (lambda g: with_header(g, config={"input_size": 3}), "not of this package"),
     "no calibration": (lambda g: with_header(g, calibration=[]), "not of this package"),
     "outside": (outside, "keeps numbers in other files"),
-    "other tasks": (lambda g: with_header(g, config=CONFIGS["mirrored bins"].as_dict()), "lacks the output|locator"),
+    "other tasks": (
+        lambda g: with_header(g, config=OTHER.as_dict()),
+        "lacks the output|locator",
+    ),
     "output missing": (without_output, "lacks the output points_5_signs"),
     "broken": (broken_node, "not a graph that onnxruntime can run"),
 }
@@ -397,9 +363,9 @@ def test_wrong_wishes(folder, options, error, message):
         load_backend(folder / "w.onnx", **options)
 
 
-def test_nothing_is_written_if_the_graphs_differ(monkeypatch, tmp_path, folder, export_once):
-    other = Network(CONFIGS["locator"]).eval()
-    monkeypatch.setattr(export, "_graph", lambda module, header: export_once("locator")[1].parts[header["part"]])
+def test_nothing_is_written_if_the_graphs_differ(monkeypatch, tmp_path, folder):
+    other, graphs = Network(load_model("compact").network.config).eval(), graphs_in(folder / "w.onnx")
+    monkeypatch.setattr(export, "_graph", lambda module, header: graphs.parts[header["part"]])
     monkeypatch.setattr(export, "WholeNetwork", lambda network, constants: WholeNetwork(other, constants))
     with pytest.raises(LandmarksError, match="differs from torch by"):
         export_weights(folder / "w.safetensors", tmp_path / "new")
@@ -427,14 +393,12 @@ def real_crops(size: int, images) -> np.ndarray:
     return np.concatenate([extract_crop(i, crop_matrices(s, size)[0], size)[None] for i, s in zip(images, squares)])
 
 
-@pytest.mark.parametrize("name", shipped_names())
-def test_shipped_weights_on_real_crops(name):
+def test_shipped_weights_on_real_crops(exported):
     """To 0.01 px on the samples and, where the data are, on 200 faces of MTFL."""
-    model = load_model(name)
+    model, graphs = exported
     size = model.network.config.input_size
     images = [cv2.imread(str(p))[..., ::-1].copy() for p in sorted(SAMPLES.iterdir()) if p.suffix in (".png", ".jpg")]
-    given = onnx_backend(export_model(model, ("network", "locator")))
-    expected = TorchBackend(model)
+    given, expected = onnx_backend(graphs), TorchBackend(model)
 
     def distance(crops: np.ndarray) -> float:
         a, b = expected.run_network(crops).points, given.run_network(crops).points

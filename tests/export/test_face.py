@@ -2,6 +2,7 @@
 
 import json
 import re
+import shutil
 from dataclasses import replace
 from pathlib import Path
 
@@ -16,7 +17,6 @@ from landmarks.detection.whole_image import WholeImage
 from landmarks.export.file import FACE
 from landmarks.export.graph import export_model
 from landmarks.export.sampling import cut, first_squares, squares_of, to_image
-from landmarks.export.write import export_weights
 from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, face_squares, invert, transform
 from landmarks.inference.annotator import Annotator
 from landmarks.models.network import Network
@@ -33,10 +33,10 @@ CODE = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S
 
 
 @pytest.fixture(scope="module")
-def folder(tmp_path_factory):
+def folder(compact_onnx, tmp_path_factory):
     """Where `exported/compact.onnx` lies and its parts."""
     root = tmp_path_factory.mktemp("compact")
-    export_weights("compact", root / "exported")
+    shutil.copytree(compact_onnx.parent, root / "exported")
     return root
 
 

@@ -44,8 +44,28 @@ def test_review_is_bounded(tmp_path):
     review = Review(tmp_path, Layout.of(some_faces(0)), most=5)
     for i in range(200):
         review.write(record(some_faces(2, seed=i), f"{i}.jpg"))
-    assert len(review.heap) == 5
+    assert len(review.heap) == 5 and len(review.waiting) < 64
     review.close()
     scores = pd.read_csv(tmp_path / "review.csv")["score"]
     every = np.concatenate([some_faces(2, seed=i).scores for i in range(200)])
     assert scores.to_numpy() == pytest.approx(np.sort(every)[:5], abs=1e-4)
+
+
+def test_the_doubtful_and_the_turned_are_counted(tmp_path):
+    """Over the whole run, however few are listed."""
+    from landmarks.formats.doubts import Review
+    from landmarks.formats.layout import Layout
+
+    faces = replace(calibrated(3), quality=np.array([0.9, 0.1, 0.95], np.float32))
+    upright = np.array([[30, 30], [70, 30], [50, 50], [35, 70], [65, 70]], np.float32)
+    faces = replace(faces, points=np.stack([upright, upright, 100 - upright]))
+    review = Review(tmp_path, Layout.of(faces), most=2)
+    for i in range(100):
+        review.write(record(faces, f"{i}.jpg"))
+    review.write(record(calibrated(0), "none.jpg"))
+    review.close()
+    assert (review.doubtful, review.upside_down) == (100, 100)
+    frame = pd.read_csv(tmp_path / "review.csv")
+    assert frame["image"].tolist() == ["0.jpg", "1.jpg"] and frame["face"].tolist() == [1, 1]
+    write(tmp_path / "turned", [record(faces[2], "a.jpg")], ["csv"])
+    assert "upside down" in pd.read_csv(tmp_path / "turned" / "review.csv")["reason"][0]

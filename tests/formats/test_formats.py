@@ -142,7 +142,8 @@ def test_cvat_is_what_its_loader_takes(points, tmp_path):
 @pytest.mark.parametrize("points", [5, 68])
 def test_label_studio_is_what_its_documentation_asks_for(points, tmp_path):
     """Every control is in the configuration, every label one of its control's; ids are unique; percent."""
-    write(tmp_path, [record(calibrated(2, points), "a & b.jpg"), *some_records(points)[1:]], ["labelstudio"])
+    names = ("a & b.jpg", "none.jpg", "c/d.jpg")
+    write(tmp_path, [record(calibrated(n, points), name) for n, name in zip((2, 0, 1), names)], ["labelstudio"])
     config = ElementTree.parse(tmp_path / "labelstudio" / "config.xml").getroot()
     controls = {element.attrib["name"]: element for element in config if "toName" in element.attrib}
     kinds = {

@@ -154,13 +154,13 @@ def test_schema_names_every_column(tmp_path):
 def test_parquet_shards_are_bounded(tmp_path, monkeypatch):
     from landmarks.formats import parquet
 
-    monkeypatch.setattr(parquet, "SHARD_ROWS", 100)
-    monkeypatch.setattr(parquet, "GROUP_ROWS", 40)
-    found = [record(some_faces(i % 3, seed=i), f"{i}.jpg") for i in range(500)]
+    monkeypatch.setattr(parquet, "SHARD_ROWS", 30)
+    monkeypatch.setattr(parquet, "GROUP_ROWS", 12)
+    found = [record(some_faces(i % 3, seed=i), f"{i}.jpg") for i in range(150)]
     write(tmp_path, found, ["parquet"])
     shards = sorted((tmp_path / "faces.parquet").iterdir())
     assert len(shards) == 5 and [shard.name for shard in shards] == [f"part-{i:05}.parquet" for i in range(5)]
-    assert max(len(pd.read_parquet(shard)) for shard in shards) < 100 + 40 + 2
+    assert max(len(pd.read_parquet(shard)) for shard in shards) < 30 + 12 + 2
     assert_same(read_results(tmp_path), expected(found, "parquet"), 0)
     statuses = pd.read_parquet(tmp_path / "images.parquet")
     assert statuses["image"].tolist() == [one.image for one in found]

@@ -2,12 +2,16 @@
 
 from __future__ import annotations
 
+import ssl
 import threading
 import time
 from collections import Counter
 from collections.abc import Iterator
 from contextlib import contextmanager
+from datetime import datetime, timedelta, timezone
 from http.server import BaseHTTPRequestHandler, ThreadingHTTPServer
+from ipaddress import ip_address
+from pathlib import Path
 
 
 class BadServer(ThreadingHTTPServer):
@@ -19,6 +23,8 @@ class BadServer(ThreadingHTTPServer):
         super().__init__(("127.0.0.1", 0), _Handler)
         self.files: dict[str, bytes] = {}
         self.asked: Counter[str] = Counter()
+        self.drip_heads = False
+        """Whether the heads of all answers come byte by byte."""
 
     @property
     def url(self) -> str:
@@ -66,6 +72,11 @@ class _Handler(BaseHTTPRequestHandler):
                 self.wfile.write(b"x")
                 self.wfile.flush()
                 time.sleep(0.05)
+        elif self.server.drip_heads:
+            for _ in range(100):
+                self.wfile.write(b"H")
+                self.wfile.flush()
+                time.sleep(0.05)
         elif how.isdigit():
             self._start(int(how))
         else:
@@ -92,9 +103,36 @@ class _Handler(BaseHTTPRequestHandler):
         self.end_headers()
 
 
+def write_certificate(path: Path, host: str = "127.0.0.1", days: int = 1) -> None:
+    """A certificate that nobody has signed but itself, and its key, in one PEM file; host: an IP address, or a name.
+
+    days: how long it is still valid; less than 0 for one that has expired.
+    """
+    from cryptography import x509
+    from cryptography.hazmat.primitives import hashes, serialization
+    from cryptography.hazmat.primitives.asymmetric import ec
+
+    key = ec.generate_private_key(ec.SECP256R1())
+    name = x509.Name([x509.NameAttribute(x509.NameOID.COMMON_NAME, host)])
+    spoken = x509.IPAddress(ip_address(host)) if host[0].isdigit() else x509.DNSName(host)
+    now = datetime.now(timezone.utc)
+    builder = x509.CertificateBuilder(name, name, key.public_key(), x509.random_serial_number())
+    builder = builder.not_valid_before(now - timedelta(days=9)).not_valid_after(now + timedelta(days=days))
+    builder = builder.add_extension(x509.SubjectAlternativeName([spoken]), critical=False)
+    builder = builder.add_extension(x509.BasicConstraints(ca=True, path_length=None), critical=True)
+    pem, plain = serialization.Encoding.PEM, serialization.NoEncryption()
+    secret = key.private_bytes(pem, serialization.PrivateFormat.PKCS8, plain)
+    path.write_bytes(secret + builder.sign(key, hashes.SHA256()).public_bytes(pem))
+
+
 @contextmanager
-def bad_server() -> Iterator[BadServer]:
+def bad_server(certificate: Path | None = None) -> Iterator[BadServer]:
+    """certificate: of `write_certificate`; the server then speaks TLS, under https://127.0.0.1."""
     server = BadServer()
+    if certificate:
+        context = ssl.SSLContext(ssl.PROTOCOL_TLS_SERVER)
+        context.load_cert_chain(certificate)
+        server.socket = context.wrap_socket(server.socket, server_side=True)
     threading.Thread(target=server.serve_forever, kwargs={"poll_interval": 0.01}, daemon=True).start()
     try:
         yield server

@@ -9,6 +9,7 @@ from pathlib import Path
 
 import numpy as np
 import pandas as pd
+import pytest
 
 from landmarks.comparison import results
 from landmarks.comparison.grid import Arm, Grid
@@ -26,6 +27,12 @@ DOCS = Path(__file__).parents[2] / "docs"
 GROUPS = build(GridFile, read_toml(DOCS / "comparison.toml"), "docs/comparison.toml").groups
 
 
+def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Have `compare` keep few views of a face and take the time of few."""
+    monkeypatch.setattr("landmarks.comparison.run.VIEWS", 2)
+    monkeypatch.setattr("landmarks.comparison.train.TIMED", 2)
+
+
 def config(tasks=ALL, stopping="none", **settings) -> dict:
     """An arm's settings as they are kept with its results."""
     when = Stopping(stopping, threshold=0.5)
@@ -39,6 +46,8 @@ def make_run(
     are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm."""
     generator = np.random.default_rng(0)
     _write_grid(folder, arms, against)
+    settings = {"dataset": "mtfl", "faces": 12_990, "split": "test", "detector": {"name": "centerface"}}
+    (folder / results.SETTINGS).write_text(json.dumps(settings))
     table = pd.DataFrame({"image": [f"AFLW/{i:04}.jpg" for i in range(faces)], "source": "aflw"})
     for name, shares in PRIORS.items():
         table[name] = pd.array(generator.choice(len(shares), faces, p=shares), dtype="Int8")

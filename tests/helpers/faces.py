@@ -53,7 +53,7 @@ def mtfl_line(image: str, points: np.ndarray, labels: dict[str, int]) -> str:
     return MTFL_LINE.format(image=image, x=x, y=y, pose=labels["pose"] + 1, **codes)
 
 
-SMALL = NetworkConfig(input_size=48, features=64)
+SMALL = NetworkConfig(input_size=48, features=64, width=0.5)
 
 
 def shared(name: str) -> Path:

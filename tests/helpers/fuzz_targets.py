@@ -4,10 +4,10 @@ from __future__ import annotations
 
 import random
 import shutil
-import tempfile
 from collections.abc import Callable
 from contextlib import suppress
 from dataclasses import dataclass
+from functools import cache
 from pathlib import Path
 from typing import Any
 
@@ -21,14 +21,16 @@ from landmarks.batch.run import annotate
 from landmarks.datasets.dataset import check_images, load_crops, prepare, read_dataset
 from landmarks.detection.boxes import BoxFile
 from landmarks.errors import LandmarksError
-from landmarks.export.write import export_weights
+from landmarks.export.file import NETWORK
+from landmarks.export.graph import export_model
 from landmarks.formats import FORMATS as RESULTS
 from landmarks.inference.backend import load_backend
 from landmarks.models.network import Network
-from landmarks.models.store import save_model
+from landmarks.models.store import Model, save_model
 from landmarks.schemes import POINTS_5, POINTS_68, POINTS_98
 from landmarks.sources.find import expand, find
 from landmarks.training.from_config import read_config
+from tests.helpers import fuzz_commands
 from tests.helpers.archives import make
 from tests.helpers.damage import lost
 from tests.helpers.datasets import celeba, coco, cofw, entry, face, pts, wflw, wflw_line
@@ -63,6 +65,8 @@ class Target:
     """Errors that it raises beside ours, by its own word."""
     damage: Callable[[random.Random, bytes], bytes] | None = None
     """What is done to a file; `damaged` by default."""
+    quick: int = 10
+    """Cases in the suite."""
 
 
 # Images
@@ -221,15 +225,14 @@ def _read_header(folder: Path) -> None:
     load_backend(folder / "new.safetensors", "cpu")
 
 
-_EXPORTED: list[Path] = []
+@cache
+def _graph() -> bytes:
+    torch.manual_seed(0)
+    return export_model(Model(Network(SMALL).eval()), (NETWORK,)).parts[NETWORK]
 
 
 def _onnx(folder: Path) -> None:
-    if not _EXPORTED:  # It takes seconds.
-        _EXPORTED.append(Path(tempfile.mkdtemp()))
-        _weights(_EXPORTED[0])
-        export_weights(_EXPORTED[0] / "w.safetensors", _EXPORTED[0] / "w.onnx")
-    shutil.copy(_EXPORTED[0] / "w.onnx", folder / "w.onnx")
+    write(folder / "w.onnx", _graph())
 
 
 def _onnx_header(folder: Path) -> None:
@@ -300,4 +303,7 @@ TARGETS: dict[str, Target] = {
     **{f"results-{name}": _results(name) for name in RESULTS},
     "journal": Target(_begun, _go_on, "out/journal.jsonl"),
     "run-file": Target(_begun, _go_on, "out/run.json"),
+    "commands": Target(
+        fuzz_commands.make_folder, fuzz_commands.call, fuzz_commands.ARGUMENTS, (), fuzz_commands.arguments, 30
+    ),
 }

@@ -99,5 +99,5 @@ CASES = {
     ],
     "calibrated": [record(calibrated(2)), record(calibrated(0), "b.jpg"), record(calibrated(1, seed=4), "c.jpg")],
     "calibrated, 68": [record(calibrated(3, 68))],
-    "many": [record(some_faces(i % 3, seed=i), f"{i // 100}/{i}.jpg") for i in range(600)],
+    "many": [record(some_faces(i % 3, seed=i), f"{i // 20}/{i}.jpg") for i in range(120)],
 }

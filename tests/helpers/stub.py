@@ -30,7 +30,7 @@ from landmarks.sources.find import expand, find
 
 
 class Stub:
-    """Like an Annotator. Names that hold a word misbehave: `segv`, `hang`, `refuse`; `segv-once` only the first time.
+    """Like an Annotator. Names that hold a word misbehave: `segv`, `hang`, `stop`; `segv-once` only the first time.
 
     Every number of a face depends on all the images of its task, as a network's last digits do.
     """
@@ -93,21 +93,27 @@ class Stub:
                 os.kill(os.getpid(), signal.SIGSEGV)
         elif "segv" in name:
             os.kill(os.getpid(), signal.SIGSEGV)
+        elif "stop" in name:
+            os.kill(os.getpid(), signal.SIGSTOP)
         elif "hang" in name:
             time.sleep(1000)
 
 
 @dataclass(frozen=True)
 class StubFactory:
-    """Makes a Stub in each worker; the fields are the Stub's arguments. An AnnotatorFactory."""
+    """Makes a Stub in each worker; most fields are the Stub's arguments. An AnnotatorFactory."""
 
     seconds: float = 0.0
     device: str = "cpu"
     salt: str = ""
     mark: str = ""
+    every_second_dies: bool = False
+    """As it starts."""
     preload: ClassVar[str] = __name__
 
     def create(self, worker: int = 0) -> Stub:
+        if self.every_second_dies and worker % 2:
+            os._exit(3)
         return Stub(self.seconds, self.device, self.salt, self.mark)
 
 

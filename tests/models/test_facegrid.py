@@ -7,11 +7,11 @@ import pytest
 import torch
 
 from landmarks.errors import WeightsError
+from landmarks.geometry import grid_cells
 from landmarks.models.facegrid import (
     STRIDES,
     FaceGrid,
     FaceGridConfig,
-    cells,
     decode,
     load_facegrid,
     save_facegrid,
@@ -36,7 +36,7 @@ def network() -> FaceGrid:
 def test_maps_and_cells_fit_the_picture(network, height, width):
     maps = network(torch.zeros(1, 3, height, width, dtype=torch.uint8))
     assert [m.shape[2:] for m in maps] == [(height // s, width // s) for s in STRIDES]
-    places = cells(height, width)
+    places = grid_cells(height, width, STRIDES)
     assert len(places) == sum(m.shape[2] * m.shape[3] for m in maps)
     assert (places[:, :2] > 0).all() and (places[:, :2] < (width, height)).all()
 
@@ -48,7 +48,7 @@ def test_cells_say_what_they_were_told():
     cell[0] = 3.0
     cell[1:5] = torch.log(torch.expm1(torch.tensor([1.0, 0.5, 2.0, 0.25])))  # softplus turned round
     cell[5:7] = torch.tensor([0.5, -1.0])
-    outputs = decode(maps, torch.from_numpy(cells(64, 128)))
+    outputs = decode(maps, torch.from_numpy(grid_cells(64, 128, STRIDES)))
     best = int(outputs.logits[0].argmax())
     assert best == 8 * 16 + 1 * 8 + 2
     np.testing.assert_allclose(outputs.boxes[0, best], [40 - 16, 24 - 8, 40 + 32, 24 + 4], atol=1e-4)

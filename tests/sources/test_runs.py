@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from contextlib import nullcontext
+from pathlib import Path
 
 import pytest
 
@@ -50,7 +51,7 @@ def test_globs_pass_over_results(photos, monkeypatch, pattern):
     except LandmarksError as error:
         assert "matches no image files" in str(error)
     else:
-        assert {source.path.name for source in found} == {"a.png", "b.png"}
+        assert {Path(source.path).name for source in found} == {"a.png", "b.png"}
 
 
 @pytest.mark.filterwarnings("ignore:.*passed over")

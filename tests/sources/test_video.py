@@ -1,6 +1,7 @@
 from __future__ import annotations
 
 import os
+import re
 import struct
 import sys
 import tempfile
@@ -14,6 +15,7 @@ import pytest
 
 from landmarks import images
 from landmarks.errors import ImageError
+from landmarks.sources import decoder_process
 from landmarks.sources.find import expand, find
 from tests.helpers.videos import make_video
 
@@ -224,3 +226,64 @@ def test_any_bytes_in_a_path(tmp_path, name):
     (source, *others) = expand(find([path]))
     assert len(others) == 29 and source.name.isprintable()
     assert not {name for name in set(os.listdir(tempfile.gettempdir())) - before if name.startswith("landmarks-")}
+
+
+@pytest.fixture
+def bad_decoder(monkeypatch):
+    """Have the next decoders do a deed at a frame; see `serve_badly`."""
+
+    def install(*arguments) -> None:
+        decoder_process.end_idle()
+        program = f"from tests.helpers.bad_decoder import serve_badly; serve_badly(*{arguments!r})"
+        monkeypatch.setattr(decoder_process, "PROGRAM", program)
+
+    yield install
+    decoder_process.end_idle()
+
+
+@pytest.mark.parametrize(
+    ("deed", "status", "words"),
+    [
+        ("segv", "error", r"the process that decoded this video died \(SIGSEGV\), after 7 frames"),
+        ("stop", "timeout", "no sign of life for 6 s, after 7 frames"),
+        ("hang", "timeout", "no sign of life for 6 s, after 7 frames"),
+        ("raise", "unreadable", r"cannot be decoded beyond frame 6 \(out of luck\)"),
+    ],
+)
+def test_a_decoder_that_dies_or_hangs_costs_the_rest_of_its_video(
+    tmp_path, monkeypatch, bad_decoder, deed, status, words
+):
+    bad_decoder(deed, 7)
+    videos = [make_video(tmp_path / "a.mp4"), make_video(tmp_path / "b.mp4", frames=5)]
+    seen, failed = [], []
+    for source in expand(find(videos)):
+        try:
+            source.load(LIMIT)
+            if source.name == "a.mp4/000006" and deed in ("stop", "hang"):
+                monkeypatch.setattr(decoder_process, "SILENCE_SECONDS", 6)
+        except ImageError as error:
+            monkeypatch.undo()  # A busy machine may take longer than that to start the next one.
+            failed.append((source.name, error.status))
+            assert re.search(words, str(error))
+        else:
+            seen.append(source.name)
+    assert failed == [("a.mp4", status)]
+    assert seen == [f"a.mp4/{i:06}" for i in range(7)] + [f"b.mp4/{i:06}" for i in range(5)]
+
+
+def test_a_decoder_that_dies_as_it_converts_a_frame(tmp_path, bad_decoder):
+    bad_decoder("segv", 7, "pixels")
+    numbers, _, said = outcome(make_video(tmp_path / "a.mp4"))
+    assert numbers == list(range(7)) and [text.partition(":")[0] for text in said] == ["a.mp4/000007", "a.mp4"]
+
+
+def test_one_process_decodes_one_video_after_the_other(tmp_path):
+    decoder_process.end_idle()
+    for name in ("a.mp4", "b.mp4"):
+        list(expand(find([make_video(tmp_path / name)])))
+        (process,) = decoder_process._idle
+    begun = iter(expand(find([tmp_path / "a.mp4"])))
+    next(begun)
+    others = list(expand(find([tmp_path / "b.mp4"])))  # Meanwhile another one.
+    begun.close()
+    assert len(others) == 30 and process not in decoder_process._idle and len(decoder_process._idle) == 1

@@ -233,6 +233,9 @@ def test_faces_of_several_datasets_and_a_locator(prepared, tmp_path):
         ("[training.stopping]\ntreshold = 2", "training.stopping.treshold: unknown key; did you mean 'threshold'?"),
         ("[training.task_weights]\nsmle = 0.1", "task_weights: unknown task 'smle'; did you mean 'smile'?"),
         ("[training.task_weights]\nsmile = '1'", "training.task_weights.smile = '1': must be a number"),
+        ("[training]\nseed = 99999999999999999999", "seed must be 0 or more and below"),
+        ("[training]\nlearning_rate = 1e300", "learning_rate must be no larger than 1e+30, not 1e+300"),
+        ("[training.task_weights]\nsmile = 1e300", "the weight of 'smile' must be 0 or more, not 1e+300"),
         ("[training.task_weights]\nsmile = -1", "the weight of 'smile' must be 0 or more, not -1"),
         (
             "[network]\ntasks = ['points_5']\n[training.task_weights]\nsmile = 1",

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import os
 import signal
+import socket
 from collections import deque
 from collections.abc import Iterator, Sequence
 from contextlib import suppress
@@ -13,6 +14,7 @@ from typing import Any
 
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, Order, Plan
 from landmarks.batch.processes import prepare
+from landmarks.batch.watchdog import START_SECONDS, Watchdog
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, Worker, run
 from landmarks.errors import LandmarksError
 from landmarks.record import ERROR, TIMEOUT, Record
@@ -21,7 +23,9 @@ from landmarks.sources.source import Source
 AHEAD = 2
 """Tasks that a worker has been sent and has not answered: it need not wait for the next one."""
 MAX_STILLBORN = 3
-"""So many workers may die before they are ready; then something is wrong with all of them."""
+"""So many workers in succession may die before they are ready; then something is wrong with all of them."""
+DEATH_SECONDS = 5.0
+"""For so long we wait for a process to end that was told to."""
 
 
 class InProcessEngine:
@@ -47,8 +51,8 @@ class InProcessEngine:
 @dataclass
 class _Assignment:
     images: Images
-    deaths: list[int] = field(default_factory=list)
-    """Exit codes of the workers that died of it."""
+    deaths: list[tuple[str, str]] = field(default_factory=list)
+    """Status and reason that each worker that died of it would give an image."""
 
     @property
     def weight(self) -> int:
@@ -62,14 +66,49 @@ class _Process:
 
     process: Any
     connection: Connection
+    pulse: Any
+    """Shared memory: its `value` changes whenever the worker gets on."""
+    timeout: float | None
+    """Seconds that it may take for an image."""
     assignments: deque[_Assignment] = field(default_factory=deque)
     """Sent and not answered, in order; it works on the first."""
     ready: bool = False
+    timed_out: bool = False
+    """Whether it was ended because it did not get on."""
+    _silent: float = 0.0
+    """For so many seconds it was waited for since its pulse changed."""
+    _seen: int = 0
 
     def give(self, assignment: _Assignment) -> None:
         self.assignments.append(assignment)
         with suppress(OSError):  # If it has died, it will be noticed when it is listened to.
             self.connection.send(assignment.images)
+
+    def tick(self, seconds: float) -> None:
+        """It was waited for during so many seconds more: end it if that is too long."""
+        limit = START_SECONDS if not self.ready else self.timeout if self.assignments else None
+        if limit is None or self.pulse.value != self._seen:
+            self._seen, self._silent = self.pulse.value, 0.0
+            return
+        self._silent += seconds
+        if self._silent >= limit:
+            self.timed_out = True
+            self.process.kill()
+            self._hang_up()
+
+    def reason(self) -> tuple[str, str]:
+        """After its death: status and reason for the image that it worked on."""
+        self.process.join(DEATH_SECONDS)  # One that is stuck in the kernel does not even die.
+        if self.timed_out:
+            return TIMEOUT, f"it took more than {self.timeout if self.ready else START_SECONDS:g} s"
+        code = self.process.exitcode
+        how = signal.Signals(-code).name if code and -code in list(signal.Signals) else f"exit code {code}"
+        return ERROR, f"the process that worked on it died ({how})"
+
+    def _hang_up(self) -> None:
+        """Nobody waits for it any more, whether it dies or not."""
+        with suppress(OSError, ValueError), socket.socket(fileno=os.dup(self.connection.fileno())) as line:
+            line.shutdown(socket.SHUT_RDWR)
 
 
 class LocalEngine:
@@ -89,21 +128,23 @@ class LocalEngine:
         self._started = 0
         self._processes: list[_Process] = []
         self._facts: Facts | None = None
+        self._watchdog = Watchdog(lambda: self._processes, timeout)
 
     def __enter__(self) -> LocalEngine:
         self._processes = [self._start() for _ in range(self.size)]
         return self
 
     def __exit__(self, *_: object) -> None:
+        self._watchdog.stop()
         for one in self._processes:
             one.connection.close()
             if one.assignments or not one.ready:
                 one.process.terminate()
         for one in self._processes:
-            one.process.join(5)
+            one.process.join(DEATH_SECONDS)
             if one.process.is_alive():
                 one.process.kill()
-                one.process.join()
+                one.process.join(DEATH_SECONDS)
 
     @property
     def facts(self) -> Facts:
@@ -148,20 +189,24 @@ class LocalEngine:
                     if in_flight and sum(in_flight) + assignment.weight > MEMORY_IN_FLIGHT:
                         again.appendleft(assignment)
                         return
-                    one.give(assignment)
+                    with self._watchdog.waiting():
+                        one.give(assignment)
 
     def _listen(self) -> tuple[list[Done], list[_Assignment]]:
         """Wait for the workers: what they have done, and what they have left undone by dying."""
         done, lost = [], []
-        heard = set(wait([one.connection for one in self._processes]))
+        with self._watchdog.waiting():
+            heard = set(wait([one.connection for one in self._processes]))
         for one in [one for one in self._processes if one.connection in heard]:
             try:
-                answer = one.connection.recv()
+                with self._watchdog.waiting():
+                    answer = one.connection.recv()
             except (EOFError, OSError):
                 lost += self._replace(one)
                 continue
             if isinstance(answer, Stop):
                 raise LandmarksError(answer.reason)
+            self._stillborn = 0  # Something works; over a long run single workers may well die as they start.
             if isinstance(answer, Facts):
                 one.ready, self._facts = True, answer
             else:
@@ -171,33 +216,28 @@ class LocalEngine:
 
     def _replace(self, dead: _Process) -> list[_Assignment]:
         """Start another process for one that has died; gives back its assignments."""
-        dead.process.join()
-        code = dead.process.exitcode
+        status, reason = dead.reason()
         if not dead.ready:
             self._stillborn += 1
             if self._stillborn >= MAX_STILLBORN:
-                raise LandmarksError(f"the worker processes end as they start (exit code {code}); try --workers 0")
+                raise LandmarksError(f"the worker processes end as they start: {reason}; try --workers 0")
         elif dead.assignments:
-            dead.assignments[0].deaths.append(code)
+            dead.assignments[0].deaths.append((status, reason))
         self._processes[self._processes.index(dead)] = self._start()
         return list(dead.assignments)
 
     def _lost(self, assignment: _Assignment) -> Done:
         """The row of an image of which two workers have died."""
-        (source,), code = assignment.images, assignment.deaths[-1]
-        status, reason = ERROR, f"the process that worked on it died (exit code {code})"
-        if code == 1 and self.timeout:
-            status, reason = TIMEOUT, f"it took more than {self.timeout:g} s"
-        elif -code in list(signal.Signals):
-            reason = f"the process that worked on it died ({signal.Signals(-code).name})"
+        (source,), (status, reason) = assignment.images, assignment.deaths[-1]
         record = Record(source.name, status, self.facts.empty, reason, frame=source.frame, time=source.time)
         return Done([record], [source.stamp()])
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()
-        arguments = (theirs, dict(os.environ), self.factory, self._started, self.writers, self.timeout)
+        pulse = self._context.RawValue("Q", 0)
+        arguments = (theirs, dict(os.environ), self.factory, self._started, self.writers, pulse)
         process = self._context.Process(target=run, args=arguments, daemon=True)
         process.start()
         theirs.close()  # So that it alone holds it, and its death is heard.
         self._started += 1
-        return _Process(process, ours)
+        return _Process(process, ours, pulse, self.timeout)

@@ -21,14 +21,13 @@ import pickle
 from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field, replace
-from types import ModuleType
 from typing import Any
 
 import pyarrow as pa
 
 from landmarks.batch.engines.local import LocalEngine
+from landmarks.batch.engines.ray_cluster import Herald, connect
 from landmarks.batch.plan import Chunk, Order, Plan, Task
-from landmarks.batch.processes import default_workers
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageWriter, Stop
 from landmarks.errors import LandmarksError
 from landmarks.sources.source import Container, Source
@@ -40,8 +39,6 @@ CHUNKS = 4
 """Chunks of image files that a process is given at once: some seconds of work."""
 BLOCK_BYTES = 8 << 20
 """Of an archive or video so much at once, if a task is not larger."""
-STORE_BYTES = 1 << 29
-"""Shared memory for a cluster that is started here."""
 
 
 @dataclass(frozen=True)
@@ -82,7 +79,7 @@ class RayEngine:
         self._folder = os.getcwd()
         self._ours = not ray.is_initialized()
         if self._ours:
-            _connect(ray, address, size)
+            connect(ray, address, size)
         cores, gpus = (int(ray.cluster_resources().get(kind, 0)) for kind in ("CPU", "GPU"))
         self.size = size or max(cores, 1)
         self._gpus = gpus if device != "cpu" else 0
@@ -100,7 +97,8 @@ class RayEngine:
     def facts(self) -> Facts:
         if self._facts is None:
             ask = self._ray.remote(num_cpus=1 - READ_CPUS, num_gpus=1 if self._gpus else 0)(_ask)
-            answer = self._ray.get(ask.remote(self._factory, self._folder))
+            with Herald(self._ray).waiting():
+                answer = self._ray.get(ask.remote(self._factory, self._folder))
             if isinstance(answer, Stop):
                 raise LandmarksError(answer.reason)
             self._facts = answer
@@ -132,13 +130,15 @@ class RayEngine:
             num_cpus=(1 - READ_CPUS) * processes,
             num_gpus=1 if self._gpus else 0,
         )
-        for row in answers.iter_rows():
-            answer: Answer = pickle.loads(row["answer"])
-            if answer.stop:
-                raise LandmarksError(answer.stop.reason)
-            for task in answer.tasks:
-                order.add(task)
-            yield from answer.done
+        with Herald(self._ray).waiting() as herald:
+            for row in answers.iter_rows():
+                herald.heard()
+                answer: Answer = pickle.loads(row["answer"])
+                if answer.stop:
+                    raise LandmarksError(answer.stop.reason)
+                for task in answer.tasks:
+                    order.add(task)
+                yield from answer.done
 
 
 class Actor:
@@ -172,21 +172,6 @@ class Actor:
         except LandmarksError as error:
             return Answer([], stop=Stop(str(error)))
         return Answer([replace(task, images=[]) for task in tasks], done)
-
-
-def _connect(ray: ModuleType, address: str, size: int) -> None:
-    """Join a cluster, or start one. Raises LandmarksError."""
-    os.environ.setdefault("RAY_USAGE_STATS_ENABLED", "0")  # Nothing about a run leaves the machine unasked.
-    os.environ.setdefault("RAY_BACKEND_LOG_LEVEL", "fatal")  # Else it calls its own way to restart actors an error.
-    options: dict[str, Any] = {"logging_level": logging.ERROR, "log_to_driver": False}
-    if not address:
-        cores = size or default_workers()
-        options |= {"num_cpus": cores, "object_store_memory": STORE_BYTES, "include_dashboard": False}
-    try:
-        ray.init(address or "local", **options)
-    except (ConnectionError, OSError, RuntimeError, ValueError) as error:
-        where = f"the Ray cluster {address}: cannot be reached" if address else "Ray cannot be started here"
-        raise LandmarksError(f"{where} ({str(error).strip().splitlines()[0]})") from error
 
 
 def _portions(chunks: Iterable[Chunk], most: int) -> Iterator[list[Chunk]]:

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from typing import Any
+
 import numpy as np
 import pandas as pd
 
@@ -28,7 +30,7 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
         reference = alone[0].name
         found = differences(values, {arm.name: reference for arm in others}, spreads)
         for arm in others:
-            row: dict = {"task": task, "arm": arm.name, "reference": reference}
+            row: dict[str, Any] = {"task": task, "arm": arm.name, "reference": reference}
             for key, name in (("accuracy", arm.name), ("alone", reference)):
                 figures = 100 * values[name].mean(axis=1)
                 row |= {key: figures.mean(), f"{key}_sd": figures.std(ddof=1) if len(figures) > 1 else np.nan}
@@ -43,7 +45,8 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
 def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResults]]:
     """The arm of an attribute alone, if there is one; the arms of it with the landmarks and with all tasks."""
     reference = reference_arm(results)
-    same = [arm for arm in results.arms.values() if arm.config["network"] == reference.config["network"]]
+    keys = ("network", "faces")
+    same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in keys)]
     alone = [arm for arm in same if arm.config["tasks"] == [task]]
     pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.varies == "tasks"]
     found = [nearest(reference, pairs), all_tasks(results)]

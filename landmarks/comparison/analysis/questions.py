@@ -34,17 +34,33 @@ def reference_arm(results: Results) -> ArmResults:
 
 def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
     """The landmarks learnt alone by the same network from as many faces; for an arm that is such a one, and where there
-    is none, the comparison's reference, trained as long where there is one that was. None for the reference itself, for
-    an arm without landmarks, and for landmarks alone learnt from fewer faces."""
+    is none, the comparison's reference, trained as long where there is one that was.
+
+    None for the reference itself and for an arm without landmarks; for an arm of fewer faces or, unless its question
+    varies the network, of another network than the reference's, where no arm learns the landmarks alone from as many
+    faces or with that network: the difference would not be that of the tasks.
+    """
     reference = reference_arm(results)
     if not arm.locates or arm.name == reference.name:
         return None
-    if not arm.auxiliary and arm.config["faces"] != reference.config["faces"]:
+    if arm.auxiliary:
+        found = nearest(arm, _like(results, arm, lambda other: not other.auxiliary)) or reference
+    else:
+        same = reference if arm.varies == "epochs" else None
+        found = same or alone_by_epochs(results).get(arm.config["epochs"], reference)
+    if arm.config["faces"] != found.config["faces"]:
         return None
-    if not arm.auxiliary:
-        return reference if arm.varies == "epochs" else alone_by_epochs(results).get(arm.config["epochs"], reference)
-    alone = _like(results, arm, lambda other: not other.auxiliary)
-    return nearest(arm, alone) or reference
+    across = arm.varies in ("network", "levels")
+    return found if across or arm.config["network"] == found.config["network"] else None
+
+
+def held_against_nothing(results: Results, group: str) -> list[ArmResults]:
+    """The arms of a group with landmarks that are held against no other arm, and that no other arm is held against."""
+    arms = [arm for arm in results.arms.values() if arm.locates]
+    others = {arm.name: (single_task(results, arm), other_reference(results, arm)) for arm in arms}
+    used = {name for name, found in others.items() if any(found)}
+    used |= {other.name for found in others.values() for other in found if other is not None}
+    return [arm for arm in arms if arm.group == group and arm.name not in used and arm is not reference_arm(results)]
 
 
 def every_task(results: Results) -> frozenset[str]:

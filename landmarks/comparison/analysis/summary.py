@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Mapping
 from dataclasses import dataclass
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 import pandas as pd
@@ -57,7 +58,11 @@ def describe(measured: Measured) -> pd.DataFrame:
     the standard deviation over them (`NAME_sd`); costs as counted. NaN for what an arm does not have."""
     rows = {}
     for name, arm in measured.results.arms.items():
-        row: dict = {"group": arm.group, "tasks": tasks_text(arm), **{key: arm.config[key] for key in SETTINGS}}
+        row: dict[str, Any] = {
+            "group": arm.group,
+            "tasks": tasks_text(arm),
+            **{key: arm.config[key] for key in SETTINGS},
+        }
         row["stopping"] = arm.stopping
         row["seeds"] = len(arm.seeds)
         for key, runs in measured.values.items():

@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landmarks import metrics
@@ -178,7 +180,7 @@ def training_size(measured: Measured) -> Figure:
     return figure
 
 
-def _line(axes, runs: Mapping[int, np.ndarray] | Mapping[float, np.ndarray], **look) -> None:
+def _line(axes: Axes, runs: Mapping[int, np.ndarray] | Mapping[float, np.ndarray], **look: Any) -> None:
     """Means over seeds with the standard deviation over them. runs: by abscissa, (S,)."""
     if runs:
         middle = [run.mean() for run in runs.values()]

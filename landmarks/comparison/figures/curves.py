@@ -3,8 +3,10 @@
 from __future__ import annotations
 
 import math
+from typing import Any
 
 import numpy as np
+from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm, tasks_text
@@ -72,7 +74,7 @@ def stopping_index(measured: Measured) -> Figure:
     return figure
 
 
-def _index_line(axes, log: list[dict], task: str) -> None:
+def _index_line(axes: Axes, log: list[dict[str, Any]], task: str) -> None:
     epochs = [row["epoch"] for row in log]
     found = [row["stopping_index"].get(task) for row in log]
     # On a logarithmic axis an index of 0 has no place: the line has a gap there.
@@ -86,7 +88,7 @@ def _index_line(axes, log: list[dict], task: str) -> None:
         axes.plot(stop, 0.97 if np.isnan(value) else value, "o", color=COLOURS[1], ms=6, zorder=3, transform=transform)
 
 
-def _lines(axes, logs: list[list[dict]], task: str, colour: str, label: str, unit: float = 1.0) -> None:
+def _lines(axes: Axes, logs: list[list[dict[str, Any]]], task: str, colour: str, label: str, unit: float = 1.0) -> None:
     """Means over seeds, to the last epoch that all of them have, with a band from the lowest to the highest."""
     epochs = range(min(len(log) for log in logs))
     for part, style in (("train", "--"), ("val", "-")):
@@ -99,6 +101,6 @@ def _lines(axes, logs: list[list[dict]], task: str, colour: str, label: str, uni
         axes.fill_between(epochs, values.min(axis=0), values.max(axis=0), color=colour, alpha=0.15, lw=0)
 
 
-def _logs(results: Results, arm: ArmResults) -> list[list[dict]]:
+def _logs(results: Results, arm: ArmResults) -> list[list[dict[str, Any]]]:
     logs = (read_log(results.folder, arm.name, seed) for seed in arm.seeds)
     return [log for log in logs if log]

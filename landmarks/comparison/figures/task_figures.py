@@ -18,7 +18,7 @@ from landmarks.comparison.analysis.questions import (
     reference_arm,
     tasks_text,
 )
-from landmarks.comparison.analysis.statistics import differences, landmark_errors, seed_spreads
+from landmarks.comparison.analysis.statistics import Difference, differences, landmark_errors, seed_spreads
 from landmarks.comparison.analysis.summary import FAILURES, Measured
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
@@ -162,7 +162,7 @@ def _by_category(measured: Measured, values: Callable[[ArmResults], list[np.ndar
     return figure
 
 
-def _difference(errors: dict[str, list[np.ndarray]], name: str, reference: str, category: int):
+def _difference(errors: dict[str, list[np.ndarray]], name: str, reference: str, category: int) -> Difference:
     values = {arm: categories[category] for arm, categories in errors.items()}
     spreads = seed_spreads(values, dict.fromkeys(values, 0))
     return differences(values, {name: reference}, spreads, rounds=2000)[name]

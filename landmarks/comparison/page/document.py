@@ -13,6 +13,8 @@ from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
+import pandas as pd
+
 from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import alone_by_epochs, every_task, main_arms, reference_arm, tasks_words
 from landmarks.comparison.analysis.statistics import ROUNDS
@@ -30,8 +32,8 @@ from landmarks.comparison.figures.gallery import draw_figures, drawings
 from landmarks.comparison.page.beside import paper_tables
 from landmarks.comparison.page.sections import Section, group_section
 from landmarks.comparison.page.wording import sentence
-from landmarks.comparison.reported import Reported
-from landmarks.comparison.results import Results, read_results
+from landmarks.comparison.reported import MeasuredOn, Reported
+from landmarks.comparison.results import SETTINGS, Results, read_results
 from landmarks.config import build, checked, read_toml
 from landmarks.errors import LandmarksError, unknown
 
@@ -66,7 +68,13 @@ class Facts:
     notes: dict[str, str] = field(default_factory=dict)
     """Paragraphs by group of arms, `short` for the top of the page, `end` for its end."""
     reported: tuple[Reported, ...] = ()
-    """What papers report of the same test faces."""
+    """What papers report of some test faces; told beside results of the same ones only."""
+    reported_of: MeasuredOn | None = None
+    """Those test faces."""
+
+    def __post_init__(self) -> None:
+        if self.reported and self.reported_of is None:
+            raise ValueError("reported_of: missing; name the dataset, split and number of faces of what is reported")
 
 
 def read_facts(path: Path) -> Facts:
@@ -79,15 +87,15 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
 
     Raises LandmarksError if no arm learns the landmarks alone, or for a note on a group that the grid does not have.
     """
-    results, described = measured.results, describe(measured)
-    groups, captions = results.grid.groups, drawings(measured, facts.reported)
+    results, described, reported = measured.results, describe(measured), beside(measured.results, facts)
+    groups, captions = results.grid.groups, drawings(measured, reported)
     for note in facts.notes:
         if note not in (places := [*groups, "short", "end"]):
             raise LandmarksError(f"notes: {unknown('group', note, places)}")
-    sections = {group: group_section(measured, described, group, facts.reported) for group in groups}
+    sections = {group: group_section(measured, described, group, reported) for group in groups}
     reference = reference_arm(results).name
     brief = [*_headline(results, described), *_brief(results, sections)]
-    beside = paper_tables(measured, described, facts.reported)
+    tables = paper_tables(measured, described, reported)
     parts = [
         "# Multi-task learning against its baselines",
         "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
@@ -101,9 +109,15 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
         facts.protocol.strip(),
         STATISTICS,
     ]
-    if beside:
+    if tables:
         told = "Boxes, training and, where it says so, training faces of the papers' networks are their own."
-        parts += ["## Beside the papers", told, beside]
+        parts += ["## Beside the papers", told, tables]
+    elif facts.reported:
+        of = measured_on(results) or "faces whose dataset is not noted"
+        parts += [
+            "## Beside the papers",
+            f"The papers' figures are of {facts.reported_of}. These are of {of}: not shown.",
+        ]
     for group, question in groups.items():
         if sections[group].body:
             drawn = [
@@ -120,6 +134,17 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"
 
 
+def measured_on(results: Results) -> MeasuredOn | None:
+    """The faces that a comparison's figures are of; None where its folder does not say."""
+    kept = _settings(results)
+    return MeasuredOn(kept["dataset"], kept["split"], len(results.faces)) if kept else None
+
+
+def beside(results: Results, facts: Facts) -> tuple[Reported, ...]:
+    """What is reported of the comparison's own test faces."""
+    return facts.reported if measured_on(results) == facts.reported_of else ()
+
+
 def write_document(folder: Path, path: Path, facts: Facts) -> None:
     """Write a comparison's page, whole or not at all, and its figures as PNG into `figures/NAME/` beside it.
 
@@ -127,12 +152,12 @@ def write_document(folder: Path, path: Path, facts: Facts) -> None:
     """
     measured = measure(read_results(folder))
     place = Path("figures") / path.stem
-    names = draw_figures(measured, path.parent / place, facts.reported, (".png",))
+    names = draw_figures(measured, path.parent / place, beside(measured.results, facts), (".png",))
     text = page(measured, facts, {name: (place / f"{name}.png").as_posix() for name in names})
     write_text(path, text)
 
 
-def _headline(results: Results, described) -> list[str]:
+def _headline(results: Results, described: pd.DataFrame) -> list[str]:
     """The landmarks alone and with all tasks, a line for each length of training."""
     lines, every = [], every_task(results)
     for epochs, alone in alone_by_epochs(results).items():
@@ -161,13 +186,18 @@ def _protocol(results: Results) -> str:
     faces, runs = results.faces, sum(len(arm.seeds) for arm in results.arms.values())
     counts = sorted({len(arm.seeds) for arm in results.arms.values()})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
-    settings = results.folder / "compare.json"
-    kept = json.loads(settings.read_text(encoding="utf-8")) if settings.is_file() else {}
+    kept = _settings(results)
     data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{_name(kept['detector'])}`" if kept else ""
     return (
         f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings; {len(faces):,} faces{data}; in "
         f"{int(faces['fallback'].sum()):,} of them the detector found no face and the whole crop was taken."
     )
+
+
+def _settings(results: Results) -> dict[str, Any]:
+    """What `compare` notes of a folder; nothing where it has not."""
+    path = results.folder / SETTINGS
+    return json.loads(path.read_text(encoding="utf-8")) if path.is_file() else {}
 
 
 def _name(detector: str | dict[str, Any]) -> str:

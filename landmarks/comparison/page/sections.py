@@ -12,6 +12,7 @@ from landmarks.comparison.analysis.questions import (
     all_tasks,
     alone_by_epochs,
     headline_arms,
+    held_against_nothing,
     main_arms,
     pairs_with_others,
     pairs_with_single_task,
@@ -60,9 +61,20 @@ def group_section(
         return Section((), ())
     varies = measured.results.grid.groups[group].varies
     if varies == "tasks":
-        return _tasks(measured, described, group, reported)
-    special = {"epochs": _epochs, "network": _networks, "faces": _faces, "levels": _levels}
-    return special.get(varies, _plain)(measured, described, group)
+        section = _tasks(measured, described, group, reported)
+    else:
+        special = {"epochs": _epochs, "network": _networks, "faces": _faces, "levels": _levels}
+        section = special.get(varies, _plain)(measured, described, group)
+    return Section((*section.body, *_bullets(_held_against_nothing(measured, group))), section.brief)
+
+
+def _held_against_nothing(measured: Measured, group: str) -> list[str]:
+    """A sentence for each arm that has nothing to be compared with."""
+    return [
+        f"`{arm.name}` is held against no arm: none learns the landmarks alone with the network "
+        f"`{arm.config['network']}` from {arm.config['faces'] or 'all'} training faces"
+        for arm in held_against_nothing(measured.results, group)
+    ]
 
 
 def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -234,7 +246,7 @@ def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.
     return _rows(described, [*(name for name in references if name not in own), *own], changes, {})
 
 
-def _rows(described: pd.DataFrame, names: list, changes: pd.DataFrame, labels: Mapping[str, str]) -> str:
+def _rows(described: pd.DataFrame, names: list[str], changes: pd.DataFrame, labels: Mapping[str, str]) -> str:
     head = ["", "seeds", "mean error", "shift-free", "failures", "against", "Δ mean error", "p", "Δ failures", "p"]
     rows = []
     for name in names:

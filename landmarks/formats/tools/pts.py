@@ -7,6 +7,7 @@ from __future__ import annotations
 
 import csv
 import re
+from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -16,7 +17,7 @@ from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
-from landmarks.formats.plain import Plain, PlainFace, plain_faces
+from landmarks.formats.plain import Plain, PlainFace, plain
 from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
 from landmarks.schemes import scheme_of_size
 
@@ -39,9 +40,9 @@ class Pts:
 
     def write(self, record: Record) -> None:
         path = safe_path(record.image)
-        for i, face in enumerate(plain_faces(record.faces)):
+        for i, points in enumerate(plain(record.faces.points)):
             relative = f"{path}.{i}.pts"
-            self.folder.file(relative).write_text(pts_text(face), encoding="ascii")
+            self.folder.add(relative, pts_text(points))
             self.index.writerow((csv_text(record.image), i, csv_text(relative)))
 
     def close(self) -> None:
@@ -49,10 +50,10 @@ class Pts:
         self.folder.close()
 
 
-def pts_text(face: PlainFace) -> str:
-    """The file of one face; a landmark without coordinates is `nan nan`."""
-    rows = ("nan nan" if x is None or y is None else f"{x + 1:.4f} {y + 1:.4f}" for x, y in face.points.values())
-    return "\n".join(["version: 1", f"n_points: {len(face.points)}", "{", *rows, "}", ""])
+def pts_text(points: Sequence[Sequence[Plain]]) -> str:
+    """The file of one face, of x and y of each landmark; one without coordinates is `nan nan`."""
+    rows = ("nan nan" if x is None or y is None else f"{x + 1:.4f} {y + 1:.4f}" for x, y in points)
+    return "\n".join(["version: 1", f"n_points: {len(points)}", "{", *rows, "}", ""])
 
 
 def read_pts(path: Path) -> PlainFace:

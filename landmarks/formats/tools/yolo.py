@@ -19,7 +19,7 @@ from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
-from landmarks.formats.plain import Plain, PlainFace, plain_faces
+from landmarks.formats.plain import Plain, PlainFace, plain
 from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
@@ -41,7 +41,8 @@ class Yolo:
     def write(self, record: Record) -> None:
         if not record.width:
             return
-        text = "".join(_line(face, record.width, record.height) for face in plain_faces(record.faces, decimals=6))
+        boxes, points = plain(record.faces.boxes, decimals=6), plain(record.faces.points, decimals=6)
+        text = "".join(_line(*face, record.width, record.height) for face in zip(boxes, points))
         relative = self._write_label(record.image, text)
         self.index.writerow((csv_text(record.image), csv_text(relative), record.width, record.height))
 
@@ -77,12 +78,12 @@ def data_yaml(layout: Layout) -> str:
     )
 
 
-def _line(face: PlainFace, width: int, height: int) -> str:
-    x0, y0, x1, y1 = box_or_zero(face.box)
+def _line(box: list[Plain], points: list[list[Plain]], width: int, height: int) -> str:
+    x0, y0, x1, y1 = box_or_zero(box)
     x0, x1 = (min(max(x / width, 0), 1) for x in (x0, x1))
     y0, y1 = (min(max(y / height, 0), 1) for y in (y0, y1))
     values = [f"0 {(x0 + x1) / 2:.7f} {(y0 + y1) / 2:.7f} {x1 - x0:.7f} {y1 - y0:.7f}"]
-    for px, py in face.points.values():
+    for px, py in points:
         x, y = (-1 if p is None else (p + EDGE) / side for p, side in ((px, width), (py, height)))
         values.append(f"{x:.7f} {y:.7f} 2" if 0 <= x <= 1 and 0 <= y <= 1 else "0 0 0")
     return " ".join(values) + "\n"

@@ -30,9 +30,9 @@ def is_http(url: str) -> bool:
     return bool(re.match("https?://", url, re.IGNORECASE))
 
 
-def _host(url: str) -> str:
+def host_of(url: str) -> str:
     """Where a file lies: the host, or the bucket."""
-    return url.partition("://")[2].partition("/")[0]
+    return http.host_of(url) if is_http(url) else url.partition("://")[2].partition("/")[0]
 
 
 def is_url(text: str) -> bool:
@@ -61,7 +61,7 @@ class RemoteFile(Source):
             if is_http(url):
                 mark, data = http.fetch(url, limit)
             else:
-                mark, data = self.stamp(), persist(_host(url), lambda: _fetch(url, limit))
+                mark, data = self.stamp(), persist(host_of(url), lambda: _fetch(url, limit))
         except Trouble as trouble:
             raise trouble.of(self.name) from trouble
         if len(data) > limit:

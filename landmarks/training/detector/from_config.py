@@ -6,6 +6,7 @@ import dataclasses
 import hashlib
 from collections.abc import Callable, Sequence
 from pathlib import Path
+from typing import Any
 
 import torch
 
@@ -46,7 +47,7 @@ def train_detector(
     settings: Sequence[str] = (),
     threads: int = 0,
     start: str | Path | None = None,
-    report: Callable[[dict], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Path:
     """Train a face detector as a config file says; write `weights.safetensors` to `out`, return its path.
@@ -66,14 +67,14 @@ def train_detector(
     learnt = _batches(Pictures(store, datasets, "train"), file, data)
     unseen = Pictures(store, datasets, "val")
     held_out = Batches(unseen, file.training) if unseen.count() else None
-    about: dict = {"version": __version__, "training": dataclasses.asdict(file.training)}
+    about: dict[str, Any] = {"version": __version__, "training": dataclasses.asdict(file.training)}
     identity = {"detector": dataclasses.asdict(file.detector), "training": about["training"], "data": digest(datasets)}
     if start_path is not None:
         about["started_from"] = {"sha256": hashlib.sha256(start_path.read_bytes()).hexdigest()}
         identity["start"] = about["started_from"]["sha256"]
-    last: dict = {}
+    last: dict[str, Any] = {}
 
-    def keep(row: dict) -> None:
+    def keep(row: dict[str, Any]) -> None:
         last.update(row.get("val", {}))
         report(row)
 
@@ -103,7 +104,7 @@ def _begin_with(path: Path, file: DetectorFile) -> FaceGrid:
     return network
 
 
-def _facts(photographs: Photographs) -> dict:
+def _facts(photographs: Photographs) -> dict[str, Any]:
     """What the weights say of a dataset that they were trained on."""
     train = photographs.table[photographs.table["split"] == "train"]
     faces = int((train["x0"].notna() & ~train["ignore"]).sum())

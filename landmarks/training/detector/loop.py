@@ -16,6 +16,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
 from torch.optim.swa_utils import AveragedModel
 
 from landmarks.atomic import Lock, write_text
@@ -41,7 +43,7 @@ def fit(
     out: str | Path,
     settings: dict[str, Any],
     device: str = "cpu",
-    report: Callable[[dict], None] = lambda row: None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
 ) -> FaceGrid:
     """Train a detector's network; return the running average of its weights in evaluation mode.
 
@@ -71,13 +73,13 @@ def _fit(
     out: Path,
     settings: dict[str, Any],
     device: str,
-    report: Callable[[dict], None],
+    report: Callable[[dict[str, Any]], None],
     asked: list[int],
 ) -> FaceGrid:
     network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     average = AveragedModel(network, avg_fn=_follow(config.average_decay), use_buffers=True)
     optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
-    schedule = torch.optim.lr_scheduler.LambdaLR(optimizer, lambda step: config.rate_factor(step))
+    schedule = LambdaLR(optimizer, lambda step: config.rate_factor(step))
     parts: dict[str, nn.Module] = {"network": network, "average": average}
     done = resume(out / STATE, settings, parts, optimizer, schedule)
     history = _history(out / LOG, done)
@@ -119,7 +121,7 @@ def _fit(
 
 
 def _learn(
-    network: FaceGrid, optimizer: torch.optim.Optimizer, batch: Batch, places: Tensor, config: DetectorTraining
+    network: FaceGrid, optimizer: Optimizer, batch: Batch, places: Tensor, config: DetectorTraining
 ) -> dict[str, float]:
     """One step, passed over where the loss or its gradient is not finite -> figures to log."""
     network.train()
@@ -171,12 +173,20 @@ def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str,
     return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
-def _save(out: Path, settings: dict, step: int, parts: dict, optimizer: Any, schedule: Any, history: list) -> None:
+def _save(
+    out: Path,
+    settings: dict[str, Any],
+    step: int,
+    parts: dict[str, nn.Module],
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    history: list[dict[str, Any]],
+) -> None:
     write_text(out / LOG, "".join(json.dumps(row) + "\n" for row in history))
     save_state(out / STATE, settings, step, parts, optimizer, schedule)
 
 
-def _history(path: Path, done: int) -> list[dict]:
+def _history(path: Path, done: int) -> list[dict[str, Any]]:
     """The log's rows of the steps done; rows of later ones, left by an interrupted run, are dropped."""
     lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
     return [row for row in map(json.loads, lines) if row["step"] <= done]

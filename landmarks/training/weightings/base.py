@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 import torch
 from torch import Tensor, nn
@@ -30,7 +31,7 @@ class Weighting(nn.Module):
         self.tasks = tuple(tasks)
         self.task_weights = dict(task_weights)
 
-    def factors(self, history: Sequence[dict]) -> Factors:
+    def factors(self, history: Sequence[dict[str, Any]]) -> Factors:
         """Each task's factor for the coming epoch, from the log's rows of the past ones."""
         return {task: self.task_weights.get(task, 1.0) for task in self.tasks}
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from landmarks.training.history import losses_of
 from landmarks.training.weightings.base import Factors, Weighting
@@ -16,7 +17,7 @@ class DynamicAverage(Weighting):
 
     TEMPERATURE = 2.0
 
-    def factors(self, history: Sequence[dict]) -> Factors:
+    def factors(self, history: Sequence[dict[str, Any]]) -> Factors:
         weights = super().factors(history)
         if len(history) < 2:
             return weights

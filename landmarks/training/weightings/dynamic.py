@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from typing import Any
 
 from landmarks.training.history import losses_of
 from landmarks.training.weightings.base import Factors, Weighting
@@ -27,7 +28,7 @@ class DynamicCoefficients(Weighting):
 
     RHO, TAU, CAP = 5.0, 5, 1.0
 
-    def factors(self, history: Sequence[dict]) -> Factors:
+    def factors(self, history: Sequence[dict[str, Any]]) -> Factors:
         weights = super().factors(history)
         if len(history) <= self.TAU:
             return weights

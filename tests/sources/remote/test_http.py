@@ -2,6 +2,7 @@ from __future__ import annotations
 
 import socket
 import threading
+import time
 from functools import partial
 
 import pytest
@@ -10,9 +11,9 @@ from landmarks.batch import outage
 from landmarks.batch.run import annotate
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.sources.find import expand, find
-from landmarks.sources.remote import http, trouble
+from landmarks.sources.remote import http, stamps, trouble
 from tests.helpers.archives import MEMBERS, make
-from tests.helpers.bad_server import bad_server
+from tests.helpers.bad_server import bad_server, write_certificate
 from tests.helpers.stub import Stub
 
 pytest.importorskip("requests")
@@ -96,6 +97,32 @@ def test_addresses_that_do_not_answer(server, url, status, words):
     assert caught.value.status == status
 
 
+@pytest.mark.parametrize(
+    ("host", "days", "trusted", "valid"),
+    [
+        ("127.0.0.1", 1, False, False),  # signed by itself, like that of a box in the cellar
+        ("example.org", 1, True, False),
+        ("127.0.0.1", -1, True, False),
+        ("127.0.0.1", 1, True, True),
+    ],
+)
+def test_a_certificate_that_is_not_valid_is_no_missing_file(server, tmp_path, monkeypatch, host, days, trusted, valid):
+    pytest.importorskip("cryptography")
+    write_certificate(tmp_path / "one.pem", host, days)
+    for name in ("REQUESTS_CA_BUNDLE", "CURL_CA_BUNDLE"):
+        monkeypatch.delenv(name, raising=False)
+    if trusted:
+        monkeypatch.setenv("REQUESTS_CA_BUNDLE", str(tmp_path / "one.pem"))
+    with bad_server(tmp_path / "one.pem") as safe:
+        (source,) = find([f"https://127.0.0.1:{safe.server_port}/plain/a.jpg"])
+        if valid:
+            assert source.load(LIMIT) == b"image"
+            return
+        with pytest.raises(ImageError, match=r"the certificate of 127\.0\.0\.1:\d+ is not valid") as caught:
+            source.load(LIMIT)
+    assert caught.value.status == "unreadable" and not safe.asked, "it is not asked for the file"
+
+
 def test_a_file_above_the_limit(server):
     server.files["/a.jpg"] = bytes(LIMIT + 1)
     (source,) = find([f"{server.url}/a.jpg"])
@@ -155,6 +182,17 @@ def test_a_run_stops_early_when_nothing_answers(server, tmp_path):
     sources = find([f"{server.url}/503/{i}.jpg" for i in range(outage.MOST + 40)])
     with pytest.raises(LandmarksError, match=r"25 images in a row could not be reached.*same command.*HTTP 503"):
         annotate(Stub(), sources, tmp_path / "out")
+
+
+def test_a_server_whose_answer_never_ends_is_not_waited_for(server, tmp_path, monkeypatch):
+    """Its head comes byte by byte, so that no time limit of the library's holds."""
+    urls = [f"{server.url}/plain/{i}.jpg" for i in range(40)]
+    annotate(Stub(), find(urls), tmp_path / "out")
+    server.drip_heads = True
+    monkeypatch.setattr(stamps, "ANSWER_SECONDS", 0.3)
+    started = time.monotonic()
+    assert annotate(Stub(), find(urls), tmp_path / "out").done == 0
+    assert time.monotonic() - started < 0.05 * 100  # What a single answer takes.
 
 
 def test_stamps_are_asked_in_parallel(server, tmp_path, monkeypatch):

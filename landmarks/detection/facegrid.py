@@ -1,0 +1,80 @@
+"""The face detector that comes with the package; see weights/detector.md."""
+
+from __future__ import annotations
+
+import hashlib
+from pathlib import Path
+from typing import Any
+
+import cv2
+import numpy as np
+
+from landmarks.detection.base import Detections
+from landmarks.detection.search import shrink, suppress
+from landmarks.errors import DetectorError, WeightsError
+from landmarks.geometry import BoxRule, grid_cells
+from landmarks.sessions import open_session
+from landmarks.shipped import SHIPPED, intact
+
+FILE = "detector.int8.onnx"
+STRIDES = (8, 16, 32, 64)
+"""Pixels between the cells of its grids."""
+GRIDS = [f"grid{stride}" for stride in STRIDES]
+LOGIT, BOX = 0, slice(1, 5)
+"""Where a cell's 15 numbers say the score, the distances of the box's sides, in strides, before softplus."""
+MAX_CELLS = 3000
+"""The cells of the highest scores are looked at, and no more: in noise all might be."""
+
+
+class FaceGrid:
+    """Finds faces from 8 pixels to the whole picture in one look at one copy of it. Threads may share it.
+
+    Raises DetectorError if its file is missing or no face detector of this package.
+    """
+
+    name = "facegrid"
+    rule = BoxRule()
+
+    def __init__(self, model: str | Path | None = None, threshold: float = 0.5, max_side: int = 640) -> None:
+        """model: an exported detector; None: the one that comes with the package."""
+        self.threshold, self.max_side = threshold, max_side
+        path = Path(model or SHIPPED / FILE)
+        cure = "install the package again" if model is None else "give a file that `landmarks export` wrote"
+        try:
+            data = path.read_bytes()
+        except OSError as error:
+            raise DetectorError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
+        if not intact(path, data):
+            raise DetectorError(f"{path}: does not have the checksum in SHA256SUMS; {cure}")
+        try:
+            self._session = open_session(data, str(path))
+        except WeightsError as error:
+            raise DetectorError(f"{path}: cannot be run; {cure}") from error
+        if [output.name for output in self._session.get_outputs()] != GRIDS:
+            raise DetectorError(f"{path}: holds no face detector; {cure}")
+        self._sha256 = hashlib.sha256(data).hexdigest()
+
+    def __call__(self, image: np.ndarray, name: str = "") -> Detections:
+        small, factors = shrink(image, self.max_side)
+        boxes, scores = self.find(small)
+        keep = suppress(boxes, scores)
+        return Detections(boxes[keep] * np.tile(factors, 2) - 0.5, scores[keep])
+
+    def settings(self) -> dict[str, Any]:
+        return {"threshold": self.threshold, "max_side": self.max_side, "weights": self._sha256}
+
+    def find(self, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+        """What the cells find in a picture (H, W, 3) uint8 RGB: boxes (N, 4) measured from its corner, scores (N,)."""
+        height, width = copy.shape[:2]
+        step = STRIDES[-1]
+        canvas = cv2.copyMakeBorder(copy, 0, -height % step, 0, -width % step, cv2.BORDER_CONSTANT)
+        height, width = canvas.shape[:2]
+        grids = self._session.run(GRIDS, {"pixels": canvas.reshape(1, height, width // 4, 12)})
+        logits = np.concatenate([grid[0, LOGIT].ravel() for grid in grids])
+        seen = np.flatnonzero(logits >= np.log(self.threshold / (1 - self.threshold)))
+        if len(seen) > MAX_CELLS:
+            seen = seen[np.argpartition(-logits[seen], MAX_CELLS)[:MAX_CELLS]]
+        centre, stride = np.split(grid_cells(height, width, STRIDES)[seen], [2], axis=1)
+        told = np.concatenate([grid[0].reshape(15, -1) for grid in grids], axis=1)[BOX, seen].T
+        away = np.logaddexp(0, told) * stride
+        return np.concatenate([centre - away[:, :2], centre + away[:, 2:]], axis=1), 1 / (1 + np.exp(-logits[seen]))
