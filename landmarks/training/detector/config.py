@@ -6,6 +6,7 @@ from dataclasses import astuple, dataclass, field
 
 from landmarks.config import checked
 from landmarks.models.facegrid import STRIDES, FaceGridConfig
+from landmarks.training.config import LARGEST
 
 
 @checked
@@ -80,13 +81,18 @@ class DetectorTraining:
         for name in ("steps", "batch_size", "log_steps", "validate_steps", "validate_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "seed", "workers"):
+        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if self.learning_rate <= 0 or self.clip_norm <= 0:
             raise ValueError("learning_rate and clip_norm must be above 0")
+        for name in ("learning_rate", "weight_decay", "box_weight", "points_weight", "clip_norm", "largest"):
+            if getattr(self, name) > LARGEST:
+                raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed must be 0 or more and below 2 to the power of 63")
         if self.side % STRIDES[-1] or not STRIDES[-1] <= self.side <= 512:
             raise ValueError(f"side must be a multiple of {STRIDES[-1]} up to 512, not {self.side}")
         if not 1 <= self.smallest < self.largest:

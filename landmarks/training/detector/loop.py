@@ -22,11 +22,12 @@ from torch.optim.swa_utils import AveragedModel
 
 from landmarks.atomic import Lock, write_text
 from landmarks.errors import WeightsError
-from landmarks.models.facegrid import FaceGrid, cells, decode
+from landmarks.models.facegrid import FaceGrid, decode
 from landmarks.training.checkpoint import resume, save_state
 from landmarks.training.detector.batches import Batch, Batches, load
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.losses import losses
+from landmarks.training.detector.place import crop_cells
 
 STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"
 SAVE_SECONDS = 300.0
@@ -83,7 +84,7 @@ def _fit(
     parts: dict[str, nn.Module] = {"network": network, "average": average}
     done = resume(out / STATE, settings, parts, optimizer, schedule)
     history = _history(out / LOG, done)
-    places = torch.from_numpy(cells(config.side, config.side)).to(device)
+    places = torch.from_numpy(crop_cells(config.side)).to(device)
     sums: dict[str, float] = defaultdict(float)
     started = saved = time.monotonic()
     summed = skipped = 0
@@ -117,6 +118,8 @@ def _fit(
             saved = time.monotonic()
         if asked and step < config.steps:
             raise KeyboardInterrupt
+    if not all(value.isfinite().all() for value in average.module.state_dict().values()):
+        raise WeightsError(f"{out}: the weights are not finite; lower learning_rate and give another output folder")
     return cast(FaceGrid, average.module.eval())
 
 

@@ -3,11 +3,13 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 
 import cv2
 import numpy as np
 
-from landmarks.models.facegrid import STRIDES, cells
+from landmarks.geometry import grid_cells
+from landmarks.models.facegrid import STRIDES
 from landmarks.schemes import POINTS_5
 
 LEAST_INSIDE = 0.5
@@ -90,9 +92,15 @@ def sort_out(
     return learn, ~learn & (seen > 0)
 
 
+@lru_cache
+def crop_cells(side: int) -> np.ndarray:
+    """Centre x, y and stride of the cells (C, 3) float32 of a crop of side x side pixels, in the network's order."""
+    return grid_cells(side, side, STRIDES)
+
+
 def ignored_cells(boxes: np.ndarray, side: int) -> np.ndarray:
     """Boxes to ignore (N, 4) -> (cells,) bool: whose centre is in one; on the two finest grids also those near one."""
-    places = cells(side, side)
+    places = crop_cells(side)
     if not len(boxes):
         return np.zeros(len(places), bool)
     reach = np.where(places[:, 2] <= STRIDES[1], places[:, 2] / 2, 0)[:, None]

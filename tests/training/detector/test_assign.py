@@ -5,11 +5,12 @@ from __future__ import annotations
 import pytest
 import torch
 
-from landmarks.models.facegrid import STRIDES, cells
+from landmarks.models.facegrid import STRIDES
 from landmarks.training.detector.assign import assign, near_cells
+from landmarks.training.detector.place import crop_cells
 
 SIDE = 128
-PLACES = torch.from_numpy(cells(SIDE, SIDE))
+PLACES = torch.from_numpy(crop_cells(SIDE))
 
 
 def grids_of(chosen: torch.Tensor) -> set[int]:

@@ -10,13 +10,13 @@ import torch
 
 from landmarks.datasets.photographs import read_photographs
 from landmarks.errors import DataError
-from landmarks.models.facegrid import cells
 from landmarks.training.detector.batches import Batches, load
 from landmarks.training.detector.config import DetectorTraining, Shares
 from landmarks.training.detector.crops import CropMaker
 from landmarks.training.detector.overlap import sizes
 from landmarks.training.detector.pictures import BySize, Pictures
 from landmarks.training.detector.pixels import STEPS, augment, cover, tone
+from landmarks.training.detector.place import crop_cells
 from landmarks.training.detector.store import INDEX, PIXELS, Store, open_store
 from tests.helpers.faces import write_png
 from tests.helpers.photographs import photographs
@@ -89,7 +89,7 @@ def test_a_batch_depends_on_its_number_alone(pictures):
         )
     assert not torch.equal(first[0].pixels, first[1].pixels)
     assert not torch.equal(first[0].pixels, Batches(pictures, replace(CONFIG, seed=1))[0].pixels)
-    assert first[0].truth.ignored.shape == (4, len(cells(128, 128))) and first[0].truth.boxes.dtype == torch.float32
+    assert first[0].truth.ignored.shape == (4, len(crop_cells(128))) and first[0].truth.boxes.dtype == torch.float32
 
 
 def test_workers_make_the_same_batches(pictures):

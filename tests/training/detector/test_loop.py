@@ -14,12 +14,13 @@ import torch
 from landmarks.atomic import Lock
 from landmarks.datasets.photographs import read_photographs
 from landmarks.errors import LandmarksError, WeightsError
-from landmarks.models.facegrid import FaceGrid, FaceGridConfig, cells, decode
+from landmarks.models.facegrid import FaceGrid, FaceGridConfig, decode
 from landmarks.training.detector.batches import Batches
 from landmarks.training.detector.config import DetectorTraining, Shares
 from landmarks.training.detector.loop import LOG, STATE, fit, losses_of, validate
 from landmarks.training.detector.overlap import overlaps
 from landmarks.training.detector.pictures import Pictures
+from landmarks.training.detector.place import crop_cells
 from landmarks.training.detector.store import open_store
 
 SMALL = FaceGridConfig(8, (8, 12, 16, 16))
@@ -54,7 +55,7 @@ def test_it_learns_drawn_faces(pictures, tmp_path):
             return batch
 
     trained = fit(network(FaceGridConfig(12, (16, 24, 24, 24))), Same(pictures, config), None, config, tmp_path, {})
-    found = decode(trained(batch.pixels.permute(0, 3, 1, 2)), torch.from_numpy(cells(64, 64)))
+    found = decode(trained(batch.pixels.permute(0, 3, 1, 2)), torch.from_numpy(crop_cells(64)))
     boxes, scores = found.boxes.detach().numpy(), found.logits.sigmoid().detach().numpy()
     for picture in range(4):
         true = batch.truth.boxes[batch.truth.owners == picture].numpy()
@@ -136,10 +137,15 @@ def test_steps_without_a_finite_loss_are_passed_over(pictures, tmp_path, monkeyp
         fit(broken, Batches(pictures, config), None, config, tmp_path, {})
 
 
+def test_weights_that_are_not_finite_are_not_given(pictures, tmp_path):
+    with pytest.raises(WeightsError, match="lower learning_rate"):
+        train(pictures, tmp_path, replace(CONFIG, learning_rate=1e29))
+
+
 def test_validation_is_the_same_every_time(drawn, tmp_path):
     datasets = [read_photographs(drawn)]
     unseen = Pictures(open_store(datasets, tmp_path), datasets, "val")
-    batches, places = Batches(unseen, CONFIG), torch.from_numpy(cells(64, 64))
+    batches, places = Batches(unseen, CONFIG), torch.from_numpy(crop_cells(64))
     first, second = (validate(network(), batches, places, CONFIG, "cpu") for _ in range(2))
     assert first == second and np.isfinite(list(first.values())).all()
     parts = losses_of(network(), batches[0], places, CONFIG)
@@ -150,7 +156,7 @@ def test_validation_is_the_same_every_time(drawn, tmp_path):
 @pytest.mark.parametrize(
     "values",
     [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"side": 100}, {"side": 576}, {"smallest": 400.0},
-     {"average_decay": 1.0}, {"clip_norm": 0.0}, {"workers": -1}, {"box_weight": -1.0}],
+     {"average_decay": 1.0}, {"clip_norm": 0.0}, {"learning_rate": 1e300}, {"seed": 2**63}, {"workers": -1}, {"box_weight": -1.0}],
 )  # fmt: skip
 def test_values_that_cannot_be(values):
     with pytest.raises(ValueError, match=next(iter(values))):

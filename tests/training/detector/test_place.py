@@ -6,9 +6,16 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.models.facegrid import cells
 from landmarks.training.detector.overlap import sizes
-from landmarks.training.detector.place import crop_matrix, cut, ignored_cells, move_boxes, move_points, sort_out
+from landmarks.training.detector.place import (
+    crop_cells,
+    crop_matrix,
+    cut,
+    ignored_cells,
+    move_boxes,
+    move_points,
+    sort_out,
+)
 
 BOXES = np.array([[10.0, 20, 40, 60], [-5, 0, 20, 30]])
 POINTS = np.random.default_rng(0).uniform(0, 80, (2, 5, 2))
@@ -84,7 +91,7 @@ def test_which_faces_of_a_crop_are_learned():
 
 def test_ignored_cells():
     box = np.array([[30.0, 30, 60, 60], [101, 101, 103, 103]])
-    places, ignored = cells(128, 128), ignored_cells(box, 128)
+    places, ignored = crop_cells(128), ignored_cells(box, 128)
     inside = ((places[:, None, :2] > box[:, :2]) & (places[:, None, :2] < box[:, 2:])).all(2).any(1)
     assert ignored[inside].all() and 0 < ignored.sum() < 40
     near = places[ignored & ~inside]
