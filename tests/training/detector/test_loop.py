@@ -156,7 +156,8 @@ def test_validation_is_the_same_every_time(drawn, tmp_path):
 @pytest.mark.parametrize(
     "values",
     [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"side": 100}, {"side": 576}, {"smallest": 400.0},
-     {"average_decay": 1.0}, {"clip_norm": 0.0}, {"learning_rate": 1e300}, {"seed": 2**63}, {"workers": -1}, {"box_weight": -1.0}],
+     {"average_decay": 1.0}, {"clip_norm": 0.0}, {"learning_rate": 1e300}, {"seed": 2**63}, {"workers": -1},
+     {"box_weight": -1.0}],
 )  # fmt: skip
 def test_values_that_cannot_be(values):
     with pytest.raises(ValueError, match=next(iter(values))):
