@@ -2,8 +2,8 @@
 
 The split is in a file's name: `train`, `val` or `test`, at its beginning or after `_`, `-` or `.`; none means train.
 Each annotation has 5, 29, 68 or 98 keypoints x, y, v in the order of a scheme, v = 0 where a point is not labelled, and
-perhaps a box x, y, width, height; a box of zeros is none. For detectors `iscrowd` marks a box to ignore. As COCO has it,
-keypoints count pixels from 0, pixel centres at integers; boxes are measured from the image's corner.
+perhaps a box x, y, width, height; a box of zeros is none. For detectors `iscrowd` marks a box to ignore. As COCO has
+it, keypoints count pixels from 0, pixel centres at integers; boxes are measured from the image's corner.
 """
 
 from __future__ import annotations
