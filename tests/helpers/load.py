@@ -65,7 +65,7 @@ def run(source: Path, out: Path, options: list[str]) -> Load:
     text = process.communicate()[1].strip()
     assert process.returncode in (0, 1), text
     content = json.loads((out / "run.json").read_text())
-    return Load(content["results"]["images"], first or seconds, seconds, peak, "\n".join(text.splitlines()[-2:]))
+    return Load(content["results"]["images"], first or seconds, seconds, peak, text)
 
 
 def _size(path: Path) -> int:
