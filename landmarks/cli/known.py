@@ -24,7 +24,7 @@ def _detectors() -> Iterable[str]:
 
 
 def _encoders() -> Iterable[str]:
-    from landmarks.models.encoders import ENCODERS
+    from landmarks.models.config import ENCODERS
 
     return ENCODERS
 

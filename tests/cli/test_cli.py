@@ -13,7 +13,7 @@ from landmarks import Summary, __version__, cli, read_results
 from landmarks.cli.annotate import summary_lines
 from landmarks.detection.create import DETECTORS
 from landmarks.formats import FORMATS, formats_in
-from landmarks.models.encoders import ENCODERS
+from landmarks.models.config import ENCODERS
 from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 
