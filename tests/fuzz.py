@@ -28,6 +28,7 @@ import time
 import traceback
 from collections import Counter
 from collections.abc import Iterable, Iterator
+from importlib.util import find_spec
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -92,7 +93,9 @@ def work(arguments: argparse.Namespace) -> None:
     from tests.helpers.fuzz_targets import TARGETS
 
     use_threads(1)
-    targets = arguments.target or list(TARGETS)
+    targets = [
+        name for name in arguments.target or TARGETS if all(find_spec(package) for package in TARGETS[name].packages)
+    ]
     lines = list(_lines(arguments.log))
     turns = Counter(line["target"] for line in lines)
     tried = Counter[str]()
@@ -103,6 +106,7 @@ def work(arguments: argparse.Namespace) -> None:
     while tried.total() < arguments.cases:
         name = min(targets, key=lambda target: turns[target])
         if name not in benches:
+            (Path(arguments.work) / LAST).unlink(missing_ok=True)  # What happens now is no case's fault.
             benches[name] = Bench(TARGETS[name], Path(arguments.work) / name)
         line = turn(benches[name], name, tried[name], arguments, seen)
         turns[name] += 1

@@ -24,6 +24,7 @@ from tests.helpers.commands import run
 from tests.helpers.comparisons import hurry
 from tests.helpers.exports import graphs_in, take_instead
 from tests.helpers.faces import SAMPLES, draw_face, write_png
+from tests.helpers.photographs import photographs
 from tests.helpers.videos import make_video
 
 ROOT = SAMPLES.parents[1]
@@ -63,6 +64,7 @@ def data(mtfl, tmp_path_factory) -> Path:
         (folder / name).parent.mkdir(exist_ok=True)
         make(folder / name, {"a.png": face.read_bytes()})
     make_video(folder / "clip.mp4", frames=20)
+    photographs(folder / "scenes")
     (folder / "boxes.csv").write_text("image,x0,y0,x1,y1\nastronaut.png,170,60,280,200\n")
     files = (path for path in mtfl.rglob("*") if path.is_file())
     make(folder / "MTFL.zip", {path.relative_to(mtfl).as_posix(): path.read_bytes() for path in files})

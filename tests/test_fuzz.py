@@ -25,7 +25,7 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_files_end_in_a_result_or_in_one_of_our_errors(name, tmp_path_factory):
-    for package in {"data-cofw": ["h5py"], "onnx": ["onnx", "onnxruntime", "onnxscript"]}.get(name.split("-h")[0], []):
+    for package in TARGETS[name].packages:
         pytest.importorskip(package)
     bench, before = Bench(TARGETS[name], tmp_path_factory.mktemp(name)), peak()
 

@@ -55,6 +55,10 @@ def annotate(
         bool,
         typer.Option("--accept-damaged", help="Take what can be decoded of damaged images.", rich_help_panel=INPUT),
     ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Decode large JPEGs whole, though less would do.", rich_help_panel=INPUT),
+    ] = False,
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
     boxes: Annotated[
@@ -188,6 +192,7 @@ def annotate(
         min_face_size=min_face_size,
         backend=backend,
         accept_damaged=accept_damaged,
+        exact=exact,
     )
     options = RunOptions(
         formats=split_names(format),

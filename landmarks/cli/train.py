@@ -8,14 +8,18 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from landmarks.cli.shared import SET_HELP, errors, output, table
+from landmarks.cli.shared import SET_HELP, errors, output, progress, table
+from landmarks.errors import LandmarksError
 
 
 def train(
-    config: Annotated[Path, typer.Argument(help="TOML file with two sections, network and training.")],
+    config: Annotated[Path, typer.Argument(help="TOML file with two sections: network, or detector, and training.")],
     data: Annotated[
         list[Path],
-        typer.Option(help="Learn from this folder of `landmarks data prepare`. Give it again for more folders."),
+        typer.Option(
+            help="Learn from this folder of `landmarks data prepare`, a detector from a dataset with boxes as it is. "
+            "Give it again for more."
+        ),
     ],
     out: Annotated[Path, typer.Option(help="Write the log, the state and the weights to this folder.")],
     settings: Annotated[Optional[list[str]], typer.Option("--set", metavar="KEY=VALUE", help=SET_HELP)] = None,
@@ -34,11 +38,14 @@ def train(
         int, typer.Option(min=0, max=1024, help="Use this many CPU threads. 0 leaves the choice to torch.")
     ] = 0,
 ) -> None:
-    """Train a network. Given the same settings and folder again, an interrupted training goes on where it stopped.
+    """Train a network, or a face detector.
 
-    A line for each epoch goes to stderr: the epoch, the losses on validation faces, the seconds. The path of the
-    weights goes to stdout.
+    Given the same settings and folder again, an interrupted training goes on where it stopped.
+
+    A line for each epoch goes to stderr: the epoch, the losses on validation faces, the seconds; of a detector's
+    training a line for some steps. The path of the weights goes to stdout.
     """
+    from landmarks.training.detector.from_config import is_detector, train_detector
     from landmarks.training.from_config import train_from_config
 
     short = {"network.encoder": encoder, "training.seed": seed}
@@ -48,7 +55,20 @@ def train(
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
         errors.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
 
-    path = train_from_config(config, data, out, device, chosen, threads, start, report)
+    def report_steps(row: dict[str, Any]) -> None:
+        part = "val" if "val" in row else "train"
+        losses = " ".join(f"{name} {value:.3f}" for name, value in row[part].items())
+        errors.print(f"step {row['step']}{' validation' if part == 'val' else ''}: {losses}")
+
+    if is_detector(config):
+        if encoder is not None:
+            raise LandmarksError(
+                "--encoder is for landmark networks; a detector's widths are --set detector.widths=[...]"
+            )
+        with progress("decoding photographs") as step:
+            path = train_detector(config, data, out, device, chosen, threads, start, report_steps, step)
+    else:
+        path = train_from_config(config, data, out, device, chosen, threads, start, report)
     output.print(f"weights: {path}")
 
 

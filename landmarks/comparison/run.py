@@ -6,6 +6,7 @@ import json
 import logging
 import multiprocessing
 import os
+import threading
 import time
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, as_completed
@@ -186,9 +187,18 @@ def _side_by_side(missing: Runs, out: Path, jobs: int, device: str) -> Outcomes:
 
 
 def _quiet(threads: int) -> None:
+    """Begin a process that trains; it ends with its parent, whose lock on the folder has ended then, too."""
+    threading.Thread(target=_end_with_parent, daemon=True).start()
     torch.set_num_threads(threads)
     cv2.setNumThreads(0)
     logging.disable(logging.WARNING)
+
+
+def _end_with_parent() -> None:
+    parent = multiprocessing.parent_process()
+    if parent is not None:
+        parent.join()
+        os._exit(1)
 
 
 def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:

@@ -53,15 +53,29 @@ LOCATOR = Jitter(scale=(0.6, 2.0), shift=0.2, angle=20, any_angle=0.25)
 
 def picture_transforms() -> A.Compose:
     """Changes of the picture alone: light, colour, sharpness, noise, compression, covered parts."""
+    # Arguments by name: versions of albumentations differ in their order, and take what they are given for another one.
     return A.Compose(
         [
-            A.RandomBrightnessContrast(0.3, 0.3, p=0.6),
-            A.HueSaturationValue(12, 40, 0, p=0.4),
-            A.RandomGamma((60, 150), p=0.2),
+            A.RandomBrightnessContrast(brightness_limit=0.3, contrast_limit=0.3, p=0.6),
+            A.HueSaturationValue(hue_shift_limit=12, sat_shift_limit=40, val_shift_limit=0, p=0.4),
+            A.RandomGamma(gamma_limit=(60, 150), p=0.2),
             A.ToGray(p=0.12),
-            A.OneOf([A.GaussianBlur((3, 5)), A.MotionBlur((3, 7)), A.Downscale((0.35, 0.8))], p=0.25),
-            A.OneOf([A.GaussNoise((0.02, 0.08)), A.ImageCompression(quality_range=(25, 80))], p=0.2),
-            A.CoarseDropout((1, 2), (0.1, 0.3), (0.1, 0.3), fill="random_uniform", p=0.25),
+            A.OneOf(
+                [
+                    A.GaussianBlur(blur_limit=(3, 5)),
+                    A.MotionBlur(blur_limit=(3, 7)),
+                    A.Downscale(scale_range=(0.35, 0.8)),
+                ],
+                p=0.25,
+            ),
+            A.OneOf([A.GaussNoise(std_range=(0.02, 0.08)), A.ImageCompression(quality_range=(25, 80))], p=0.2),
+            A.CoarseDropout(
+                num_holes_range=(1, 2),
+                hole_height_range=(0.1, 0.3),
+                hole_width_range=(0.1, 0.3),
+                fill="random_uniform",
+                p=0.25,
+            ),
         ]
     )
 

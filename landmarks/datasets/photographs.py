@@ -161,7 +161,7 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
     """The table of photographs of an annotated face dataset."""
     source = dataset.table
     table = source.reindex(columns=["image", "split", *BOX, "ignore", *LEVELS])
-    table[POINTS] = anchors_of(source).reshape(len(source), -1)
+    table[POINTS] = anchors_of(source).reshape(-1, len(POINTS))
     boxes, ignore = table[BOX].to_numpy(float, copy=True), table["ignore"].to_numpy(float, copy=True)
     for scheme in SCHEMES.values():
         for row in np.flatnonzero(np.isnan(boxes[:, 0]) & source[scheme.name].notna().to_numpy()):

@@ -57,6 +57,11 @@ class AnnotatorConfig:
     export; for torch with all else."""
     accept_damaged: bool = False
     """Take what can be decoded of damaged images; the reason of their records says so."""
+    exact: bool = False
+    """Decode every file whole. Else a JPEG is decoded to a quarter of its sides or less where the detector sees no more
+    of it, and again as far as its smallest face needs; points move a little (docs/annotate.md says how much)."""
+    keep_pixels: bool = True
+    """Records of `stream` have their image's pixels."""
 
     def __post_init__(self) -> None:
         scheme_of_size(self.scheme)

@@ -74,5 +74,33 @@ def load_state(
         raise _unusable(path, error) from error
 
 
+def resume(
+    path: Path, settings: dict[str, Any], parts: dict[str, nn.Module], optimizer: Optimizer, schedule: LRScheduler
+) -> int:
+    """Epochs (or steps) already done, after putting back the state of a training; 0 where there is no such file.
+
+    Raises WeightsError naming the settings that changed, with the old and the new value.
+    """
+    if not path.is_file():
+        return 0
+    before, now = _flat(read_settings(path)), _flat(json.loads(json.dumps(settings)))
+    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
+    if changed:
+        told = "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed)
+        raise WeightsError(
+            f"{path}: belongs to a training with other settings ({told}); give another output folder or delete it"
+        )
+    _, done = load_state(path, parts, optimizer, schedule)
+    return done
+
+
+def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
+    """A nested dictionary as one, its keys joined by dots: `training.stopping.kind`."""
+    flat: dict[str, Any] = {}
+    for key, value in values.items():
+        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
+    return flat
+
+
 def _unusable(path: Path, error: Exception) -> WeightsError:
     return WeightsError(f"{path}: not a state to go on from ({str(error).splitlines()[0]}); delete it to start again")

@@ -23,13 +23,13 @@ from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.digest import digest
 from landmarks.datasets.samples import Samples
-from landmarks.errors import DataError, WeightsError
+from landmarks.errors import DataError
 from landmarks.models.config import NetworkConfig
 from landmarks.models.network import Network
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches
-from landmarks.training.checkpoint import load_state, read_settings, save_state
+from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, with_labels
@@ -121,7 +121,7 @@ def fit(
     steps = config.epochs * learnt.steps()
     schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
     parts = {"network": network, "average": average, "weighting": weighting}
-    done = _resume(out, settings, parts, optimizer, schedule)
+    done = resume(out / STATE, settings, parts, optimizer, schedule)
     history = _history(out / "log.jsonl", done)
     for epoch in range(done, config.epochs):
         if config.stopping.over(history, objective.tasks):
@@ -223,33 +223,6 @@ def _parameter_groups(network: nn.Module, weighting: Weighting, config: Training
     matrices = [p for p in network.parameters() if p.ndim > 1 and id(p) not in known]
     rest = [p for p in network.parameters() if p.ndim <= 1 or id(p) in known] + list(weighting.parameters())
     return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
-def _resume(
-    out: Path, settings: dict[str, Any], parts: dict[str, nn.Module], optimizer: Optimizer, schedule: LRScheduler
-) -> int:
-    """Epochs already done, after loading their state; 0 without one. Raises WeightsError naming the settings that
-    changed, with the old and the new value."""
-    path = out / STATE
-    if not path.is_file():
-        return 0
-    before, now = _flat(read_settings(path)), _flat(json.loads(json.dumps(settings)))
-    changed = [key for key in sorted({*before, *now}) if before.get(key) != now.get(key)]
-    if changed:
-        told = "; ".join(f"{key} was {before.get(key)!r}, is {now.get(key)!r}" for key in changed)
-        raise WeightsError(
-            f"{path}: belongs to a training with other settings ({told}); give another output folder or delete it"
-        )
-    _, done = load_state(path, parts, optimizer, schedule)
-    return done
-
-
-def _flat(values: dict[str, Any], prefix: str = "") -> dict[str, Any]:
-    """A nested dictionary as one, its keys joined by dots: `training.stopping.kind`."""
-    flat: dict[str, Any] = {}
-    for key, value in values.items():
-        flat |= _flat(value, f"{prefix}{key}.") if isinstance(value, dict) else {f"{prefix}{key}": value}
-    return flat
 
 
 def _history(path: Path, done: int) -> list[dict[str, Any]]:

@@ -180,7 +180,7 @@ def test_why_a_cluster_cannot_be_joined(error, words):
 
 @pytest.mark.parametrize(
     ("alive", "words"),
-    [((True, True), "all 2 machines .* are there"), ((True, False), "lost: host1; .* the 1 machines")],
+    [((True, True), "all 2 machines .* are there"), ((True, False), "lost: host1; .* that are left .1.")],
 )
 def test_a_silent_cluster_is_told_of(monkeypatch, alive, words):
     monkeypatch.setattr(ray_cluster, "SILENCE_SECONDS", 0.05)

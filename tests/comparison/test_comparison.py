@@ -9,6 +9,7 @@ import signal
 import subprocess
 import sys
 import time
+from pathlib import Path
 
 import cv2
 import numpy as np
@@ -263,7 +264,7 @@ if __name__ == "__main__":
 def test_a_killed_grid_goes_on(prepared, small, tmp_path):
     script, grid, out = tmp_path / "killed.py", tmp_path / "grid.toml", tmp_path / "out"
     script.write_text(KILLED)
-    grid.write_text("[defaults]\nepochs = 6\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'")
+    grid.write_text("[defaults]\nepochs = 3\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'\ntasks = ['points_5']")
     command = [sys.executable, str(script), str(grid), str(prepared), str(out)]
     started = subprocess.Popen(command, start_new_session=True)
     while not list(out.glob("rows/*.parquet")) and started.poll() is None:
@@ -278,6 +279,44 @@ def test_a_killed_grid_goes_on(prepared, small, tmp_path):
     grid.write_text(grid.read_text().replace("seeds = 3", "seeds = 4"))  # more of the same arm
     assert compare(read_grid(grid), *small, WholeImage(), out) == []
     assert read_results(out).arms["one"].seeds == (0, 1, 2, 3)
+
+
+ORPHAN = """
+import multiprocessing, os, sys, time
+from pathlib import Path
+from landmarks.comparison.run import _quiet
+def work(path):
+    _quiet(1)
+    Path(path).write_text(str(os.getpid()))
+    while True:
+        time.sleep(1)
+if __name__ == "__main__":
+    multiprocessing.get_context("spawn").Process(target=work, args=(sys.argv[1] + "/pid",)).start()
+"""
+
+
+@pytest.mark.skipif(os.name == "nt", reason="asks for a process by its number")
+def test_what_trains_ends_with_the_comparison(tmp_path):
+    """Else it would go on writing to a folder that another comparison may have by then."""
+    (tmp_path / "orphan.py").write_text(ORPHAN)
+    started = subprocess.Popen([sys.executable, str(tmp_path / "orphan.py"), str(tmp_path)])
+    while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        time.sleep(0.05)
+    child = int((tmp_path / "pid").read_text())
+    os.kill(child, 0)
+    started.kill()
+    started.wait()
+    while _is_running(child):
+        time.sleep(0.05)
+
+
+def _is_running(number: int) -> bool:
+    try:
+        os.kill(number, 0)
+    except ProcessLookupError:
+        return False
+    status = Path(f"/proc/{number}/stat")  # One that nobody waits for stays in the list.
+    return not status.exists() or status.read_text().rpartition(")")[2].split()[0] != "Z"
 
 
 def test_the_bench_keeps_faces_where_they_are(prepared, tmp_path):

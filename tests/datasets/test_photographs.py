@@ -96,6 +96,11 @@ def test_ignore_must_be_yes_or_no(tmp_path):
         read_photographs(own(tmp_path, ["image", "ignore"], ["a.png", "perhaps"]))
 
 
+def test_no_rows(tmp_path):
+    with pytest.raises(DataError, match="no photographs are in it"):
+        read_photographs(own(tmp_path, ["image", *BOX]))
+
+
 def test_a_photograph_that_is_gone(photographs):
     (photographs.files.root / "b.png").unlink()
     with pytest.raises(ImageError):
@@ -103,8 +108,10 @@ def test_a_photograph_that_is_gone(photographs):
 
 
 def test_coco(tmp_path):
-    photographs = read_photographs(coco(tmp_path, [entry(bbox=[10, 20, 30, 40])]))
-    np.testing.assert_allclose(photographs.labels("images/a.png").boxes, [[9.5, 19.5, 39.5, 59.5]])
+    crowd = entry(bbox=[50, 20, 60, 40], iscrowd=1)
+    photographs = read_photographs(coco(tmp_path, [entry(bbox=[10, 20, 30, 40]), crowd]))
+    assert photographs.labels("images/a.png").ignore.tolist() == [False, True]
+    np.testing.assert_allclose(photographs.labels("images/a.png").boxes[0], [9.5, 19.5, 39.5, 59.5])
 
 
 def test_landmark_datasets_have_points_alone(mtfl):

@@ -6,7 +6,7 @@ import random
 import shutil
 from collections.abc import Callable
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from functools import cache
 from pathlib import Path
 from typing import Any
@@ -44,6 +44,8 @@ from tests.helpers.videos import make_video
 
 ROOT = Path(__file__).resolve().parents[2]
 
+ONNX = ("onnx", "onnxruntime", "onnxscript")
+
 LIMIT = 1_000_000
 """Pixels of an image, at most."""
 
@@ -67,6 +69,8 @@ class Target:
     """What is done to a file; `damaged` by default."""
     quick: int = 10
     """Cases in the suite."""
+    packages: tuple[str, ...] = ()
+    """What must be installed for it."""
 
 
 # Images
@@ -285,7 +289,7 @@ TARGETS: dict[str, Target] = {
     "data-300w": _dataset(_300w, "**/*.pts"),
     "data-wflw": _dataset(_wflw),
     "data-celeba": _dataset(lambda root: celeba(root, points=True)),
-    "data-cofw": _dataset(lambda root: cofw(root), "**/*.mat"),
+    "data-cofw": replace(_dataset(lambda root: cofw(root), "**/*.mat"), packages=("h5py",)),
     "data-coco": _dataset(_coco, "**/*.json"),
     "data-custom": _dataset(_custom, "*.csv"),
     "data-zip": Target(
@@ -294,8 +298,8 @@ TARGETS: dict[str, Target] = {
     "data-prepared": Target(_prepared, _read_prepared, "in/*"),
     "weights": Target(_weights, lambda folder: load_backend(folder / "w.safetensors", "cpu")),
     "weights-header": Target(_header, _read_header, "header.json"),
-    "onnx": Target(_onnx, lambda folder: load_backend(folder / "w.onnx")),
-    "onnx-header": Target(_onnx_header, _read_onnx_header, "header.json"),
+    "onnx": Target(_onnx, lambda folder: load_backend(folder / "w.onnx"), packages=ONNX),
+    "onnx-header": Target(_onnx_header, _read_onnx_header, "header.json", packages=ONNX),
     "config": Target(
         lambda folder: write(folder / "c.toml", (ROOT / "weights" / "compact.toml").read_bytes()),
         lambda folder: read_config(folder / "c.toml"),
@@ -304,6 +308,6 @@ TARGETS: dict[str, Target] = {
     "journal": Target(_begun, _go_on, "out/journal.jsonl"),
     "run-file": Target(_begun, _go_on, "out/run.json"),
     "commands": Target(
-        fuzz_commands.make_folder, fuzz_commands.call, fuzz_commands.ARGUMENTS, (), fuzz_commands.arguments, 30
+        fuzz_commands.make_folder, fuzz_commands.call, fuzz_commands.ARGUMENTS, (), fuzz_commands.arguments, 60, ONNX
     ),
 }

@@ -125,5 +125,5 @@ class Herald:
         if lost:
             left = len(nodes) - len(lost)
             names = ", ".join(lost)
-            return f"lost: {names}; waiting for Ray to give its work to the {left} machines that are left"
+            return f"lost: {names}; waiting for Ray to give its work to those that are left ({left})"
         return f"all {len(nodes)} machines of the cluster are there, {free:g} cores are free; waiting for Ray"

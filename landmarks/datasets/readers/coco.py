@@ -2,8 +2,8 @@
 
 The split is in a file's name: `train`, `val` or `test`, at its beginning or after `_`, `-` or `.`; none means train.
 Each annotation has 5, 29, 68 or 98 keypoints x, y, v in the order of a scheme, v = 0 where a point is not labelled, and
-perhaps a box x, y, width, height; a box of zeros is none. As COCO has it, keypoints count pixels from 0,
-pixel centres at integers; boxes are measured from the image's corner.
+perhaps a box x, y, width, height; a box of zeros is none. For detectors `iscrowd` marks a box to ignore. As COCO has
+it, keypoints count pixels from 0, pixel centres at integers; boxes are measured from the image's corner.
 """
 
 from __future__ import annotations
@@ -38,7 +38,9 @@ def read(files: Files) -> pd.DataFrame:
     rows = []
     for path in _annotation_files(files):
         rows += _read_file(files, path)
-    return make_table(rows)
+    table = make_table(rows)
+    crowds = [row["ignore"] for row in rows]
+    return table.assign(ignore=crowds) if any(crowds) else table
 
 
 def _annotation_files(files: Files) -> list[str]:
@@ -67,7 +69,7 @@ def _read_file(files: Files, path: str) -> list[dict[str, Any]]:
         try:
             row = {"image": folder + images[entry["image_id"]], "split": split, "source": ""}
             scheme, points = _points(entry.get("keypoints") or [])
-            row |= _box(entry.get("bbox") or [])
+            row |= _box(entry.get("bbox") or []) | {"ignore": bool(entry.get("iscrowd", False))}
         except (ValueError, KeyError, TypeError, OverflowError) as error:
             missing = "there is no image of id or no entry " if isinstance(error, KeyError) else ""
             raise DataError(f"{place}: {missing}{error}") from error

@@ -8,6 +8,7 @@ import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
 from concurrent.futures import Future
+from concurrent.futures import TimeoutError as NoAnswer  # Python 3.10 has one of its own.
 from contextlib import suppress
 from dataclasses import replace
 
@@ -56,7 +57,7 @@ class _Question:
         """UNKNOWN if it takes too long; its host is then known not to answer."""
         try:
             return self._answer.result(max(0.0, self.asked + ANSWER_SECONDS - time.monotonic()))
-        except TimeoutError:
+        except NoAnswer:
             hosts.note(host_of(self.url), f"no answer within {ANSWER_SECONDS:g} s")
             return UNKNOWN
 

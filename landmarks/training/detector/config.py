@@ -1,0 +1,114 @@
+"""How a face detector is trained, as its TOML file says it: the sections [detector] and [training]."""
+
+from __future__ import annotations
+
+from dataclasses import astuple, dataclass, field
+
+from landmarks.config import checked
+from landmarks.models.facegrid import STRIDES, FaceGridConfig
+from landmarks.training.config import LARGEST
+
+
+@checked
+@dataclass(frozen=True)
+class Shares:
+    """How often each kind of crop is made, relative to the others. Raises ValueError for shares that cannot be.
+
+    A kind of which the data have no pictures is not made; the others keep their proportions.
+    """
+
+    face: float = 0.64
+    """A crop chosen for one face of a photograph with several or small faces, at a random size."""
+    portrait: float = 0.06
+    """The same of a picture that is mostly one face."""
+    mosaic: float = 0.12
+    """Four portraits side by side."""
+    anywhere: float = 0.12
+    """A piece of any photograph with faces."""
+    empty: float = 0.06
+    """A piece of a photograph without faces."""
+
+    def __post_init__(self) -> None:
+        if min(astuple(self)) < 0 or not sum(astuple(self)) > 0:
+            raise ValueError("must be 0 or more, at least one of them above 0")
+
+
+@checked
+@dataclass(frozen=True)
+class DetectorTraining:
+    """How a detector is trained. Raises ValueError for values that cannot be."""
+
+    steps: int = 60_000
+    """Batches to learn from."""
+    batch_size: int = 16
+    """Crops a batch."""
+    learning_rate: float = 1.5e-3
+    """AdamW's, between its rise and its fall."""
+    rise_steps: int = 1000
+    """First steps, in which the rate rises from nothing, by a straight line."""
+    fall_steps: int = 15_000
+    """Last steps, in which the rate falls to nothing, by a straight line."""
+    weight_decay: float = 0.02
+    """Of the convolutions' kernels alone."""
+    average_decay: float = 0.9995
+    """Decay a step of the running average of the weights, which is what is kept; faster in the first steps."""
+    clip_norm: float = 10.0
+    """Largest norm of the gradient."""
+    box_weight: float = 2.5
+    """Weight of the boxes' loss beside that of the scores."""
+    points_weight: float = 1.0
+    """Weight of the points' loss beside that of the scores."""
+    side: int = 320
+    """Side of a training crop in pixels."""
+    smallest: float = 6.0
+    """Size in pixels (root of the box's area) of the smallest face that a crop is chosen for; smaller ones in a crop
+    are neither learned nor punished."""
+    largest: float = 340.0
+    """Size of the largest face that a crop is chosen for. Sizes between are drawn log-uniformly."""
+    shares: Shares = field(default_factory=Shares)
+    """Of the kinds of crops."""
+    log_steps: int = 50
+    """Steps between two lines of the log."""
+    validate_steps: int = 2000
+    """Steps between two looks at the validation photographs."""
+    validate_batches: int = 16
+    """Batches of validation crops, the same every time."""
+    seed: int = 0
+    workers: int = 1
+    """Processes that make crops; 0 makes them in the training process."""
+
+    def __post_init__(self) -> None:
+        for name in ("steps", "batch_size", "log_steps", "validate_steps", "validate_batches"):
+            if getattr(self, name) < 1:
+                raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
+        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "workers"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
+        if self.learning_rate <= 0 or self.clip_norm <= 0:
+            raise ValueError("learning_rate and clip_norm must be above 0")
+        for name in ("learning_rate", "weight_decay", "box_weight", "points_weight", "clip_norm", "largest"):
+            if getattr(self, name) > LARGEST:
+                raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
+        if not 0 <= self.average_decay < 1:
+            raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
+        if not 0 <= self.seed < 2**63:
+            raise ValueError("seed must be 0 or more and below 2 to the power of 63")
+        if self.side % STRIDES[-1] or not STRIDES[-1] <= self.side <= 512:
+            raise ValueError(f"side must be a multiple of {STRIDES[-1]} up to 512, not {self.side}")
+        if not 1 <= self.smallest < self.largest:
+            raise ValueError("smallest must be 1 or more and below largest")
+
+    def rate_factor(self, step: int) -> float:
+        """Share of `learning_rate` at a step, counted from 0: up to 1, level, down to nothing."""
+        rise = min(1.0, (step + 1) / max(self.rise_steps, 1))
+        fall = min(1.0, (self.steps - step) / max(self.fall_steps, 1))
+        return max(0.0, rise * fall)
+
+
+@checked
+@dataclass(frozen=True)
+class DetectorFile:
+    """What the TOML file of a detector's training says, a section each."""
+
+    detector: FaceGridConfig = field(default_factory=FaceGridConfig)
+    training: DetectorTraining = field(default_factory=DetectorTraining)

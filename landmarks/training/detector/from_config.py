@@ -1,0 +1,116 @@
+"""From a config file and photographs with boxes to a detector's weights file."""
+
+from __future__ import annotations
+
+import dataclasses
+import hashlib
+from collections.abc import Callable, Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+
+from landmarks import __version__
+from landmarks.config import build, override, read_toml
+from landmarks.datasets.photographs import Photographs, read_photographs
+from landmarks.device import choose_device
+from landmarks.errors import DataError, WeightsError
+from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
+from landmarks.models.files import resolve
+from landmarks.training.detector.batches import Batches
+from landmarks.training.detector.config import DetectorFile
+from landmarks.training.detector.loop import fit
+from landmarks.training.detector.pictures import Pictures, digest
+from landmarks.training.detector.store import open_store
+
+SECTION = "detector"
+"""The section of a TOML file that says that it is about a detector."""
+WEIGHTS, PICTURES = "weights.safetensors", "pictures"
+
+
+def is_detector(config: str | Path) -> bool:
+    """Whether a TOML file is about a detector, not a landmark network. Raises LandmarksError."""
+    return SECTION in read_toml(config)
+
+
+def read_detector_config(path: str | Path, settings: Sequence[str] = ()) -> DetectorFile:
+    """The sections [detector] and [training] of a TOML file; see `landmarks.training.from_config.read_config`."""
+    where = " --set ".join([str(path), *settings])
+    return build(DetectorFile, override(DetectorFile, read_toml(path), settings), where)
+
+
+def train_detector(
+    config: str | Path,
+    data: Sequence[str | Path],
+    out: str | Path,
+    device: str = "auto",
+    settings: Sequence[str] = (),
+    threads: int = 0,
+    start: str | Path | None = None,
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+) -> Path:
+    """Train a face detector as a config file says; write `weights.safetensors` to `out`, return its path.
+
+    data: whatever `read_photographs` reads; settings: `KEY=VALUE` in place of what the file says; start: weights to
+    begin with, a shipped name or a file, instead of random ones; report: gets each row of the log; progress: is told
+    how many pictures are decoded. They are decoded once, into `out/pictures`. Raises DataError, WeightsError.
+    """
+    file, out = read_detector_config(config, settings), Path(out)
+    if threads:
+        torch.set_num_threads(threads)
+    datasets = [read_photographs(path) for path in data]
+    start_path = None if start is None else resolve(start)
+    torch.manual_seed(file.training.seed)
+    network = FaceGrid(file.detector) if start_path is None else _begin_with(start_path, file)
+    store = open_store(datasets, out / PICTURES, progress)
+    learnt = _batches(Pictures(store, datasets, "train"), file, data)
+    unseen = Pictures(store, datasets, "val")
+    held_out = Batches(unseen, file.training) if unseen.count() else None
+    about: dict[str, Any] = {"version": __version__, "training": dataclasses.asdict(file.training)}
+    identity = {"detector": dataclasses.asdict(file.detector), "training": about["training"], "data": digest(datasets)}
+    if start_path is not None:
+        about["started_from"] = {"sha256": hashlib.sha256(start_path.read_bytes()).hexdigest()}
+        identity["start"] = about["started_from"]["sha256"]
+    last: dict[str, Any] = {}
+
+    def keep(row: dict[str, Any]) -> None:
+        last.update(row.get("val", {}))
+        report(row)
+
+    trained = fit(network, learnt, held_out, file.training, out, identity, str(choose_device(device)), keep)
+    about |= {"trained_on": [_facts(photographs) for photographs in datasets], "validation": last}
+    save_facegrid(trained.cpu(), out / WEIGHTS, about)
+    return out / WEIGHTS
+
+
+def _batches(pictures: Pictures, file: DetectorFile, data: Sequence[str | Path]) -> Batches:
+    """Raises DataError naming the data."""
+    try:
+        return Batches(pictures, file.training)
+    except DataError as error:
+        where = ", ".join(map(str, data))
+        raise DataError(f"{where}: {error}; give data with boxes, or let detectors label them first") from error
+
+
+def _begin_with(path: Path, file: DetectorFile) -> FaceGrid:
+    """A network with the weights of a file. Raises WeightsError if it is of other widths."""
+    network, _ = load_facegrid(path)
+    if network.config != file.detector:
+        raise WeightsError(
+            f"{path}: does not fit the section [{SECTION}]: {file.detector}, the weights have {network.config}; give "
+            "it the values that the weights were trained with"
+        )
+    return network
+
+
+def _facts(photographs: Photographs) -> dict[str, Any]:
+    """What the weights say of a dataset that they were trained on."""
+    train = photographs.table[photographs.table["split"] == "train"]
+    faces = int((train["x0"].notna() & ~train["ignore"]).sum())
+    return {
+        "dataset": photographs.name,
+        "terms": photographs.terms,
+        "photographs": train["image"].nunique(),
+        "faces": faces,
+    }

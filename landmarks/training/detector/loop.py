@@ -1,0 +1,212 @@
+"""How a face detector learns: a loop over numbered batches that can be stopped and goes on exactly."""
+
+from __future__ import annotations
+
+import json
+import math
+import signal
+import threading
+import time
+import warnings
+from collections import defaultdict
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import Any, cast
+
+import torch
+from torch import Tensor, nn
+from torch.optim import Optimizer
+from torch.optim.lr_scheduler import LambdaLR, LRScheduler
+from torch.optim.swa_utils import AveragedModel
+
+from landmarks.atomic import Lock, write_text
+from landmarks.errors import WeightsError
+from landmarks.models.facegrid import FaceGrid, decode
+from landmarks.training.checkpoint import resume, save_state
+from landmarks.training.detector.batches import Batch, Batches, load
+from landmarks.training.detector.config import DetectorTraining
+from landmarks.training.detector.losses import losses
+from landmarks.training.detector.place import crop_cells
+
+STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"
+SAVE_SECONDS = 300.0
+"""Between two states written; a training that is killed loses no more than this."""
+MOST_SKIPPED = 100
+"""Steps in a row without a finite loss, after which a training is given up."""
+
+
+def fit(
+    network: FaceGrid,
+    learnt: Batches,
+    held_out: Batches | None,
+    config: DetectorTraining,
+    out: str | Path,
+    settings: dict[str, Any],
+    device: str = "cpu",
+    report: Callable[[dict[str, Any]], None] = lambda row: None,
+) -> FaceGrid:
+    """Train a detector's network; return the running average of its weights in evaluation mode.
+
+    held_out: batches of other photographs, seen every `validate_steps` by the averaged weights; None for none.
+
+    Writes to `out`: `log.jsonl`, a row every `log_steps` with the means of the losses since the last one, and
+    `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on: on a CPU the
+    weights equal those of a training that was never stopped. Ctrl-C and SIGTERM save first and then raise
+    KeyboardInterrupt. Raises WeightsError if `out` holds another training or if the losses stay infinite,
+    LandmarksError if another process trains there.
+    """
+    out = Path(out)
+    out.mkdir(parents=True, exist_ok=True)
+    lock = Lock(out / LOCK)
+    try:
+        with _asked_to_stop() as asked:
+            return _fit(network, learnt, held_out, config, out, settings, device, report, asked)
+    finally:
+        lock.release()
+
+
+def _fit(
+    network: FaceGrid,
+    learnt: Batches,
+    held_out: Batches | None,
+    config: DetectorTraining,
+    out: Path,
+    settings: dict[str, Any],
+    device: str,
+    report: Callable[[dict[str, Any]], None],
+    asked: list[int],
+) -> FaceGrid:
+    network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
+    average = AveragedModel(network, avg_fn=_follow(config.average_decay), use_buffers=True)
+    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    schedule = LambdaLR(optimizer, lambda step: config.rate_factor(step))
+    parts: dict[str, nn.Module] = {"network": network, "average": average}
+    done = resume(out / STATE, settings, parts, optimizer, schedule)
+    history = _history(out / LOG, done)
+    places = torch.from_numpy(crop_cells(config.side)).to(device)
+    sums: dict[str, float] = defaultdict(float)
+    started = saved = time.monotonic()
+    summed = skipped = 0
+    for step, batch in enumerate(load(learnt, done, config.steps), done + 1):
+        figures = _learn(network, optimizer, batch.to(device), places, config)
+        skipped = 0 if math.isfinite(figures["loss"]) else skipped + 1
+        if skipped >= MOST_SKIPPED:
+            raise WeightsError(f"{out}: the loss was not finite {skipped} times in a row; lower learning_rate")
+        with warnings.catch_warnings():
+            warnings.simplefilter("ignore")  # that no step was made before the rate changed: it was passed over
+            schedule.step()
+        average.update_parameters(network)
+        for name, value in figures.items():
+            sums[name] += value
+        summed += 1
+        if step % config.log_steps == 0 or step == config.steps:
+            now = time.monotonic()
+            row: dict[str, Any] = {"step": step, "train": {name: value / summed for name, value in sums.items()}}
+            row |= {"lr": optimizer.param_groups[0]["lr"], "seconds": round(now - started, 2)}
+            sums, summed, started = defaultdict(float), 0, now
+            history.append(row)
+            report(row)
+        if held_out is not None and (step % config.validate_steps == 0 or step == config.steps):
+            row = {"step": step, "val": validate(cast(FaceGrid, average.module), held_out, places, config, device)}
+            history.append(row)
+            report(row)
+        ends = bool(asked) or step == config.steps
+        at_rest = step % config.log_steps == 0 or step == config.steps
+        if ends or (at_rest and time.monotonic() - saved > SAVE_SECONDS):
+            _save(out, settings, step, parts, optimizer, schedule, history)
+            saved = time.monotonic()
+        if asked and step < config.steps:
+            raise KeyboardInterrupt
+    if not all(value.isfinite().all() for value in average.module.state_dict().values()):
+        raise WeightsError(f"{out}: the weights are not finite; lower learning_rate and give another output folder")
+    return cast(FaceGrid, average.module.eval())
+
+
+def _learn(
+    network: FaceGrid, optimizer: Optimizer, batch: Batch, places: Tensor, config: DetectorTraining
+) -> dict[str, float]:
+    """One step, passed over where the loss or its gradient is not finite -> figures to log."""
+    network.train()
+    parts = losses_of(network, batch, places, config)
+    optimizer.zero_grad(set_to_none=True)
+    parts["loss"].backward()
+    norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
+    figures = {name: float(value.detach()) for name, value in {**parts, "norm": norm}.items()}
+    if math.isfinite(figures["loss"]) and math.isfinite(figures["norm"]):
+        optimizer.step()
+    return figures
+
+
+def losses_of(network: FaceGrid, batch: Batch, places: Tensor, config: DetectorTraining) -> dict[str, Tensor]:
+    """The losses of a batch, and their weighted sum as `loss`. places: the cells (C, 3) of the crops."""
+    outputs = decode(network(batch.pixels.permute(0, 3, 1, 2)), places)
+    parts = losses(outputs, batch.truth, config.side)
+    total = parts["score"] + config.box_weight * parts["box"] + config.points_weight * parts["points"]
+    return {"loss": total, **parts}
+
+
+@torch.no_grad()
+def validate(
+    network: FaceGrid, held_out: Batches, places: Tensor, config: DetectorTraining, device: str
+) -> dict[str, float]:
+    """Mean losses over validation crops, which are the same every time."""
+    network.eval()
+    sums: dict[str, float] = defaultdict(float)
+    for batch in load(held_out, 0, config.validate_batches):
+        for name, value in losses_of(network, batch.to(device), places, config).items():
+            sums[name] += float(value) / config.validate_batches
+    return dict(sums)
+
+
+def _follow(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
+    """How an average follows the weights: by 1 - decay of the way, further in the first steps."""
+
+    def step(average: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+        share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
+        return torch.lerp(average, new, share) if average.is_floating_point() else new
+
+    return step
+
+
+def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
+    """Weight decay for kernels, none for biases and normalisation."""
+    kernels = [p for p in network.parameters() if p.ndim > 1]
+    rest = [p for p in network.parameters() if p.ndim <= 1]
+    return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _save(
+    out: Path,
+    settings: dict[str, Any],
+    step: int,
+    parts: dict[str, nn.Module],
+    optimizer: Optimizer,
+    schedule: LRScheduler,
+    history: list[dict[str, Any]],
+) -> None:
+    write_text(out / LOG, "".join(json.dumps(row) + "\n" for row in history))
+    save_state(out / STATE, settings, step, parts, optimizer, schedule)
+
+
+def _history(path: Path, done: int) -> list[dict[str, Any]]:
+    """The log's rows of the steps done; rows of later ones, left by an interrupted run, are dropped."""
+    lines = path.read_text(encoding="utf-8").splitlines() if path.is_file() else []
+    return [row for row in map(json.loads, lines) if row["step"] <= done]
+
+
+@contextmanager
+def _asked_to_stop() -> Iterator[list[int]]:
+    """A list that SIGINT and SIGTERM fill, so that a step is never left half done. Other threads get no signals."""
+    asked: list[int] = []
+    if threading.current_thread() is not threading.main_thread():
+        yield asked
+        return
+    before = {number: signal.getsignal(number) for number in (signal.SIGINT, signal.SIGTERM)}
+    for number in before:
+        signal.signal(number, lambda number, frame: asked.append(number))
+    try:
+        yield asked
+    finally:
+        for number, handler in before.items():
+            signal.signal(number, handler)
