@@ -26,7 +26,8 @@ INPUT, FACES, OUTPUT, MACHINE, RESUME = "Input", "Faces", "Output", "Machine", "
 """The groups of options."""
 GENDER_HELP = (
     "Gender is a dataset label: how annotators perceived a face. It errs, and in some groups more than in others (see "
-    "the card). Do not use it to decide anything about anyone. Leave it out with --tasks."
+    "the card). Do not use it to decide anything about anyone. Leave it out with --tasks. "
+    "Drawings tell it only if --tasks names it."
 )
 
 
@@ -178,6 +179,7 @@ def annotate(
     from landmarks.batch.options import Resume, RunOptions
     from landmarks.batch.plan import Shard
     from landmarks.batch.run import annotate_folder
+    from landmarks.drawing.draw import Style
     from landmarks.inference.config import AnnotatorConfig
 
     config = AnnotatorConfig(
@@ -198,6 +200,7 @@ def annotate(
         formats=split_names(format),
         coords=coords,
         drawings=draw,
+        style=Style(gender="gender" in (config.tasks or ())),
         chips=chips,
         chip_format=chip_format,
         engine=engine,
