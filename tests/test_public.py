@@ -16,15 +16,16 @@ from landmarks import Annotator, AnnotatorConfig
 
 CALLS = {
     "Annotator": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size backend "
-    "accept_damaged",
+    "accept_damaged exact keep_pixels",
     "AnnotatorConfig": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size "
-    "backend accept_damaged",
+    "backend accept_damaged exact keep_pixels",
     "Faces": "boxes points scores attributes scheme point_errors quality",
     "Record": "image status faces reason width height orientation frame time pixels",
     "Resume": "fresh retry_failed",
     "RunOptions": "formats coords drawings style chips chip_format engine address workers timeout shard",
-    "Style": "box points names label colour_by scale",
-    "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes doubtful upside_down",
+    "Style": "box points names label gender colour_by scale",
+    "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes doubtful upside_down "
+    "backend",
     "annotate_folder": "sources out config options resume recursive every report progress",
     "draw": "image faces style",
     "evaluate": "weights data split detector passes device backend report",
@@ -35,7 +36,7 @@ CALLS = {
 }
 METHODS = {
     "Annotator": {"from_config", "predict", "settings", "stream", "calibrated"},
-    "AnnotatorConfig": {"create", "for_worker", "options"},
+    "AnnotatorConfig": {"create", "for_worker", "options", "preload"},
 }
 
 
