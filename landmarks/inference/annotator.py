@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, dataclass, replace
+from dataclasses import asdict, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -13,13 +13,14 @@ import PIL.Image
 
 from landmarks import images
 from landmarks.clock import Clock
-from landmarks.detection.base import Detections, Detector
+from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
 from landmarks.errors import ImageError, ProcessError, WeightsError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.border import border_factors
 from landmarks.inference.config import AnnotatorConfig
+from landmarks.inference.eye import NOTHING_SEEN, Content, Eye, Seen
 from landmarks.inference.locate import Located, locate
 from landmarks.record import ERROR, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
@@ -29,25 +30,10 @@ from landmarks.sources.source import Source
 if TYPE_CHECKING:
     from landmarks.models.store import Model
 
-Content = bytes | np.ndarray | images.Image
-"""What sources give of an image."""
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
 RESULTS_VERSION = 4
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
-
-
-@dataclass(frozen=True)
-class _Seen:
-    """What was seen of an image."""
-
-    image: images.Image
-    """Perhaps reduced."""
-    found: Detections
-    """In pixels of the whole image."""
-
-
-NOTHING_SEEN = _Seen(images.Image(np.zeros((0, 0, 3), np.uint8)), Detections(np.zeros((0, 4)), np.zeros(0)))
 
 
 class Annotator:
@@ -90,6 +76,8 @@ class Annotator:
         self._process = os.getpid()
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
+        network = self.backend.config
+        self._eye = Eye(self.config, self.detector, network.input_size, network.crop_scale, self.clock)
 
     @classmethod
     def from_config(cls, config: AnnotatorConfig) -> Annotator:
@@ -132,7 +120,7 @@ class Annotator:
         else:
             name = images.printable(image)
             content = images.read_bytes(image, images.most_bytes(self.config.max_pixels))
-        seen = self._look(content, name or "bytes", str(image) if name else "")
+        seen = self._eye(content, name or "bytes", str(image) if name else "")
         return self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
@@ -155,7 +143,7 @@ class Annotator:
         Raises LandmarksError for a source that stands for no images.
         """
         self._check_process()
-        waiting: list[tuple[Record, _Seen]] = []
+        waiting: list[tuple[Record, Seen]] = []
         for source in expand(_found(sources)):
             waiting.append(self._detect(source))
             faces = sum(len(seen.found) for _, seen in waiting)
@@ -165,17 +153,17 @@ class Annotator:
                 waiting = []
         yield from self._finish(waiting)
 
-    def _detect(self, source: Source) -> tuple[Record, _Seen]:
+    def _detect(self, source: Source) -> tuple[Record, Seen]:
         """An image's record, still without faces, and what was seen of it."""
         record = Record(source.name, OK, self.empty, frame=source.frame, time=source.time)
         try:
             with self.clock("read"):
                 content = source.load(images.most_bytes(self.config.max_pixels))
-            seen = self._look(content, source.name, source.name)
+            seen = self._eye(content, source.name, source.name)
             pixels = seen.image.pixels
             if self.config.keep_pixels and seen.image.reduction > 1:
                 with self.clock("decode"):
-                    pixels = self._take(content, source.name).pixels
+                    pixels = self._eye.decode(content, source.name).pixels
         except ImageError as error:
             return replace(record, status=error.status, reason=error.reason), NOTHING_SEEN
         except Exception as error:  # One image must not end a run of a million.
@@ -187,43 +175,6 @@ class Annotator:
         )  # fmt: skip
         return record, seen
 
-    def _take(
-        self, content: bytes | np.ndarray | images.Image, name: str, least_side: int | None = None
-    ) -> images.Image:
-        """An image of what a source gives. Raises ImageError."""
-        return images.take(content, name, self.config.max_pixels, self.config.accept_damaged, least_side)
-
-    def _look(self, content: Content, name: str, key: str) -> _Seen:
-        """An image, decoded as far as detector and crops need, and the boxes found in it. Raises ImageError.
-
-        A file that can be decoded to a quarter of its sides or less is; then faces that are small in its own pixels
-        have it decoded again. key: what a file of boxes calls it.
-        """
-        with self.clock("decode"):
-            # A detector of somebody's own may not say; then it wants all.
-            least_side = None if self.config.exact else getattr(self.detector, "least_side", None)
-            image = self._take(content, name, least_side)
-        with self.clock("detect"):
-            found = self.detector(image.pixels, key)
-            if image.reduction > 1:
-                corners = images.from_reduced(found.boxes.reshape(-1, 2, 2), image)
-                found = Detections(corners.reshape(-1, 4), found.scores)
-            found = found.select(self.config.max_faces, self.config.min_face_size)
-        if image.reduction > 1 and len(found):
-            sides = self._squares(found.boxes)[:, 2]
-            needed = images.reduction_below(float(np.nanmin(sides)) / self.backend.config.input_size)
-            if needed < image.reduction:
-                with self.clock("decode"):
-                    image = self._take(content, name, -(-max(image.size) // needed))
-        return _Seen(image, found)
-
-    def _squares(self, boxes: np.ndarray) -> np.ndarray:
-        """The face squares (N, 4) of boxes; NaN where there is none."""
-        with np.errstate(invalid="ignore", over="ignore"):
-            squares = self.detector.rule.squares(boxes, self.backend.config.crop_scale)
-        squares[~np.isfinite(squares).all(axis=1)] = np.nan
-        return squares
-
     def _check_process(self) -> None:
         """Raises ProcessError in a process that was forked off: waiting for threads that are not there has no end."""
         if os.getpid() != self._process:
@@ -233,7 +184,7 @@ class Annotator:
                 "one among threads"
             )
 
-    def _finish(self, waiting: list[tuple[Record, _Seen]]) -> Iterator[Record]:
+    def _finish(self, waiting: list[tuple[Record, Seen]]) -> Iterator[Record]:
         try:
             with self.clock("locate"):
                 faces = self._faces(
@@ -257,7 +208,7 @@ class Annotator:
         if not sum(counts):
             return [self.empty for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
-        squares = self._squares(np.concatenate(boxes))  # Faces without one keep NaN.
+        squares = self._eye.squares(np.concatenate(boxes))  # Faces without one keep NaN.
         reduced = [(i, image) for i, image in enumerate(pictures) if image.reduction > 1]
         for i, image in reduced:
             squares[owners == i] = images.reduce_squares(squares[owners == i], image)

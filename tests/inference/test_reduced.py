@@ -44,7 +44,7 @@ def test_the_points_hardly_move(pair, face_size, reduction, orientation):
     eyes = np.linalg.norm(exact.points[0, 0] - exact.points[0, 1])
     assert np.linalg.norm(fast.points - exact.points, axis=2).mean() < 0.02 * eyes
     np.testing.assert_allclose(fast.boxes, exact.boxes, atol=0.03 * face_size)
-    assert pair[0]._look(data, "photograph", "").image.reduction == reduction
+    assert pair[0]._eye(data, "photograph", "").image.reduction == reduction
 
 
 def test_records_are_of_the_whole_image(pair, tmp_path):
