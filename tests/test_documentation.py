@@ -126,6 +126,13 @@ def test_formats_has_a_row_for_every_format():
     assert all(f"| `{name}` |" in text for name in FORMATS)
 
 
+def test_compare_names_every_weighting():
+    from landmarks.training.weighting import WEIGHTINGS
+
+    text = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
+    assert f"| `weighting` | {', '.join(f'`{name}`' for name in WEIGHTINGS)} |" in text
+
+
 def test_formats_names_every_column_of_images():
     from landmarks.formats.layout import IMAGE_COLUMNS
 

@@ -78,14 +78,23 @@ def _place_and_reader(path: Path, format: str | None) -> tuple[Path, Reader]:
     for name, reader in _KEY_FILES.items():
         if (path / name).is_file():
             return path, reader
+    if reader_of_place := _reader_of_place(path):
+        return path, reader_of_place
     if next(path.glob("*.parquet"), None):
         return path, read_parquet
     places = ", ".join(one.place for one in FORMATS.values())
     raise DataError(f"{path}: holds none of {places}; name the folder given to `landmarks annotate --out`")
 
 
+def _reader_of_place(path: Path) -> Reader | None:
+    """The reader of the format that has its file or folder under this name; None if none has."""
+    return next((one.read for one in FORMATS.values() if one.place == path.name), None)
+
+
 def _reader_of_file(path: Path) -> Reader:
     """Who reads a single file. Raises DataError for one that nobody does."""
+    if reader := _reader_of_place(path):
+        return reader
     if path.suffix == ".json":
         with open(path, encoding="utf-8", errors="replace") as file:
             return read_labelstudio if file.read(64).lstrip().startswith("[") else read_coco

@@ -21,6 +21,7 @@ from landmarks.schemes import ATTRIBUTES
 from tests.helpers.results import (
     CASES,
     HEIGHT,
+    HELD,
     NAMES,
     NAN,
     TOLERANCE,
@@ -87,7 +88,7 @@ def test_quality_and_errors_are_in_every_format(format, count, points, tmp_path)
     write(tmp_path, found, [format])
     wanted = expected(found, format)
     extra = ["quality", *(f"{name}_error" for name in found[0].faces.scheme.points)]
-    assert (set(extra) < set(wanted)) == (format not in ("yolo", "pts"))
+    assert (set(extra) < set(wanted)) == ("score" in HELD[format])
     assert_same(read_results(tmp_path), wanted, TOLERANCE[format])
 
 
@@ -97,6 +98,7 @@ def test_all_formats_at_once_and_by_name(tmp_path):
     assert set(formats_in(tmp_path)) == set(FORMATS)
     for format in FORMATS:
         assert_same(read_results(tmp_path, format), expected(found, format), TOLERANCE[format])
+        assert_same(read_results(tmp_path / FORMATS[format].place), expected(found, format), TOLERANCE[format])
     assert_same(read_results(tmp_path), expected(found, "parquet"), 0)
     files = {
         "faces.csv": "csv", "faces.jsonl": "jsonl", "faces.parquet": "parquet",
@@ -108,6 +110,15 @@ def test_all_formats_at_once_and_by_name(tmp_path):
         assert_same(read_results(tmp_path / file), expected(found, format), TOLERANCE[format])
     one = read_results(tmp_path / "pts" / "c" / "d.jpg.0.pts")
     assert one["left_eye_x"][0] == pytest.approx(found[2].faces.points[0, 0, 0], abs=1e-4)
+
+
+@pytest.mark.parametrize("place", ["faces.new", "new.json", "new"])
+def test_a_new_format_is_read_by_its_place_alone(place, tmp_path, monkeypatch):
+    """The entry in the registry is enough, whatever the suffix; `read_results` needs no other list."""
+    monkeypatch.setitem(FORMATS, "new", replace(FORMATS["jsonl"], place=place))
+    write(tmp_path, CASES["two faces"], ["jsonl"])
+    (tmp_path / "faces.jsonl").rename(tmp_path / place)
+    assert_same(read_results(tmp_path / place), expected(CASES["two faces"], "jsonl"), TOLERANCE["jsonl"])
 
 
 def test_what_an_earlier_run_left_in_another_format_is_not_read(tmp_path):

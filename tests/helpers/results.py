@@ -13,8 +13,11 @@ from landmarks.record import Record
 from landmarks.schemes import ATTRIBUTES, scheme_of_size
 
 WIDTH, HEIGHT = 640, 480
+"""Of the images in these records."""
 HELD = {name: {"box", "score", "attributes"} for name in FORMATS} | {"yolo": {"box"}, "pts": set()}
+"""Beside the landmarks; `score` stands for all numbers: the score, the quality and the expected errors."""
 TOLERANCE = {name: 1e-4 for name in FORMATS} | {"parquet": 0, "yolo": 2e-3}
+"""How far a number that was read back may be from the one that was written, in pixels."""
 NAMES = [
     "plain.jpg", "folder/b.jpg", "folder_b.jpg", "folder/b.png", "päris été 東京 🙂.jpg", "quo\"te 'single'.jpg",
     "a,b;c.jpg", "new\nline.jpg", "car\rriage.jpg", "<&>.jpg", "=1+1.jpg", "+a.jpg", "-b.jpg", "@c.jpg", "'d.jpg",

@@ -33,6 +33,17 @@ def test_factors_are_the_task_weights_until_there_is_something_to_go_by(name, hi
     assert factors == {"points_5": 1.0, "smile": 1.0, "pose": 0.5}
 
 
+@pytest.mark.parametrize("name", NAMES)
+def test_factors_come_from_the_history_alone(name):
+    """Or else an interrupted training would go on differently: what is drawn at random is seeded by the epoch."""
+    losses = [{"points_5": 3.0 / (e + 1), "smile": 1.0, "pose": 2.0 + e % 2} for e in range(6)]
+    history = [row(one, one) for one in losses]
+    used = create_weighting(name, TASKS, {})
+    for end in range(len(history)):
+        used.factors(history[:end])
+    assert used.factors(history) == create_weighting(name, TASKS, {}).factors(history)
+
+
 @pytest.mark.parametrize("weights", [{}, {"points_5": 2.0, "pose": 0.25}])
 def test_fixed_is_the_weighted_sum(weights):
     weighting = create_weighting("fixed", TASKS, weights)

@@ -2,7 +2,7 @@
 
 Keypoints are x, y, v with pixel centres at integers, as COCO's annotators counted; v is 2 for every landmark that has
 coordinates, since the network says nothing of occlusion, and 0 0 0 stands for one that has none. bbox is x, y, width,
-height from the corner of the image. ImageWriter COCO's fields an annotation has `score`, the other numbers of a face,
+height from the corner of the image. Beside COCO's fields an annotation has `score`, the other numbers of a face,
 `keypoints_error` and the like for those of its landmarks, `face` (its number in its image) and `attributes`.
 """
 

@@ -32,7 +32,10 @@ class Weighting(nn.Module):
         self.task_weights = dict(task_weights)
 
     def factors(self, history: Sequence[dict[str, Any]]) -> Factors:
-        """Each task's factor for the coming epoch, from the log's rows of the past ones."""
+        """Each task's factor for the coming epoch, from the log's rows of the past ones and nothing else.
+
+        The same rows give the same factors, or else an interrupted training would go on differently.
+        """
         return {task: self.task_weights.get(task, 1.0) for task in self.tasks}
 
     def backward(self, losses: Losses, factors: Factors, shared: Parameters, last_shared: Parameters) -> None:
