@@ -14,8 +14,6 @@ from collections.abc import Iterator
 from contextlib import contextmanager, suppress
 from pathlib import Path
 
-from filelock import FileLock, Timeout
-
 from landmarks.errors import LandmarksError
 
 SUFFIX = ".partial"
@@ -163,6 +161,8 @@ class Lock:
 
         A file system without locks costs a warning.
         """
+        from filelock import FileLock, Timeout  # Here: it imports asyncio.
+
         # The library's own substitute for such file systems would outlive a process that is killed.
         self._lock = FileLock(path, timeout=0, thread_local=False, fallback_to_soft=False)
         try:

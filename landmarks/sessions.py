@@ -5,21 +5,21 @@ from __future__ import annotations
 from importlib import import_module
 from typing import Any
 
+from landmarks.device import thread_count
 from landmarks.errors import LandmarksError, WeightsError
 
 CURE = "make it with `landmarks export`"
 
 
 def open_session(graph: bytes, name: str, threads: int = 0) -> Any:
-    """An onnxruntime session on the CPU; name: how messages call the graph; threads: 0 for as many as torch uses.
+    """An onnxruntime session on the CPU; name: how messages call the graph; threads: 0 for as many as
+    `landmarks.device.thread_count` says.
 
     Raises WeightsError if it is no graph that onnxruntime can run.
     """
-    import torch
-
     runtime = require("onnxruntime")
     options = runtime.SessionOptions()
-    options.intra_op_num_threads, options.inter_op_num_threads = threads or torch.get_num_threads(), 1
+    options.intra_op_num_threads, options.inter_op_num_threads = threads or thread_count(), 1
     # Else they keep the cores from torch and OpenCV for a while after each call.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
     options.log_severity_level = 4  # errors come as exceptions

@@ -6,6 +6,7 @@ from landmarks.geometry import (
     BoxRule,
     crop_matrices,
     extract_crop,
+    extract_crops,
     face_squares,
     flip_points,
     invert,
@@ -117,3 +118,45 @@ def test_shrinking_does_not_alias():
 def test_extract_crop_of_odd_images(shape, square):
     crop = extract_crop(np.zeros(shape, np.uint8), crop_matrices(np.array([square]), 32)[0], 32)
     assert crop.shape == (32, 32, 3)
+
+
+def crop_alone(image, matrix, size):
+    """One crop, step by step: shrink the part under it by a whole factor, then warp."""
+    if not np.isfinite(matrix).all():
+        return np.zeros((size, size, 3), np.uint8)
+    factor = int(1 / max(np.hypot(matrix[0, 0], matrix[1, 0]), 1e-9))
+    if factor >= 2:
+        corners = np.array([[0, 0], [size, 0], [0, size], [size, size]]) - 0.5
+        corners = transform(invert(matrix[None]), corners[None])[0]
+        limits = image.shape[1::-1]
+        x0, y0 = np.clip(np.floor(corners.min(axis=0)).astype(int) - factor, 0, limits)
+        x1, y1 = np.clip(np.ceil(corners.max(axis=0)).astype(int) + factor, 0, limits)
+        columns, rows = (x1 - x0) // factor, (y1 - y0) // factor
+        if columns >= 1 and rows >= 1:
+            part = image[y0 : y0 + rows * factor, x0 : x0 + columns * factor]
+            image = cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA)
+            shift = matrix[:, 2] + matrix[:, :2] @ (np.array([x0, y0]) + (factor - 1) / 2)
+            matrix = np.c_[matrix[:, :2] * factor, shift]
+    return cv2.warpAffine(image, matrix, (size, size), flags=cv2.INTER_LINEAR, borderMode=cv2.BORDER_CONSTANT)
+
+
+@pytest.mark.parametrize("size", [16, 56, 88])
+def test_crops_of_a_batch_are_those_of_each_alone(size):
+    """Byte for byte: enlarged, shrunk by any factor, at and beyond borders, of images of any size, and of no number."""
+    generator = np.random.default_rng(size)
+    shapes = [(1, 1, 3), (1, 700, 3), (900, 2, 3), *([(640, 480, 3), (300, 1000, 3)] * 60)]
+    images = [generator.integers(0, 256, shape, np.uint8) for shape in shapes]
+    squares = np.c_[
+        generator.uniform(-100, 900, (len(images), 2)),
+        np.exp(generator.uniform(np.log(4), np.log(3000), len(images))),
+        generator.uniform(-4, 4, len(images)),
+    ]
+    squares[7] = np.nan
+    matrices = crop_matrices(squares, size)
+    crops = extract_crops(images, matrices, size)
+    assert crops.shape == (len(images), size, size, 3) and crops.dtype == np.uint8
+    for image, matrix, crop in zip(images, matrices, crops):
+        np.testing.assert_array_equal(crop, crop_alone(image, matrix, size))
+    views = [image[::-1, ::-1] for image in images]  # not contiguous
+    np.testing.assert_array_equal(extract_crops(views, matrices, size)[20], crop_alone(views[20], matrices[20], size))
+    assert extract_crops([], np.zeros((0, 2, 3)), size).shape == (0, size, size, 3)

@@ -25,7 +25,8 @@ folder, names = sys.argv[1], json.load(sys.stdin)
 for name in names:
     module = importlib.import_module(name)
     assert module.__file__.startswith(folder), f"{name} came from {module.__file__}"
-from landmarks.models.store import load_model, shipped_names
+from landmarks.models.files import shipped_names
+from landmarks.models.store import load_model
 for name in shipped_names():
     load_model(name)
 print(f"{len(names)} modules imported from the wheel, weights: {', '.join(shipped_names())}")
@@ -40,7 +41,7 @@ def modules(root: Path) -> set[str]:
 
 def shipped(root: Path) -> set[str]:
     """Files of weights as a wheel names them, of those in the folder `weights` of the source tree."""
-    kinds = (".safetensors", ".md", ".toml", ".json")
+    kinds = (".safetensors", ".onnx", ".md", ".toml", ".json")
     return {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
 
 

@@ -66,6 +66,8 @@ class Summary:
     """Faces that should be looked at, such as those of a quality below 0.5; `review.csv` lists the worst."""
     upside_down: int = 0
     """Faces that are turned by more than a quarter."""
+    backend: str = ""
+    """What computed the network, and how exactly: `onnx, int8` or `torch, float32`."""
 
     @property
     def images(self) -> int:
@@ -148,10 +150,11 @@ def annotate(
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
+            backend = ", ".join(settings[name] for name in ("backend", "precision") if name in settings)
             review = results.review
             summary = Summary(
                 dict(statuses), faces, seconds, finished, order.changed, shares, unused, without,
-                review.doubtful, review.upside_down,
+                review.doubtful, review.upside_down, backend,
             )  # fmt: skip
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(

@@ -12,6 +12,7 @@ import threading
 import traceback
 import warnings
 from collections.abc import Callable, Iterator, Sequence
+from contextlib import suppress
 from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
@@ -52,8 +53,8 @@ class AnnotatorFactory(Protocol):
     """Makes the annotator of each worker process; it can be pickled. AnnotatorConfig is one."""
 
     @property
-    def preload(self) -> str:
-        """The module to import, once for all workers, before one is made."""
+    def preload(self) -> tuple[str, ...]:
+        """The modules to import, once for all workers, before one is made."""
 
     @property
     def device(self) -> str:
@@ -167,7 +168,9 @@ def run(
     os.environ.update(environment)  # What was set since the process that it comes from was started.
     signal.signal(signal.SIGINT, signal.SIG_IGN)  # Ctrl-C reaches all processes; the main one says when to end.
     try:
-        importlib.import_module(factory.preload)
+        for module in factory.preload:
+            with suppress(ImportError):  # What needs it will say so.
+                importlib.import_module(module)
         beat()
         # Workers share out the cores among themselves; threads inside each would only get in each other's way. Before
         # anything is made, since onnxruntime settles its threads as it opens a network.

@@ -117,7 +117,7 @@ class PeerFactory:
     name: str
     max_side: int | None = None
     device: ClassVar[str] = CPU
-    preload: ClassVar[str] = __name__
+    preload: ClassVar[tuple[str, ...]] = (__name__,)
 
     def create(self, worker: int = 0) -> Peer:
         return Peer(self.name, self.max_side)

@@ -11,7 +11,6 @@ from itertools import cycle, islice
 from pathlib import Path
 
 import numpy as np
-import torch
 
 from landmarks import images
 from landmarks.batch.journal import Journal
@@ -19,14 +18,14 @@ from landmarks.batch.options import RunOptions
 from landmarks.batch.plan import TASK_IMAGES
 from landmarks.batch.run import annotate
 from landmarks.batch.worker import AnnotatorFactory
-from landmarks.device import threads
+from landmarks.device import thread_count, threads
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
-from landmarks.geometry import crop_matrices
+from landmarks.geometry import crop_matrices, extract_crops
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.config import AnnotatorConfig
-from landmarks.inference.locate import cut, locate
+from landmarks.inference.locate import locate
 from landmarks.record import OK, Record
 from landmarks.sources.source import Source
 
@@ -72,7 +71,7 @@ class Calls:
     """One call with one photograph: decoding, detection, landmarks."""
 
     threads: int
-    """Of torch, as they are by default."""
+    """As they are by default."""
     by_default: float
     """Milliseconds, the mean over the photographs of each one's median."""
     with_one: float
@@ -102,7 +101,7 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     sizes = [config.input_size] * annotator.config.passes
     if config.locator_size and annotator.config.passes > 1:
         sizes[0] = config.locator_size
-    crops = [cut(chosen, crop_matrices(squares, size), size) for size in sizes]
+    crops = [extract_crops(chosen, crop_matrices(squares, size), size) for size in sizes]
     networks: list[Callable[[np.ndarray], object]] = [backend.run_network] * len(sizes)
     if config.locator_size and annotator.config.passes > 1:
         networks[0] = backend.run_locator
@@ -110,7 +109,7 @@ def stage_times(annotator: Annotator, sources: Sequence[Source], rounds: int = 1
     stages: dict[str, Callable[[], object]] = {
         "decode": lambda: [images.read(source.path) for source in sources],
         "detect": lambda: [annotator.detector(picture, s.name) for picture, s in zip(pictures, sources)],
-        "crop": lambda: [cut(chosen, crop_matrices(squares, size), size) for size in sizes],
+        "crop": lambda: [extract_crops(chosen, crop_matrices(squares, size), size) for size in sizes],
         "predict": lambda: [network(seen) for network, seen in zip(networks, crops)],
         "locate": lambda: locate(backend, pictures, owners[take], squares, annotator.config.passes, BATCH),
         "write": lambda: _write(records, annotator),
@@ -125,7 +124,7 @@ def call_times(config: AnnotatorConfig, sources: Sequence[Source], rounds: int =
 
     The two take turns, so that other work on the machine slows both alike. Raises LandmarksError, ImageError.
     """
-    default = torch.get_num_threads()
+    default = thread_count()
     counts = (default, 1)
     annotators = []
     for count in counts:  # onnxruntime settles its threads as it opens a network.

@@ -12,7 +12,6 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from landmarks import __version__
 from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, train, weights
 from landmarks.cli.known import KnownCommand
 from landmarks.cli.shared import errors, output
@@ -42,6 +41,8 @@ app.add_typer(weights.app, name="weights")
 
 def _show_version(wanted: bool) -> None:
     if wanted:
+        from landmarks import __version__  # Looked up in what is installed, which takes a while.
+
         output.print(f"landmarks {__version__}")
         raise typer.Exit
 

@@ -26,7 +26,8 @@ INPUT, FACES, OUTPUT, MACHINE, RESUME = "Input", "Faces", "Output", "Machine", "
 """The groups of options."""
 GENDER_HELP = (
     "Gender is a dataset label: how annotators perceived a face. It errs, and in some groups more than in others (see "
-    "the card). Do not use it to decide anything about anyone. Leave it out with --tasks."
+    "the card). Do not use it to decide anything about anyone. Leave it out with --tasks. "
+    "Drawings tell it only if --tasks names it."
 )
 
 
@@ -54,6 +55,10 @@ def annotate(
     accept_damaged: Annotated[
         bool,
         typer.Option("--accept-damaged", help="Take what can be decoded of damaged images.", rich_help_panel=INPUT),
+    ] = False,
+    exact: Annotated[
+        bool,
+        typer.Option("--exact", help="Decode large JPEGs whole, though less would do.", rich_help_panel=INPUT),
     ] = False,
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
@@ -166,12 +171,15 @@ def annotate(
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
     from landmarks.batch import processes
+    from landmarks.inference.choice import modules
 
     if workers != 0:
-        processes.prepare()  # It imports what the workers need while the imports below go on.
+        # It imports what the workers need while the imports below go on.
+        processes.prepare(modules(weights, device, backend))
     from landmarks.batch.options import Resume, RunOptions
     from landmarks.batch.plan import Shard
     from landmarks.batch.run import annotate_folder
+    from landmarks.drawing.draw import Style
     from landmarks.inference.config import AnnotatorConfig
 
     config = AnnotatorConfig(
@@ -186,11 +194,13 @@ def annotate(
         min_face_size=min_face_size,
         backend=backend,
         accept_damaged=accept_damaged,
+        exact=exact,
     )
     options = RunOptions(
         formats=split_names(format),
         coords=coords,
         drawings=draw,
+        style=Style(gender="gender" in (config.tasks or ())),
         chips=chips,
         chip_format=chip_format,
         engine=engine,
@@ -244,7 +254,7 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
             f"{counted(summary.images_without_boxes, 'image')} without a row; see {out / 'boxes_unmatched.csv'}"
         )
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
-    return [*lines, f"time: {shares}"]
+    return [*lines, f"time: {shares}; network: {summary.backend}"]
 
 
 def _show_reason(record: Record) -> None:

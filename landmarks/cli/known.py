@@ -24,9 +24,9 @@ def _detectors() -> Iterable[str]:
 
 
 def _encoders() -> Iterable[str]:
-    from landmarks.models.encoders import ENCODERS
+    from landmarks.models.encoders import MAKERS
 
-    return ENCODERS
+    return MAKERS
 
 
 KNOWN: dict[str, Callable[[], Iterable[str]]] = {

@@ -9,7 +9,6 @@ from contextlib import contextmanager
 from typing import Any
 
 from rich.console import Console
-from rich.progress import BarColumn, MofNCompleteColumn, Progress, TextColumn, TimeElapsedColumn, TimeRemainingColumn
 from rich.table import Table
 from rich.text import Text
 
@@ -34,8 +33,9 @@ output = _Plain()
 
 WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
 BACKEND_HELP = (
-    "torch or onnx (the extra `onnx`); by default onnx for an .onnx file and torch for all else. onnx exports other "
-    "weights in memory first, which takes some seconds at every call."
+    "torch or onnx. By default onnx for .onnx files and, on a CPU, for compact, which comes with an eight-bit export; "
+    "torch on GPUs and for all other weights. onnx exports these in memory first (the extra `onnx`), which takes some "
+    "seconds at every call."
 )
 SET_HELP = (
     "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "
@@ -51,6 +51,15 @@ DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 @contextmanager
 def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int | None], None]]:
     """A bar on stderr, only where somebody looks at it; yields `step(done, total)`."""
+    from rich.progress import (
+        BarColumn,
+        MofNCompleteColumn,
+        Progress,
+        TextColumn,
+        TimeElapsedColumn,
+        TimeRemainingColumn,
+    )
+
     columns = [
         TextColumn("{task.description}"),
         BarColumn(),

@@ -16,8 +16,9 @@ app = typer.Typer(no_args_is_help=True, help="The networks that come with the pa
 @app.command("list", epilog="Example: landmarks weights list")
 def weights_list() -> None:
     """Name the shipped weights."""
+    from landmarks.models.files import shipped_names
     from landmarks.models.network import count_multiply_adds, count_parameters
-    from landmarks.models.store import load_model, shipped_names
+    from landmarks.models.store import load_model
 
     rows = []
     for name in shipped_names():
@@ -33,12 +34,13 @@ def weights_info(
     name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
 ) -> None:
     """Show what a weights file or an exported file says about itself, as JSON."""
-    from landmarks.export.file import SUFFIX, read_onnx
-    from landmarks.models.store import load_model, resolve
+    from landmarks.export.file import read_onnx
+    from landmarks.models.files import ONNX_SUFFIX, resolve
+    from landmarks.models.store import load_model
 
     path = resolve(name)
     facts: dict[str, Any] = {"file": path.name}
-    if path.suffix == SUFFIX:
+    if path.suffix == ONNX_SUFFIX:
         file = read_onnx(path)
         facts |= {"sha256": file.sha256, "precision": file.precision, "weights_sha256": file.weights_sha256}
         config, about = file.config, file.about
@@ -53,12 +55,16 @@ def weights_info(
 @app.command("verify", epilog="Example: landmarks weights verify")
 def weights_verify() -> None:
     """Load every shipped file and compare its checksum with SHA256SUMS; exit code 1 if one differs."""
-    from landmarks.models.store import load_model, shipped_names
+    from landmarks.inference.onnx_backend import OnnxBackend
+    from landmarks.models.files import shipped_export, shipped_names
+    from landmarks.models.store import load_model
 
     failed = False
     for name in shipped_names():
         try:
             load_model(name)
+            if export := shipped_export(name):
+                OnnxBackend.open(export)
             output.print(f"{name}: ok")
         except LandmarksError as error:
             failed = True

@@ -8,7 +8,7 @@ from typing import Any
 
 from landmarks.config import checked
 from landmarks.errors import LandmarksError, nearest, unknown
-from landmarks.models.network import NetworkConfig
+from landmarks.models.config import NetworkConfig
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping

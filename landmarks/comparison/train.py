@@ -22,9 +22,10 @@ from landmarks.datasets.dataset import Crops
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
-from landmarks.inference.backend import Backend, TorchBackend
+from landmarks.inference.backend import Backend
 from landmarks.inference.cascade import CascadeBackend
 from landmarks.inference.locate import Located, locate
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models import cascade
 from landmarks.models.cascade import LEVELS, Cascade
 from landmarks.models.network import Network, attribute_heads, count_multiply_adds, count_parameters

@@ -50,6 +50,11 @@ class Detector(Protocol):
     rule: BoxRule
     """How its boxes become face squares."""
 
+    @property
+    def least_side(self) -> int | None:
+        """A long side in pixels that is enough for it: of a larger image it may be given a smaller copy. None: it wants
+        every image as it is."""
+
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         """image: (H, W, 3) uint8 RGB; name: what a file of boxes calls it, of no meaning to other detectors."""
 

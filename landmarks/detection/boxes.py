@@ -24,6 +24,7 @@ class BoxFile:
     """
 
     name = "boxes"
+    least_side = None
 
     def __init__(self, path: str | Path, rule: BoxRule = FACE_BOX) -> None:
         self.rule, self.path = rule, Path(path)

@@ -45,6 +45,10 @@ class CenterFace:
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return search(image, self._find, self.max_side)
 
+    @property
+    def least_side(self) -> int:
+        return self.max_side
+
     def settings(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "max_side": self.max_side}
 

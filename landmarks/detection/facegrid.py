@@ -60,6 +60,10 @@ class FaceGrid:
         keep = suppress(boxes, scores)
         return Detections(boxes[keep] * np.tile(factors, 2) - 0.5, scores[keep])
 
+    @property
+    def least_side(self) -> int:
+        return self.max_side
+
     def settings(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "max_side": self.max_side, "weights": self._sha256}
 

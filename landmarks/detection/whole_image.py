@@ -14,6 +14,7 @@ class WholeImage:
     """Takes every image for one face, cut out already."""
 
     name = "whole-image"
+    least_side = None
     rule = BoxRule()
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:

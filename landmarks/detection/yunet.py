@@ -54,6 +54,10 @@ class YuNet:
         found = search(small, self._find, self.max_side)
         return Detections((found.boxes + 0.5) * np.tile(factors, 2) - 0.5, found.scores)
 
+    @property
+    def least_side(self) -> int:
+        return self.max_side
+
     def settings(self) -> dict[str, Any]:
         return {"threshold": self.threshold, "max_side": self.max_side}
 

@@ -42,7 +42,10 @@ class Style:
     names: bool = False
     """Each landmark's name, or its number among 68, where the face is large enough to read it."""
     label: bool = True
-    """What is remarkable about the face and the detector's score; shortened or left out where there is no room."""
+    """What is remarkable about the face, and its quality or else the detector's score; shorter or left out where there
+    is no room."""
+    gender: bool = False
+    """Whether labels tell the gender, which errs, and in some groups more than in others."""
     colour_by: str = "side"
     """`side`: landmarks on the left are orange, on the right blue, between them white; `face`: a colour a face."""
     scale: float = 1.0
@@ -83,7 +86,7 @@ def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
         if style.names:
             _draw_names(canvas, points[i], faces.scheme, units[i], sizes[i])
     if style.label:
-        draw_labels(canvas, faces, anchors, boxes, sizes, style.scale)
+        draw_labels(canvas, faces, anchors, boxes, sizes, style.scale, style.gender)
     return canvas
 
 

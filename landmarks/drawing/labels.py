@@ -12,6 +12,7 @@ from landmarks.faces import Faces
 
 UNREMARKABLE = {"frontal", "not smiling", "no glasses"}
 """Attribute labels that are not worth a word in the picture."""
+GENDER = "gender"
 WORDING = {"left": "looking left", "right": "looking right"}
 
 Line = list[tuple[str, str]]
@@ -19,17 +20,24 @@ Line = list[tuple[str, str]]
 
 
 def draw_labels(
-    canvas: np.ndarray, faces: Faces, anchors: np.ndarray, boxes: np.ndarray, sizes: np.ndarray, scale: float
+    canvas: np.ndarray,
+    faces: Faces,
+    anchors: np.ndarray,
+    boxes: np.ndarray,
+    sizes: np.ndarray,
+    scale: float,
+    gender: bool,
 ) -> None:
-    """Each face's label, where it covers least and says most. anchors: (N, 5, 2); boxes: (N, 4) inside the image."""
+    """Each face's label, where it covers least and says most. anchors: (N, 5, 2); boxes: (N, 4) inside the image;
+    gender: whether it is told."""
     height, width = canvas.shape[:2]
     margins = 0.25 * sizes[:, None]
     cores = np.concatenate([anchors.min(axis=1) - margins, anchors.max(axis=1) + margins], axis=1)
     cores = np.where(np.isnan(cores), boxes, cores)
     taken = np.zeros((0, 4))
-    for i, (words, score, box, size) in enumerate(zip(_words(faces), faces.scores, boxes, sizes)):
+    words_and_numbers = zip(_words(faces, gender), _numbers(faces), boxes, sizes)
+    for i, (words, numbers, box, size) in enumerate(words_and_numbers):
         text = max(7, round(scale * max(10, np.clip(0.014 * max(height, width), 0.03 * size, 0.12 * size))))
-        numbers = [("", f"{score:.2f}")] if np.isfinite(score) else []
         room = np.minimum([1.9, 0.9] * (box[2:] - box[:2]), [width - 2, height - 2])  # no room where there is no box
         least, best = 1.3, None
         for rank, lines in enumerate(_layouts(words, numbers, text, box[2] - box[0])):
@@ -49,28 +57,35 @@ def draw_labels(
             taken = np.concatenate([taken, best[1][None]])
 
 
-def _words(faces: Faces) -> list[Line]:
+def _numbers(faces: Faces) -> list[Line]:
+    """How good each face's landmarks are expected to be or, without that, how sure the detector is; by name."""
+    name, values = ("score", faces.scores) if faces.quality is None else ("quality", faces.quality)
+    return [[(name, f"{100 * value:.0f}%")] if np.isfinite(value) else [] for value in values]
+
+
+def _words(faces: Faces, gender: bool) -> list[Line]:
     """What is remarkable about each face, with its probability."""
     words: list[Line] = [[] for _ in range(len(faces))]
-    for scores in faces.attributes.values():
+    for name, scores in faces.attributes.items():
+        if name == GENDER and not gender:
+            continue
         for line, label, confidence in zip(words, scores.labels, scores.confidence):
             if label not in UNREMARKABLE and np.isfinite(confidence):
                 line.append((WORDING.get(label, label), f"{100 * confidence:.0f}%"))
     return words
 
 
-def _layouts(words: Line, score: Line, text: int, room: float) -> Iterator[list[Line]]:
+def _layouts(words: Line, numbers: Line, text: int, room: float) -> Iterator[list[Line]]:
     """Ways to write a label, the fullest first: each in one line, then in lines of about `room` pixels."""
     bare = [(word, "") for word, _ in words]
-    for items in filter(None, (words + score, words, bare, bare[:2], bare[:1])):
+    for items in filter(None, (words + numbers, words, bare, bare[:2], bare[:1])):
         yield [items]
         lines: list[Line] = [[]]
         for item in items:
             if lines[-1] and _write_line(None, [*lines[-1], item], 0, 0, text) + text > room:
                 lines.append([])
             lines[-1].append(item)
-        if all(line[0][0] for line in lines):  # a score does not stand alone
-            yield lines
+        yield lines
 
 
 def _spots(plate: np.ndarray, box: np.ndarray, gap: float, height: int, width: int) -> np.ndarray:

@@ -43,6 +43,7 @@ def evaluate(
             "weights": Path(str(weights)).stem,
             "weights_sha256": network.sha256,
             "backend": network.name,
+            "precision": network.precision,
             "dataset": dataset.name,
             "split": split,
             "input": detector,

@@ -27,7 +27,7 @@ from landmarks.datasets.photographs import read_photographs
 from landmarks.detection.search import shrink
 from landmarks.errors import DataError, ImageError, LandmarksError
 from landmarks.models.facegrid import CENTRE, KIND, SPREAD, STRIDES, FaceGrid, load_facegrid
-from landmarks.models.store import KEY
+from landmarks.models.files import KEY
 from landmarks.sessions import require
 
 INPUT = "pixels"

@@ -30,8 +30,9 @@ from landmarks.export.header import header
 from landmarks.export.sampling import cut, first_squares, squares_of, to_image
 from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration, Softmax
+from landmarks.models.files import KEY
 from landmarks.models.network import Locator, Network, predict
-from landmarks.models.store import KEY, Model
+from landmarks.models.store import Model
 from landmarks.schemes import POINTS_5, SCHEMES
 from landmarks.sessions import open_session, require
 

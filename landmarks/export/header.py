@@ -10,7 +10,7 @@ from landmarks.detection.create import DETECTORS
 from landmarks.export.file import ERROR_CUES, ERRORS, FACE, FORMAT, LOCATOR, LOGITS, NETWORK, QUALITY
 from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration
-from landmarks.models.network import NetworkConfig
+from landmarks.models.config import NetworkConfig
 from landmarks.models.store import Model
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 

@@ -1,6 +1,8 @@
 """Static int8: the convolutions and the projection of an exported graph in eight bits, a scale a channel.
 
 The heads stay in floating point: in 256 steps, a point that is a number would fall on a grid of a third of a pixel.
+Weights take seven of the eight bits: processors without VNNI add two products of eight bits each in sixteen, which
+overflows (docs/networks.md has the figures), and with them the graph gives the same numbers on all processors.
 """
 
 from __future__ import annotations
@@ -13,7 +15,7 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.models.store import KEY
+from landmarks.models.files import KEY
 from landmarks.sessions import require
 
 HEADS = ("network.heads.", "network.errors.", "locator.head.", "network.locator.head.")
@@ -45,6 +47,7 @@ def quantise(graph: bytes, batches: Iterable[dict[str, np.ndarray]]) -> bytes:
                 source, target, Reader(), quant_format=quantization.QuantFormat.QDQ, per_channel=True,
                 op_types_to_quantize=["Conv", "Gemm"], nodes_to_exclude=heads,
                 activation_type=quantization.QuantType.QUInt8, weight_type=quantization.QuantType.QInt8,
+                reduce_range=True,
             )  # fmt: skip
             result = onnx.load_model_from_string(target.read_bytes())
     finally:

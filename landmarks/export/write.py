@@ -15,12 +15,13 @@ from landmarks.datasets.augment import SECOND_PASS, Jitter
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.squares import canonical_squares
 from landmarks.errors import DataError, LandmarksError
-from landmarks.export.file import FACE, LOCATOR, NETWORK, SUFFIX, part_path
+from landmarks.export.file import FACE, LOCATOR, NETWORK, part_path
 from landmarks.export.graph import export_model
 from landmarks.export.quantise import quantise
-from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop
-from landmarks.models.network import NetworkConfig
-from landmarks.models.store import load_model, resolve
+from landmarks.geometry import FACE_BOX, crop_matrices, extract_crops
+from landmarks.models.config import NetworkConfig
+from landmarks.models.files import EXPORT, ONNX_SUFFIX, resolve
+from landmarks.models.store import load_model
 from landmarks.sessions import open_session
 
 FACES = 500
@@ -71,9 +72,9 @@ def export_weights(weights: str | Path, out: str | Path, int8: bool = False, dat
 
 def _target(weights: Path, out: Path, int8: bool) -> Path:
     """The network's file."""
-    if out.suffix == SUFFIX and not out.is_dir():
+    if out.suffix == ONNX_SUFFIX and not out.is_dir():
         return out
-    return out / f"{weights.stem}{'.int8' if int8 else ''}{SUFFIX}"
+    return out / f"{weights.stem}{EXPORT if int8 else ONNX_SUFFIX}"
 
 
 def _feeds(part: str, config: NetworkConfig, crops: Crops) -> Iterator[dict[str, np.ndarray]]:
@@ -107,4 +108,4 @@ def training_faces(crops: Crops, size: int, crop_scale: float, jitter: Jitter, s
         raise DataError(f"{', '.join(map(str, crops.folders))}: no training face to measure int8 ranges on")
     squares = canonical_squares(crops.table.iloc[rows], crop_scale)
     matrices = crop_matrices(np.stack([jitter.draw(square, generator) for square in squares]), size)
-    return np.stack([extract_crop(crops.picture(row), matrix, size) for row, matrix in zip(rows, matrices)])
+    return extract_crops([crops.picture(row) for row in rows], matrices, size)

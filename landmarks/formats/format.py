@@ -7,11 +7,11 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Protocol
 
-import pandas as pd
-
 from landmarks.formats.layout import Layout
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 
@@ -23,7 +23,7 @@ class Sink(Protocol):
     def close(self) -> None: ...
 
 
-Reader = Callable[[Path, "Layout | None"], pd.DataFrame]
+Reader = Callable[[Path, "Layout | None"], "pd.DataFrame"]
 """Gives back the table of faces of a place; the layout is that of `schema.json`, None without one."""
 
 

@@ -6,8 +6,6 @@ import json
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
@@ -17,6 +15,8 @@ from landmarks.formats.plain import PlainFace, plain_faces
 from landmarks.formats.records import record_facts
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 

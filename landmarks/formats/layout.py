@@ -7,13 +7,14 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
 from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 IMAGE_COLUMNS: dict[str, tuple[str, str]] = {
@@ -125,6 +126,8 @@ def as_frame(
     parts: what the format holds (see Column.part); those columns of the layout are there, whether a row has them or
     not. Without a layout the columns are those of the rows.
     """
+    import pandas as pd  # Here and in other readers: runs write without it.
+
     if isinstance(rows, pd.DataFrame):
         frame = rows
     elif layout:

@@ -12,7 +12,6 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from landmarks.atomic import PartialFolder
 from landmarks.errors import DataError
@@ -21,6 +20,8 @@ from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_colum
 from landmarks.formats.tables import without_pixels
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 SHARD_ROWS = 200_000

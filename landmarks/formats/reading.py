@@ -3,8 +3,7 @@
 from __future__ import annotations
 
 from pathlib import Path
-
-import pandas as pd
+from typing import TYPE_CHECKING
 
 from landmarks.errors import DataError
 from landmarks.formats.format import Reader
@@ -18,6 +17,9 @@ from landmarks.formats.tools.cvat import read_cvat
 from landmarks.formats.tools.labelstudio import read_labelstudio
 from landmarks.formats.tools.pts import read_pts_folder
 from landmarks.formats.tools.yolo import read_yolo
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 _KEY_FILES = {
     "labels.csv": read_yolo,

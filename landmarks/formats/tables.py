@@ -9,10 +9,9 @@ from __future__ import annotations
 import csv
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
-import pandas as pd
 
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
@@ -22,6 +21,9 @@ from landmarks.formats.plain import DECIMALS, plain
 from landmarks.formats.text import csv_text, from_csv_text
 from landmarks.record import FAILED, Record
 from landmarks.schemes import ATTRIBUTES
+
+if TYPE_CHECKING:
+    import pandas as pd
 
 BATCH = 512
 """Records that wait for each other, since a table is written far faster by column."""
@@ -75,6 +77,8 @@ class ImagesCsv:
 
 def read_faces_csv(path: Path, layout: Layout | None = None) -> pd.DataFrame:
     """`faces.csv` as a DataFrame, a row a face. Raises DataError if it is not such a file."""
+    import pandas as pd
+
     texts = ("image", *ATTRIBUTES)
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))

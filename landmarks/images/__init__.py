@@ -2,7 +2,8 @@
 
 from landmarks.images.decoding import decode, from_picture, is_reducible, read, take
 from landmarks.images.files import MAX_PIXELS, most_bytes, printable, read_bytes, too_many_bytes
-from landmarks.images.image import Image, from_array, from_reduced, to_stored, to_upright
+from landmarks.images.image import Image, from_array, from_reduced, reduce_squares, to_stored, to_upright
+from landmarks.images.jpeg import reduction_below
 
 __all__ = [
     "MAX_PIXELS",
@@ -16,6 +17,8 @@ __all__ = [
     "printable",
     "read",
     "read_bytes",
+    "reduce_squares",
+    "reduction_below",
     "take",
     "to_stored",
     "to_upright",

@@ -100,11 +100,18 @@ def is_reducible(data: bytes) -> bool:
 
 
 def take(
-    content: bytes | np.ndarray | Image, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False
+    content: bytes | np.ndarray | Image,
+    name: str,
+    max_pixels: int = MAX_PIXELS,
+    accept_damaged: bool = False,
+    least_side: int | None = None,
 ) -> Image:
-    """An image of whatever a source gives: the bytes of a file, RGB pixels, or an Image. Raises ImageError."""
+    """An image of whatever a source gives: the bytes of a file (see `decode`), RGB pixels, or an Image.
+
+    Raises ImageError.
+    """
     if isinstance(content, bytes):
-        return decode(content, name, max_pixels, accept_damaged)
+        return decode(content, name, max_pixels, accept_damaged, least_side)
     image = content if isinstance(content, Image) else from_array(content, name)
     if not image.damage:
         return image

@@ -90,12 +90,22 @@ def from_reduced(points: np.ndarray, image: Image) -> np.ndarray:
 
     The last column of a reduced picture may stand for fewer pixels than the others; mirroring makes it the first.
     """
-    transpose, mirrored = _TURNS[image.orientation]
-    lacking = np.array(image.size) - image.reduction * np.array(image.pixels.shape[1::-1])
-    first = np.where(mirrored[::-1] if transpose else mirrored, lacking, 0)
     points = np.asarray(points)
     points = points.astype(np.result_type(points, np.float32))
-    return ((points + 0.5) * image.reduction - 0.5 + first).astype(points.dtype)
+    return ((points + 0.5) * image.reduction - 0.5 + _first_column(image)).astype(points.dtype)
+
+
+def reduce_squares(squares: np.ndarray, image: Image) -> np.ndarray:
+    """Map face squares (N, 4) from the upright image to the pixels of `image.pixels`."""
+    centres = (squares[:, :2] + 0.5 - _first_column(image)) / image.reduction - 0.5
+    return np.concatenate([centres, squares[:, 2:3] / image.reduction, squares[:, 3:]], axis=1)
+
+
+def _first_column(image: Image) -> np.ndarray:
+    """By how much the first column and row of a reduced picture begin before the image does: (2,) 0 or less."""
+    transpose, mirrored = _TURNS[image.orientation]
+    lacking = np.array(image.size) - image.reduction * np.array(image.pixels.shape[1::-1])
+    return np.where(mirrored[::-1] if transpose else mirrored, lacking, 0)
 
 
 def _mirror(points: np.ndarray, image: Image) -> np.ndarray:

@@ -4,9 +4,9 @@ from __future__ import annotations
 
 import os
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import asdict, replace
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import PIL.Image
@@ -21,16 +21,33 @@ from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.border import border_factors
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.locate import Located, locate
-from landmarks.models.store import Model
 from landmarks.record import ERROR, NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
+if TYPE_CHECKING:
+    from landmarks.models.store import Model
+
+Content = bytes | np.ndarray | images.Image
+"""What sources give of an image."""
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-RESULTS_VERSION = 2
+RESULTS_VERSION = 4
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
+
+
+@dataclass(frozen=True)
+class _Seen:
+    """What was seen of an image."""
+
+    image: images.Image
+    """Perhaps reduced."""
+    found: Detections
+    """In pixels of the whole image."""
+
+
+NOTHING_SEEN = _Seen(images.Image(np.zeros((0, 0, 3), np.uint8)), Detections(np.zeros((0, 4)), np.zeros(0)))
 
 
 class Annotator:
@@ -57,10 +74,12 @@ class Annotator:
         min_face_size: float = AnnotatorConfig.min_face_size,
         backend: str | None = AnnotatorConfig.backend,
         accept_damaged: bool = AnnotatorConfig.accept_damaged,
+        exact: bool = AnnotatorConfig.exact,
+        keep_pixels: bool = AnnotatorConfig.keep_pixels,
     ) -> None:
         self.config = AnnotatorConfig(
             weights, detector, scheme, device, tasks, passes, batch_size, max_pixels, max_faces, min_face_size, backend,
-            accept_damaged,
+            accept_damaged, exact, keep_pixels,
         )  # fmt: skip
         self.backend = load_backend(weights, device, backend)
         self.calibration = self.backend.calibration
@@ -84,6 +103,7 @@ class Annotator:
             "weights": self.backend.sha256,
             "locator": self.backend.locator_sha256,
             "backend": self.backend.name,
+            "precision": self.backend.precision,
             "detector": {"name": self.detector.name, **asdict(self.detector.rule), **self.detector.settings()},
             "scheme": self.scheme.name,
             "tasks": list(self.attributes),
@@ -92,6 +112,7 @@ class Annotator:
             "max_faces": self.config.max_faces,
             "min_face_size": self.config.min_face_size,
             "accept_damaged": self.config.accept_damaged,
+            "exact": self.config.exact,
         }
 
     def __call__(self, image: str | Path | bytes | np.ndarray | PIL.Image.Image) -> Faces:
@@ -100,17 +121,19 @@ class Annotator:
         A picture is taken as its file would be: any mode, turned upright by its EXIF orientation. Raises ImageError.
         """
         self._check_process()
+        content: Content
         if isinstance(image, np.ndarray):
-            loaded = images.from_array(image, "array")
+            name, content = "", images.from_array(image, "array")
         elif isinstance(image, bytes):
-            loaded = images.decode(image, "bytes", self.config.max_pixels, self.config.accept_damaged)
+            name, content = "", image
         elif isinstance(image, PIL.Image.Image):
-            loaded = images.from_picture(image, "picture", self.config.max_pixels, self.config.accept_damaged)
+            name = ""
+            content = images.from_picture(image, "picture", self.config.max_pixels, self.config.accept_damaged)
         else:
-            loaded = images.read(image, self.config.max_pixels, self.config.accept_damaged)
-        name = str(image) if isinstance(image, (str, Path)) else ""
-        found = self._boxes(loaded.pixels, name)
-        return self._faces([loaded.pixels], [found.boxes], [found.scores])[0]
+            name = images.printable(image)
+            content = images.read_bytes(image, images.most_bytes(self.config.max_pixels))
+        seen = self._look(content, name or "bytes", str(image) if name else "")
+        return self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
         """Faces whose boxes are known: (H, W, 3) uint8 RGB images and their (n, 4) x0 y0 x1 y1 pixel boxes.
@@ -120,9 +143,9 @@ class Annotator:
         self._check_process()
         if len(pictures) != len(boxes):
             raise ValueError(f"{len(pictures)} images but {len(boxes)} arrays of boxes")
-        pictures = [images.from_array(picture, f"array {i}").pixels for i, picture in enumerate(pictures)]
+        loaded = [images.from_array(picture, f"array {i}") for i, picture in enumerate(pictures)]
         boxes = [np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]
-        return self._faces(pictures, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
+        return self._faces(loaded, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
 
     def stream(self, sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Record]:
         """One record an image, in order, whatever happens to the image; memory does not grow with their number.
@@ -132,35 +155,74 @@ class Annotator:
         Raises LandmarksError for a source that stands for no images.
         """
         self._check_process()
-        waiting: list[tuple[Record, np.ndarray, np.ndarray]] = []
+        waiting: list[tuple[Record, _Seen]] = []
         for source in expand(_found(sources)):
             waiting.append(self._detect(source))
-            faces = sum(len(boxes) for _, boxes, _ in waiting)
-            pixels = sum(record.width * record.height for record, _, _ in waiting)
+            faces = sum(len(seen.found) for _, seen in waiting)
+            pixels = sum(seen.image.pixels.size // 3 for _, seen in waiting)
             if max(faces, len(waiting)) >= self.config.batch_size or pixels >= MAX_WAITING_PIXELS:
                 yield from self._finish(waiting)
                 waiting = []
         yield from self._finish(waiting)
 
-    def _detect(self, source: Source) -> tuple[Record, np.ndarray, np.ndarray]:
-        """An image's record, still without faces, and the boxes and scores found in it."""
+    def _detect(self, source: Source) -> tuple[Record, _Seen]:
+        """An image's record, still without faces, and what was seen of it."""
         record = Record(source.name, OK, self.empty, frame=source.frame, time=source.time)
         try:
             with self.clock("read"):
                 content = source.load(images.most_bytes(self.config.max_pixels))
-            with self.clock("decode"):
-                image = images.take(content, source.name, self.config.max_pixels, self.config.accept_damaged)
-            with self.clock("detect"):
-                found = self._boxes(image.pixels, source.name)
+            seen = self._look(content, source.name, source.name)
+            pixels = seen.image.pixels
+            if self.config.keep_pixels and seen.image.reduction > 1:
+                with self.clock("decode"):
+                    pixels = self._take(content, source.name).pixels
         except ImageError as error:
-            return replace(record, status=error.status, reason=error.reason), np.zeros((0, 4)), np.zeros(0)
+            return replace(record, status=error.status, reason=error.reason), NOTHING_SEEN
         except Exception as error:  # One image must not end a run of a million.
-            return _failed(record, error), np.zeros((0, 4)), np.zeros(0)
+            return _failed(record, error), NOTHING_SEEN
+        image = seen.image
         record = replace(
-            record, status=OK if len(found) else NO_FACE, reason=image.note, width=image.width, height=image.height,
-            orientation=image.orientation, pixels=image.pixels,
+            record, status=OK if len(seen.found) else NO_FACE, reason=image.note, width=image.width,
+            height=image.height, orientation=image.orientation, pixels=pixels if self.config.keep_pixels else None,
         )  # fmt: skip
-        return record, found.boxes, found.scores
+        return record, seen
+
+    def _take(
+        self, content: bytes | np.ndarray | images.Image, name: str, least_side: int | None = None
+    ) -> images.Image:
+        """An image of what a source gives. Raises ImageError."""
+        return images.take(content, name, self.config.max_pixels, self.config.accept_damaged, least_side)
+
+    def _look(self, content: Content, name: str, key: str) -> _Seen:
+        """An image, decoded as far as detector and crops need, and the boxes found in it. Raises ImageError.
+
+        A file that can be decoded to a quarter of its sides or less is; then faces that are small in its own pixels
+        have it decoded again. key: what a file of boxes calls it.
+        """
+        with self.clock("decode"):
+            # A detector of somebody's own may not say; then it wants all.
+            least_side = None if self.config.exact else getattr(self.detector, "least_side", None)
+            image = self._take(content, name, least_side)
+        with self.clock("detect"):
+            found = self.detector(image.pixels, key)
+            if image.reduction > 1:
+                corners = images.from_reduced(found.boxes.reshape(-1, 2, 2), image)
+                found = Detections(corners.reshape(-1, 4), found.scores)
+            found = found.select(self.config.max_faces, self.config.min_face_size)
+        if image.reduction > 1 and len(found):
+            sides = self._squares(found.boxes)[:, 2]
+            needed = images.reduction_below(float(np.nanmin(sides)) / self.backend.config.input_size)
+            if needed < image.reduction:
+                with self.clock("decode"):
+                    image = self._take(content, name, -(-max(image.size) // needed))
+        return _Seen(image, found)
+
+    def _squares(self, boxes: np.ndarray) -> np.ndarray:
+        """The face squares (N, 4) of boxes; NaN where there is none."""
+        with np.errstate(invalid="ignore", over="ignore"):
+            squares = self.detector.rule.squares(boxes, self.backend.config.crop_scale)
+        squares[~np.isfinite(squares).all(axis=1)] = np.nan
+        return squares
 
     def _check_process(self) -> None:
         """Raises ProcessError in a process that was forked off: waiting for threads that are not there has no end."""
@@ -171,17 +233,13 @@ class Annotator:
                 "one among threads"
             )
 
-    def _boxes(self, pixels: np.ndarray, name: str) -> Detections:
-        """The boxes that the detector finds and the config lets pass."""
-        return self.detector(pixels, name).select(self.config.max_faces, self.config.min_face_size)
-
-    def _finish(self, waiting: list[tuple[Record, np.ndarray, np.ndarray]]) -> Iterator[Record]:
+    def _finish(self, waiting: list[tuple[Record, _Seen]]) -> Iterator[Record]:
         try:
             with self.clock("locate"):
                 faces = self._faces(
-                    [record.pixels for record, _, _ in waiting],
-                    [boxes for _, boxes, _ in waiting],
-                    [scores for _, _, scores in waiting],
+                    [seen.image for _, seen in waiting],
+                    [seen.found.boxes for _, seen in waiting],
+                    [seen.found.scores for _, seen in waiting],
                 )
         except Exception as error:
             if len(waiting) == 1:
@@ -190,20 +248,28 @@ class Annotator:
                 for one in waiting:
                     yield from self._finish([one])
             return
-        for (record, _, _), found in zip(waiting, faces):
+        for (record, _), found in zip(waiting, faces):
             yield replace(record, faces=found)
 
-    def _faces(self, pictures: list[Any], boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
-        """Faces of each picture, all pictures' faces located together."""
+    def _faces(self, pictures: list[images.Image], boxes: list[np.ndarray], scores: list[np.ndarray]) -> list[Faces]:
+        """Faces of each picture, all pictures' faces located together. Boxes and faces: in pixels of the images."""
         counts = [len(b) for b in boxes]
         if not sum(counts):
             return [self.empty for _ in pictures]
         owners = np.repeat(np.arange(len(pictures)), counts)
+        squares = self._squares(np.concatenate(boxes))  # Faces without one keep NaN.
+        reduced = [(i, image) for i, image in enumerate(pictures) if image.reduction > 1]
+        for i, image in reduced:
+            squares[owners == i] = images.reduce_squares(squares[owners == i], image)
         with np.errstate(invalid="ignore", over="ignore"):
-            squares = self.detector.rule.squares(np.concatenate(boxes), self.backend.config.crop_scale)
-            squares[~np.isfinite(squares).all(axis=1)] = np.nan  # Such faces keep NaN.
-            found = locate(self.backend, pictures, owners, squares, self.config.passes, self.config.batch_size)
-            sizes = np.array([pictures[owner].shape[1::-1] for owner in owners], np.float64)
+            found = locate(
+                self.backend, [image.pixels for image in pictures], owners, squares, self.config.passes,
+                self.config.batch_size,
+            )  # fmt: skip
+            for i, image in reduced:
+                for points in found.points.values():
+                    points[owners == i] = images.from_reduced(points[owners == i], image)
+            sizes = np.array([pictures[owner].size for owner in owners], np.float64)
             errors, quality = self._certainty(found, sizes)
         together = Faces(
             boxes=np.concatenate(boxes),

@@ -10,17 +10,17 @@ import torch
 from landmarks.device import choose_device
 from landmarks.errors import WeightsError
 from landmarks.inference.backend import NetworkOutputs
-from landmarks.inference.config import TORCH
+from landmarks.inference.choice import TORCH
 from landmarks.models.calibration import Calibration
 from landmarks.models.cascade import Cascade
-from landmarks.models.network import NetworkConfig
+from landmarks.models.config import NetworkConfig
 from landmarks.schemes import POINTS_5
 
 
 class CascadeBackend:
     """A cascade in torch, on any of its devices, where it is moved. It finds five points, level by level."""
 
-    name = TORCH
+    name, precision = TORCH, "float32"
     sha256 = locator_sha256 = ""
 
     def __init__(self, cascade: Cascade, crop_scale: float, device: str = "cpu") -> None:

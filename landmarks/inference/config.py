@@ -6,10 +6,11 @@ import math
 from collections.abc import Sequence
 from dataclasses import dataclass, fields, replace
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, ClassVar
+from typing import TYPE_CHECKING, Any
 
 from landmarks import images
 from landmarks.device import AUTO
+from landmarks.inference.choice import check_backend, modules
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
@@ -21,8 +22,6 @@ if TYPE_CHECKING:
 PASSES = 2
 """The second pass crops again, upright, from the points of the first, so that results hardly depend on the box. The
 first is the locator's, where the network has one."""
-TORCH, ONNX = "torch", "onnx"
-BACKENDS = (TORCH, ONNX)
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,15 @@ class AnnotatorConfig:
     min_face_size: float = 0.0
     """Faces smaller than this are skipped: sqrt(width x height) of the box, in pixels."""
     backend: str | None = None
-    """`torch` or `onnx`; None for onnx with an exported file and torch with all else."""
+    """`torch` or `onnx`; None for onnx with an exported file and, on the CPU, with shipped weights that come with an
+    export; for torch with all else."""
     accept_damaged: bool = False
     """Take what can be decoded of damaged images; the reason of their records says so."""
-
-    preload: ClassVar[str] = "landmarks.inference.annotator"
-    """The module that worker processes import before they are given a config."""
+    exact: bool = False
+    """Decode every file whole. Else a JPEG is decoded to a quarter of its sides or less where the detector sees no more
+    of it, and again as far as its smallest face needs; points move a little (docs/annotate.md says how much)."""
+    keep_pixels: bool = True
+    """Records of `stream` have their image's pixels."""
 
     def __post_init__(self) -> None:
         scheme_of_size(self.scheme)
@@ -69,8 +71,7 @@ class AnnotatorConfig:
             raise ValueError(f"max_pixels must be at least 1, not {self.max_pixels}")
         if not 0 <= self.min_face_size < math.inf:
             raise ValueError(f"min_face_size is a number of pixels, not {self.min_face_size}")
-        if self.backend not in (None, *BACKENDS):
-            raise ValueError(f"unknown backend {self.backend!r}; known: {', '.join(BACKENDS)}")
+        check_backend(self.backend)
         if isinstance(self.tasks, str):
             raise ValueError(f"tasks is a list of names, such as [{self.tasks!r}], not one name")
         if self.tasks is not None:
@@ -79,6 +80,11 @@ class AnnotatorConfig:
     def options(self) -> dict[str, Any]:
         """The value of each field by its name: the arguments of `Annotator`."""
         return {field.name: getattr(self, field.name) for field in fields(self)}
+
+    @property
+    def preload(self) -> tuple[str, ...]:
+        """The modules that worker processes import before they are given a config. Raises WeightsError."""
+        return modules(self.weights, self.device, self.backend)
 
     def for_worker(self, number: int) -> AnnotatorConfig:
         """The same with one device: the workers, numbered from 0, take those named in turn."""

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
+from landmarks.geometry import crop_matrices, extract_crops, face_squares, invert, transform
 from landmarks.inference.backend import Backend
 from landmarks.inference.config import PASSES
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
@@ -60,7 +60,7 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
         passes -= 1
     for left in reversed(range(passes)):
         matrices = crop_matrices(squares, config.input_size)
-        outputs = backend.run_network(cut(images, matrices, config.input_size))
+        outputs = backend.run_network(extract_crops(images, matrices, config.input_size))
         back = invert(matrices)
         points = {name: transform(back, p.astype(np.float64)) for name, p in outputs.points.items()}
         if left:
@@ -74,13 +74,8 @@ def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndar
     """The locator's pass: better face squares (N, 4)."""
     size = backend.config.locator_size
     matrices = crop_matrices(squares, size)
-    points = transform(invert(matrices), backend.run_locator(cut(images, matrices, size)).astype(np.float64))
+    points = transform(invert(matrices), backend.run_locator(extract_crops(images, matrices, size)).astype(np.float64))
     return face_squares(points, POINTS_5, backend.config.crop_scale)
-
-
-def cut(images: list[np.ndarray], matrices: np.ndarray, size: int) -> np.ndarray:
-    """Crops of N images (H, W, 3) by their matrices (N, 2, 3) -> (N, size, size, 3) uint8."""
-    return np.stack([extract_crop(image, matrix, size) for image, matrix in zip(images, matrices)])
 
 
 def _join(parts: list[Located]) -> Located:

@@ -14,6 +14,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
+from landmarks.models.config import TORCHVISION
+
 
 class ConvNorm(nn.Module):
     """Convolution, batch normalisation and, unless told otherwise, ReLU. `fuse` folds the normalisation away."""
@@ -192,7 +194,7 @@ def _is_map(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4 and min(value.shape[2:]) > 1
 
 
-ENCODERS: dict[str, Callable[..., nn.Module]] = {
+MAKERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
     # Zhang et al., ECCV 2014, fig. 3: 40 x 40 crops, 100 features
@@ -200,13 +202,12 @@ ENCODERS: dict[str, Callable[..., nn.Module]] = {
     # Zhang et al., arXiv 1408.3967: 60 x 60 crops; 256 features in the paper, 512 in the authors' released model
     "tcdcn-journal": partial(Papers, layers=((5, 20), (5, 48), (3, 64), (3, 80)), activation=Relu),
 }
-TORCHVISION = "torchvision:"
 
 
 def create_encoder(name: str, input_size: int, features: int, width: float = 1.0) -> nn.Module:
-    """An encoder by name: one of `ENCODERS` or `torchvision:NAME`; width: factor on its channels. Raises ValueError."""
+    """An encoder by name, see `NetworkConfig.encoder`; width: factor on its channels. Raises ValueError."""
     if name.startswith(TORCHVISION):
         if width != 1:
             raise ValueError("torchvision's networks have the width that they have; leave width at 1")
         return Torchvision(input_size, features, name.removeprefix(TORCHVISION))
-    return ENCODERS[name](input_size, features, width=width)
+    return MAKERS[name](input_size, features, width=width)

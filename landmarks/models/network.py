@@ -3,118 +3,19 @@ that finds the face's square for it."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
 from functools import partial
-from typing import Any, NamedTuple
+from typing import NamedTuple
 
 import torch
 from torch import Tensor, nn
 
-from landmarks.config import checked
-from landmarks.errors import unknown
-from landmarks.models.encoders import ENCODERS, GREY_MIDDLE, GREY_SPREAD, TORCHVISION, ConvNorm, Strided, create_encoder
-from landmarks.models.heads import AttributeHead, Codec, ErrorHead, PointsHead, Regression, SimCC
+from landmarks.models.config import CROSS_STITCH, HARD, SOFT, NetworkConfig
+from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, ConvNorm, Strided, create_encoder
+from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
 
-CODINGS = ("simcc", "regression")
-HARD = "hard"
-SOFT: dict[str, type[Towers]] = {"soft": Towers, "cross_stitch": CrossStitch}
-SHARINGS = (HARD, *SOFT)
-
-
-@checked
-@dataclass(frozen=True)
-class NetworkConfig:
-    """All that is needed to build a network and to feed it. Raises ValueError for values that make no network."""
-
-    tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
-    """Names of schemes and attributes, one head each."""
-    encoder: str = "compact"
-    """`compact`, `accurate`, `tcdcn`, `tcdcn-journal` or `torchvision:NAME`."""
-    width: float = 1.0
-    """Factor on the channels of the encoder."""
-    sharing: str = "hard"
-    """What the tasks share: `hard`, one encoder; `soft`, nothing but what couples an encoder for each in training;
-    `cross_stitch`, encoders for each that mix their activations."""
-    input_size: int = 72
-    """Side of the crop in pixels."""
-    crop_scale: float = 1.7
-    """Side of the canonical face square over the larger side of the landmarks' extent."""
-    features: int = 256
-    """Width of the shared feature vector that every head reads."""
-    coding: str = "simcc"
-    """How points are coded: `simcc` or `regression`."""
-    bins_per_pixel: float = 2.0
-    bins_margin: float = 0.0
-    """How far the bins reach beyond each side of the crop, as a share of its side."""
-    bins_rank: int = 0
-    """Number of profiles of which all bins are mixed; 0: weights for each bin of each point."""
-    target_sigma: float = 1.5
-    """Spread of the landmark targets in crop pixels."""
-    locator_size: int = 0
-    """Side of the crop that the locator reads; 0: no locator, the network makes the first pass itself."""
-    mirror: bool = False
-    """Predict the crop and its mirror image and average: better and twice as slow."""
-
-    def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", tuple(self.tasks))
-        for task in self.tasks:
-            if task not in SCHEMES and task not in ATTRIBUTES:
-                raise ValueError(unknown("task", task, [*SCHEMES, *ATTRIBUTES]))
-        if not self.tasks or len(set(self.tasks)) < len(self.tasks):
-            raise ValueError("tasks must name at least one task and none twice")
-        if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
-            raise ValueError(unknown("encoder", self.encoder, [*ENCODERS, f"{TORCHVISION}NAME"]))
-        if not 0.1 <= self.width <= 16:
-            raise ValueError(f"width must be 0.1 to 16, not {self.width}")
-        if self.sharing not in SHARINGS:
-            raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        if self.coding not in CODINGS:
-            raise ValueError(unknown("coding", self.coding, CODINGS))
-        if not 16 <= self.input_size <= 1024:
-            raise ValueError(f"input_size must be 16 to 1024 pixels, not {self.input_size}")
-        if self.locator_size and not 16 <= self.locator_size <= 256:
-            raise ValueError(f"locator_size must be 0 or 16 to 256 pixels, not {self.locator_size}")
-        if not 0.5 <= self.crop_scale <= 10:
-            raise ValueError(f"crop_scale must be 0.5 to 10, not {self.crop_scale}")
-        if not (1 <= self.features <= 4096 and 0.1 <= self.bins_per_pixel <= 16 and 0 < self.target_sigma <= 64):
-            raise ValueError("features, bins_per_pixel or target_sigma out of range")
-        if not (0 <= self.bins_margin <= 2 and 0 <= self.bins_rank <= 1024):
-            raise ValueError("bins_margin or bins_rank out of range")
-
-    @property
-    def schemes(self) -> tuple[str, ...]:
-        """The landmark schemes among the tasks."""
-        return tuple(task for task in self.tasks if task in SCHEMES)
-
-    @property
-    def attributes(self) -> tuple[str, ...]:
-        """The attributes among the tasks."""
-        return tuple(task for task in self.tasks if task in ATTRIBUTES)
-
-    @property
-    def codec(self) -> Codec:
-        if self.coding == "regression":
-            return Regression(self.input_size)
-        return SimCC(self.input_size, self.bins_per_pixel, self.target_sigma, self.bins_margin)
-
-    def as_dict(self) -> dict[str, Any]:
-        """Plain values for a file header."""
-        return asdict(self)
-
-
-def differences(config: NetworkConfig, other: NetworkConfig) -> list[str]:
-    """The settings by which the weights of one network do not do for the other: those that shape what both have or
-    say what its numbers mean. Tasks may differ, a locator may be missing on one side."""
-    names = ["encoder", "width", "sharing", "input_size", "crop_scale", "features"]
-    if config.schemes and other.schemes:
-        names.append("coding")
-        if config.coding == other.coding == "simcc":
-            names += ["bins_per_pixel", "bins_margin", "bins_rank"]
-    if config.locator_size and other.locator_size:
-        names.append("locator_size")
-    return [name for name in names if getattr(config, name) != getattr(other, name)]
+TOWERS: dict[str, type[Towers]] = {SOFT: Towers, CROSS_STITCH: CrossStitch}
 
 
 class Network(nn.Module):
@@ -124,7 +25,7 @@ class Network(nn.Module):
         super().__init__()
         self.config = config
         create = partial(create_encoder, config.encoder, config.input_size, config.features, config.width)
-        self.encoder = create() if config.sharing == HARD else SOFT[config.sharing](create, config.tasks)
+        self.encoder = create() if config.sharing == HARD else TOWERS[config.sharing](create, config.tasks)
         self.heads, self.errors = nn.ModuleDict(), nn.ModuleDict()
         for task in config.tasks:
             if task in SCHEMES:

@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 import json
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -16,12 +15,11 @@ from landmarks.atomic import replacing
 from landmarks.config import build
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
-from landmarks.models.network import Network, NetworkConfig
-from landmarks.shipped import SHIPPED, intact
+from landmarks.models.config import NetworkConfig
+from landmarks.models.files import KEY, read_verified, resolve
+from landmarks.models.network import Network
 
 FORMAT = 2
-KEY = "landmarks"
-MAX_BYTES = 2**30
 
 
 @dataclass(frozen=True)
@@ -74,10 +72,7 @@ def load_model(name: str | Path) -> Model:
     file is not a whole and consistent weights file of this package.
     """
     path = resolve(name)
-    data = _read(path)
-    sha256 = hashlib.sha256(data).hexdigest()
-    if not intact(path, data):
-        raise WeightsError(f"{path}: does not have the checksum in SHA256SUMS; install the package again")
+    _, sha256 = read_verified(path)
     header, tensors = parse(path)
     if "kind" in header:
         raise WeightsError(f"{path}: holds a {header['kind']}, a face detector, where a landmark network is wanted")
@@ -92,32 +87,6 @@ def load_model(name: str | Path) -> Model:
     return Model(network.eval(), calibration, header.get("about", {}), sha256)
 
 
-def resolve(name: str | Path) -> Path:
-    """The file of shipped weights or of a path. Raises WeightsError."""
-    shipped = SHIPPED / f"{name}.safetensors"
-    if str(name) in shipped_names():
-        return shipped
-    path = Path(name)
-    if path.is_file():
-        return path
-    known = ", ".join(shipped_names()) or "none"
-    raise WeightsError(f"{name}: no such weights; give a .safetensors file or one of the shipped names: {known}")
-
-
-def shipped_names() -> list[str]:
-    """Names of the weights that come with the package."""
-    return sorted(path.stem for path in SHIPPED.glob("*.safetensors"))
-
-
-def _read(path: Path) -> bytes:
-    try:
-        if path.stat().st_size > MAX_BYTES:
-            raise WeightsError(f"{path}: larger than {MAX_BYTES} bytes, which no weights of this package are")
-        return path.read_bytes()
-    except OSError as error:
-        raise WeightsError(f"{path}: cannot be read ({error.strerror})") from error
-
-
 def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
     """Header and tensors of a weights file. Raises WeightsError if it is not a whole one of this package."""
     cure = "train weights with `landmarks train` or use a shipped name"
@@ -127,6 +96,8 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
             tensors = {name: file.get_tensor(name) for name in file.keys()}  # noqa: SIM118
         header = json.loads(metadata[KEY])
         version = header["format"]
+    except OSError as error:
+        raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); {cure}") from error
     except (KeyError, TypeError, ValueError) as error:

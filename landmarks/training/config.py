@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 
 from landmarks.config import checked
 from landmarks.errors import unknown
-from landmarks.models.network import NetworkConfig
+from landmarks.models.config import NetworkConfig
 from landmarks.models.sharing import NORMS
 from landmarks.training.losses import PointsLoss
 from landmarks.training.stopping import Stopping

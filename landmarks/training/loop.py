@@ -24,7 +24,8 @@ from landmarks.datasets.dataset import Crops
 from landmarks.datasets.digest import digest
 from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError
-from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.config import NetworkConfig
+from landmarks.models.network import Network
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches

@@ -10,8 +10,9 @@ from torch import Tensor
 from torch.nn import functional as F
 
 from landmarks.errors import unknown
+from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import Codec, SimCC
-from landmarks.models.network import NetworkConfig, error_name
+from landmarks.models.network import error_name
 from landmarks.schemes import ABSENT
 
 WING_WIDTH, WING_CURVATURE = 0.06, 0.012

@@ -8,7 +8,8 @@ import torch
 from torch import Tensor, nn
 
 from landmarks.models.cascade import Cascade
-from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.config import NetworkConfig
+from landmarks.models.network import Network
 from landmarks.models.sharing import Towers, coupling
 from landmarks.schemes import ABSENT, POINTS_5, SCHEMES
 from landmarks.training.config import TrainingConfig

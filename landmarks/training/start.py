@@ -11,7 +11,8 @@ import pandas as pd
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.labels import class_counts, label_gaps, unlabelled, unseen
 from landmarks.errors import DataError, WeightsError
-from landmarks.models.network import Network, NetworkConfig, attribute_heads, differences
+from landmarks.models.config import NetworkConfig, differences
+from landmarks.models.network import Network, attribute_heads
 from landmarks.models.store import Model
 from landmarks.schemes import ATTRIBUTES
 

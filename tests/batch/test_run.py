@@ -27,7 +27,8 @@ from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
 from landmarks.formats.doubts import Review
-from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.config import NetworkConfig
+from landmarks.models.network import Network
 from landmarks.models.store import Model
 from landmarks.sources import decoder_process
 from landmarks.sources.find import find

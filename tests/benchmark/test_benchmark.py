@@ -13,7 +13,7 @@ from landmarks.benchmark import peers
 from landmarks.benchmark.speed import UNITS, Speed, call_times, repeated, run_speed, stage_times
 from landmarks.device import FEW_FACES
 from landmarks.errors import LandmarksError
-from landmarks.inference import backend as backend_of_torch
+from landmarks.inference import torch_backend as backend_of_torch
 from landmarks.inference.backend import load_backend
 from landmarks.sources.find import find
 from tests.helpers import load

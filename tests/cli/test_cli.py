@@ -13,7 +13,7 @@ from landmarks import Summary, __version__, cli, read_results
 from landmarks.cli.annotate import summary_lines
 from landmarks.detection.create import DETECTORS
 from landmarks.formats import FORMATS, formats_in
-from landmarks.models.encoders import ENCODERS
+from landmarks.models.encoders import MAKERS
 from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 
@@ -255,7 +255,7 @@ def test_brackets_in_help_are_text(monkeypatch, capsys, command):
         ("benchmark", DETECTORS),
         ("compare", DETECTORS),
         ("evaluate", DETECTORS),
-        ("train", ENCODERS),
+        ("train", MAKERS),
     ],
 )
 def test_help_names_what_is_registered(monkeypatch, capsys, command, known):

@@ -203,6 +203,28 @@ def test_unremarkable_labels_are_not_written():
     assert not changed(grey_image(350, 350), quiet, Style(box=False, points=False)).any()
 
 
+def test_gender_is_told_only_where_it_is_asked_for():
+    face = face_at(100, 100, 150, words=True)
+    without = {name: scores for name, scores in face.attributes.items() if name != "gender"}
+    other = Faces(face.boxes, face.points, face.scores, without, face.scheme)
+    image, asked = grey_image(350, 350), Style(gender=True)
+    np.testing.assert_array_equal(draw(image, face), draw(image, other))
+    assert (draw(image, face, asked) != draw(image, other, asked)).any()
+
+
+def test_the_number_of_a_label_is_the_quality_where_there_is_one():
+    face = face_at(100, 100, 150)
+    errors = np.full((1, 5), 0.02, np.float32)
+
+    def of_quality(value):
+        return Faces(face.boxes, face.points, face.scores, {}, face.scheme, errors, np.array([value], np.float32))
+
+    image = grey_image(350, 350)
+    assert (draw(image, of_quality(0.2)) != draw(image, of_quality(0.9))).any()
+    scored = [Faces(face.boxes, face.points, [score], {}, face.scheme) for score in (0.2, 0.9)]
+    assert (draw(image, scored[0]) != draw(image, scored[1])).any()
+
+
 def test_names_appear_where_they_can_be_read():
     for scheme in (POINTS_5, POINTS_68):
         for size, readable in ((40, False), (500, True)):

@@ -7,10 +7,11 @@ from landmarks.datasets.dataset import load_crops, prepare, read_dataset
 from landmarks.errors import DataError
 from landmarks.evaluation.calibrate import calibrate, calibrate_file, equal_priors, fit_errors, fit_quality, fit_softmax
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.backend import TorchBackend
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Softmax
+from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import NEVER
-from landmarks.models.network import Network, NetworkConfig
+from landmarks.models.network import Network
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import POINTS_5
 from landmarks.training.from_config import train_from_config

@@ -4,8 +4,9 @@ import json
 
 import pytest
 
+from landmarks import shipped
 from landmarks.evaluation.card import END, START, figures_markdown, fill
-from landmarks.models import store
+from landmarks.models import files
 from tests.helpers.faces import SAMPLES
 
 RESULTS = SAMPLES.parents[1] / "docs" / "results"
@@ -14,23 +15,23 @@ REPORTS = sorted(path for path in RESULTS.glob("*.json") if "protocol" in json.l
 
 def reports_of(name: str) -> list:
     """The reports that a card names, in its order."""
-    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    card = (shipped.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
     return sorted((path for path in REPORTS if path.name in card), key=lambda path: card.index(path.name))
 
 
 @pytest.mark.parametrize("path", REPORTS, ids=[path.stem for path in REPORTS])
 def test_report_is_of_a_shipped_file_and_in_its_card(path):
     protocol = json.loads(path.read_text())["protocol"]
-    assert protocol["weights_sha256"] == store.checksums()[f"{protocol['weights']}.safetensors"]
+    assert protocol["weights_sha256"] == shipped.checksums()[f"{protocol['weights']}.safetensors"]
     assert path in reports_of(protocol["weights"])
 
 
-@pytest.mark.parametrize("name", store.shipped_names())
+@pytest.mark.parametrize("name", files.shipped_names())
 def test_card_is_what_its_reports_say(name):
-    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    card = (shipped.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
     reports = [json.loads(path.read_text()) for path in reports_of(name)]
     assert len(reports) >= 3 and fill(card, reports) == card
-    assert store.checksums()[f"{name}.safetensors"] in card
+    assert shipped.checksums()[f"{name}.safetensors"] in card
 
 
 def test_a_group_that_is_worse_by_a_third_is_named():

@@ -26,7 +26,7 @@ from landmarks.evaluation.tables import tables, write_report
 from landmarks.faces import Faces
 from landmarks.geometry import face_squares
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.backend import TorchBackend
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Network, predict
 from landmarks.models.store import load_model, save_model

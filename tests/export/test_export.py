@@ -24,9 +24,12 @@ from landmarks.export.write import export_weights
 from landmarks.formats import FORMATS
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.backend import OnnxBackend, TorchBackend, load_backend
+from landmarks.inference.backend import load_backend
+from landmarks.inference.onnx_backend import OnnxBackend
+from landmarks.inference.torch_backend import TorchBackend
+from landmarks.models.files import resolve, shipped_names
 from landmarks.models.network import Network
-from landmarks.models.store import Model, load_model, resolve, shipped_names
+from landmarks.models.store import Model, load_model
 from landmarks.sources.find import find
 from tests.helpers.commands import run
 from tests.helpers.exports import graphs_in, take_instead
@@ -316,7 +319,7 @@ def test_ugly_files(tmp_path, folder, name):
 
 
 def test_enormous_file(tmp_path, folder, monkeypatch):
-    monkeypatch.setattr("landmarks.export.file.MAX_BYTES", 1000)
+    monkeypatch.setattr("landmarks.models.files.MAX_BYTES", 1000)
     with pytest.raises(WeightsError, match="larger than 1000 bytes"):
         load_backend(folder / "w.onnx")
 

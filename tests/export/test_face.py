@@ -91,7 +91,7 @@ def test_squares_are_those_of_the_geometry():
 @pytest.mark.parametrize("code", CODE, ids=["one graph", "by hand"])
 def test_the_lines_of_the_docs_give_our_points(folder, monkeypatch, code):
     monkeypatch.chdir(folder)
-    annotator = Annotator("compact", device="cpu")
+    annotator = Annotator("compact", device="cpu", backend="torch")
     for image in samples():
         (box,) = annotator.detector(image).boxes[:1]
         names = {"image": image, "box": box}
@@ -101,7 +101,7 @@ def test_the_lines_of_the_docs_give_our_points(folder, monkeypatch, code):
 
 def distances(name: str, graph: bytes, images) -> tuple[float, float]:
     """Mean and largest distance of a face's five points from the Annotator's, as a share of the inter-ocular one."""
-    annotator, found = Annotator(name, device="cpu"), []
+    annotator, found = Annotator(name, device="cpu", backend="torch"), []
     session = runtime.InferenceSession(graph)
     for image in images:
         boxes = annotator.detector(image).boxes[:1]
@@ -159,7 +159,8 @@ def test_boxes_that_are_not_numbers_and_images_without_faces(session):
     for shape in ((60, 60), (1, 1), (1, 9), (300, 2)):
         image = np.zeros((*shape, 3), np.uint8)
         outputs = run(session, image[None], usual)
-        (expected,) = Annotator("compact", WholeImage(), device="cpu").predict([image], [np.array(usual)])
+        annotator = Annotator("compact", WholeImage(), device="cpu", backend="torch")
+        (expected,) = annotator.predict([image], [np.array(usual)])
         for name in ("points_5", "points_68", "points_5_errors", "points_68_errors"):
             assert np.array_equal(np.isnan(outputs[name]).reshape(6, -1).all(axis=1), lost), name
             assert np.array_equal(np.isfinite(outputs[name]).reshape(6, -1).all(axis=1), ~lost), name

@@ -25,5 +25,5 @@ def take_instead(monkeypatch: pytest.MonkeyPatch, weights: str | Path, graphs: G
         assert model.sha256 == sha256, "these are graphs of other weights"
         return graphs
 
-    for module in ("landmarks.export.write", "landmarks.inference.backend"):
+    for module in ("landmarks.export.write", "landmarks.export.graph"):
         monkeypatch.setattr(f"{module}.export_model", export_model)

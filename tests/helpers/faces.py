@@ -8,7 +8,7 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.models.network import NetworkConfig
+from landmarks.models.config import NetworkConfig
 
 SHARED = Path(__file__).resolve().parents[3] / "shared"
 SAMPLES = Path(__file__).resolve().parents[2] / "data" / "samples"

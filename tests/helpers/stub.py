@@ -109,7 +109,7 @@ class StubFactory:
     mark: str = ""
     every_second_dies: bool = False
     """As it starts."""
-    preload: ClassVar[str] = __name__
+    preload: ClassVar[tuple[str, ...]] = (__name__,)
 
     def create(self, worker: int = 0) -> Stub:
         if self.every_second_dies and worker % 2:

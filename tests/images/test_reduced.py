@@ -42,8 +42,8 @@ def centres(pixels: np.ndarray) -> np.ndarray:
 @pytest.mark.parametrize(
     "size, least_side, wanted",
     [
-        ((4000, 3000), 640, 4), ((4000, 3000), 500, 8), ((4000, 3000), 501, 4), ((1280, 720), 640, 2),
-        ((1279, 720), 640, 2), ((1278, 720), 640, 1), ((640, 480), 640, 1), ((1, 1), 640, 1), ((1, 30_000), 640, 8),
+        ((4000, 3000), 640, 4), ((4000, 3000), 500, 8), ((4000, 3000), 501, 4), ((1280, 720), 640, 1),
+        ((2560, 1440), 640, 4), ((2556, 1440), 640, 1), ((640, 480), 640, 1), ((1, 1), 640, 1), ((1, 30_000), 640, 8),
     ],
 )  # fmt: skip
 def test_the_largest_reduction_that_leaves_enough(size, least_side, wanted):
@@ -52,7 +52,7 @@ def test_the_largest_reduction_that_leaves_enough(size, least_side, wanted):
 
 
 @pytest.mark.parametrize("options", [{}, {"progressive": True}, {"subsampling": 0}, {"subsampling": 2}])
-@pytest.mark.parametrize("reduction", [1, 2, 4, 8])
+@pytest.mark.parametrize("reduction", [1, 4, 8])
 def test_things_stay_where_they_are(reduction, options):
     image = decode(jpeg(spotted(), **options), "spots", least_side=-(-WIDTH // reduction))
     assert (image.reduction, image.width, image.height) == (reduction, WIDTH, HEIGHT)

@@ -8,11 +8,12 @@ import torch
 
 from landmarks.comparison.example import draw_face
 from landmarks.geometry import crop_matrices, extract_crop, face_squares, invert, transform
-from landmarks.inference.backend import TorchBackend
 from landmarks.inference.cascade import CascadeBackend
 from landmarks.inference.locate import locate
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.cascade import LEVELS, Cascade
-from landmarks.models.network import Network, NetworkConfig, predict
+from landmarks.models.config import NetworkConfig
+from landmarks.models.network import Network, predict
 from landmarks.models.store import Model
 from landmarks.schemes import POINTS_5
 

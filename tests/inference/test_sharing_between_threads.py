@@ -32,8 +32,6 @@ def same(faces, wanted) -> bool:
 @pytest.mark.parametrize("backend", ["torch", "onnx"])
 @pytest.mark.parametrize("detector", ["centerface", "yunet", "whole-image"])
 def test_threads_get_what_they_would_get_alone(detector, backend, monkeypatch):
-    if backend == "onnx":
-        pytest.importorskip("onnxscript", reason="needs the extra `onnx`")
     if detector == "yunet":
         monkeypatch.setenv("LANDMARKS_YUNET", str(shared("models/face_detection_yunet_2023mar.onnx")))
     annotator, given = Annotator("compact", detector=detector, backend=backend, device="cpu"), pictures()

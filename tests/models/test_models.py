@@ -8,11 +8,14 @@ import pytest
 import torch
 from safetensors.torch import load_file, save_file
 
+from landmarks import shipped
 from landmarks.errors import WeightsError
 from landmarks.geometry import flip_points
-from landmarks.models import store
+from landmarks.models import files, store
+from landmarks.models.config import ENCODERS, NetworkConfig
+from landmarks.models.encoders import MAKERS
 from landmarks.models.heads import Regression, SimCC
-from landmarks.models.network import Network, NetworkConfig, count_multiply_adds, count_parameters, predict
+from landmarks.models.network import Network, count_multiply_adds, count_parameters, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES
 from tests.helpers.faces import SMALL
@@ -90,6 +93,10 @@ def test_mirrored_average_is_the_same_for_a_mirrored_face():
         assert torch.allclose(seen.error_cues[name], mirrored.error_cues[name][:, list(SCHEMES[name].swap)], atol=1e-3)
     for name, attribute in ATTRIBUTES.items():
         assert torch.allclose(seen.logits[name], mirrored.logits[name][:, list(attribute.flip)], atol=1e-4)
+
+
+def test_configs_name_the_encoders_that_there_are():
+    assert set(MAKERS) == set(ENCODERS)
 
 
 @pytest.mark.parametrize("coding", ["simcc", "regression"])
@@ -176,7 +183,7 @@ def test_weights_file_carries_everything(tmp_path):
 
 def _header(path: Path, **change) -> None:
     header = {"format": store.FORMAT, "config": SMALL.as_dict(), "about": {}} | change
-    save_file(load_file(path), path, metadata={store.KEY: json.dumps(header)})
+    save_file(load_file(path), path, metadata={files.KEY: json.dumps(header)})
 
 
 DAMAGE = {
@@ -191,7 +198,7 @@ DAMAGE = {
     "unknown task": lambda p: _header(p, config=SMALL.as_dict() | {"tasks": ["age"]}),
     "other shape": lambda p: _header(p, config=SMALL.as_dict() | {"features": 32}),
     "no config": lambda p: _header(p, config=None),
-    "list as header": lambda p: save_file(load_file(p), p, metadata={store.KEY: "[]"}),
+    "list as header": lambda p: save_file(load_file(p), p, metadata={files.KEY: "[]"}),
     "directory": lambda p: (p.unlink(), p.mkdir()),
 }
 
@@ -211,7 +218,7 @@ def test_unknown_name_lists_the_shipped_ones():
 
 
 def test_tampered_shipped_file_is_refused(tmp_path, monkeypatch):
-    monkeypatch.setattr(store, "SHIPPED", tmp_path)
+    monkeypatch.setattr(shipped, "SHIPPED", tmp_path)
     save_model(Network(SMALL), tmp_path / "ours.safetensors")
     with pytest.raises(WeightsError, match="checksum"):
         load_model("ours")
@@ -233,10 +240,10 @@ def load_model_unchecked(path: Path, folder: Path) -> str:
     return load_model(copy).sha256
 
 
-@pytest.mark.parametrize("name", store.shipped_names())
+@pytest.mark.parametrize("name", files.shipped_names())
 def test_shipped_weights_load_and_have_a_card(name):
     model = load_model(name)
-    assert model.sha256 == store.checksums()[f"{name}.safetensors"]
-    card = (store.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
+    assert model.sha256 == shipped.checksums()[f"{name}.safetensors"]
+    card = (shipped.SHIPPED / f"{name}.md").read_text(encoding="utf-8")
     assert model.sha256[:12] in card and "research" in card.lower()
     assert model.about["trained_on"]

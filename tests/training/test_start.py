@@ -10,7 +10,8 @@ import torch
 from landmarks.datasets.dataset import load_crops
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network
-from landmarks.models.store import SHIPPED, Model, load_model
+from landmarks.models.store import Model, load_model
+from landmarks.shipped import SHIPPED
 from landmarks.training.config import TrainingConfig
 from landmarks.training.from_config import read_config
 from landmarks.training.loop import train

@@ -10,8 +10,9 @@ from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network
-from landmarks.models.store import SHIPPED, load_model
+from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
+from landmarks.shipped import SHIPPED
 from landmarks.training.config import TrainingConfig
 from landmarks.training.from_config import read_config, train_from_config
 from landmarks.training.loop import train

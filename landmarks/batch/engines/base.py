@@ -3,12 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from dataclasses import replace
 from typing import Protocol
 
 from landmarks.batch.engines.local import InProcessEngine, LocalEngine
 from landmarks.batch.options import RAY, RunOptions
 from landmarks.batch.plan import Order, Plan
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageAnnotator, ImageWriter, Worker
+from landmarks.inference.config import AnnotatorConfig
 from landmarks.sources.source import Source
 
 
@@ -44,6 +46,8 @@ def create_engine(
         if workers or options.engine == RAY:
             raise ValueError("worker processes need an AnnotatorConfig, by which each makes an Annotator of its own")
         return InProcessEngine(Worker(annotator, writers))
+    if isinstance(annotator, AnnotatorConfig) and not writers:
+        annotator = replace(annotator, keep_pixels=False)  # Nobody looks at them.
     if options.engine == RAY:
         from landmarks.batch.engines.ray import RayEngine
 

@@ -12,8 +12,6 @@ import shutil
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
@@ -24,6 +22,8 @@ from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, j
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 

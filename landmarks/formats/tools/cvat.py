@@ -8,14 +8,13 @@ characters: in a name they are written as \\x01.
 
 from __future__ import annotations
 
+import html
 import json
 from collections.abc import Iterator
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from xml.etree import ElementTree
-from xml.sax.saxutils import escape, quoteattr
-
-import pandas as pd
 
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
@@ -28,9 +27,12 @@ from landmarks.formats.tools.shared import CATEGORY, box_or_zero, edges, from_co
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 BOX_LABEL = "face_box"
+escape = partial(html.escape, quote=False)
 _CORNERS = ("xtl", "ytl", "xbr", "ybr")
 
 
@@ -134,6 +136,8 @@ def _label_xml(label: dict[str, Any], parent: str = "") -> str:
 
 
 def _attributes(**values: Any) -> str:
+    from xml.sax.saxutils import quoteattr  # Here, since it imports what fetches URLs.
+
     return "".join(
         f" {name}={quoteattr(xml_text(value))}" if isinstance(value, str) else f' {name}="{value}"'
         for name, value in values.items()

@@ -11,9 +11,6 @@ from __future__ import annotations
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 from urllib.parse import quote
-from xml.sax.saxutils import quoteattr
-
-import pandas as pd
 
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
@@ -25,6 +22,8 @@ from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, 
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 POINT_WIDTH = 0.5
@@ -111,6 +110,8 @@ def _numbers(region: dict[str, Any], place: dict[str, Any], numbers: dict[str, P
 
 def config_xml(layout: Layout) -> str:
     """The labelling configuration that the tasks need."""
+    from xml.sax.saxutils import quoteattr  # Here, since it imports what fetches URLs.
+
     lines = [
         "<View>",
         '  <Image name="image" value="$image" zoom="true" zoomControl="true"/>',

@@ -11,8 +11,6 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
@@ -22,6 +20,8 @@ from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 _PTS = re.compile(r"\s*version:\s*1\s*\n\s*n_points:\s*(\d+)\s*\n\s*\{\s*\n(.*)\n\s*\}\s*", re.DOTALL)

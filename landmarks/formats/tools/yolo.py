@@ -13,8 +13,6 @@ import warnings
 from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
-import pandas as pd
-
 from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
@@ -25,6 +23,8 @@ from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
+    import pandas as pd
+
     from landmarks.record import Record
 
 

@@ -16,7 +16,7 @@ from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.device import choose_device
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
-from landmarks.models.store import resolve
+from landmarks.models.files import resolve
 from landmarks.training.detector.batches import Batches
 from landmarks.training.detector.config import DetectorFile
 from landmarks.training.detector.loop import fit

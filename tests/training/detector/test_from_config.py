@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from landmarks.cli import app
 from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.models.facegrid import load_facegrid
-from landmarks.models.store import SHIPPED
+from landmarks.shipped import SHIPPED
 from landmarks.training.detector.config import DetectorFile
 from landmarks.training.detector.from_config import read_detector_config, train_detector
 from tests.helpers.photographs import photographs
