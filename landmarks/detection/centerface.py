@@ -55,7 +55,12 @@ class CenterFace:
     def _network(self) -> cv2.dnn.Net:
         """This thread's network."""
         if not hasattr(self._of_thread, "network"):
-            self._of_thread.network = cv2.dnn.readNetFromONNX(self._graph)
+            network = cv2.dnn.readNetFromONNX(self._graph)
+            if cv2.__version__.startswith("4."):
+                # It would fold the batch normalisations into the weights anew for every size of canvas, and from the
+                # second size on find what is not there. OpenCV 5 does not, and its networks break by this call.
+                network.enableFusion(False)
+            self._of_thread.network = network
         return self._of_thread.network
 
     def _find(self, canvas: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
