@@ -7,6 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
+from landmarks import shipped
 from landmarks.cli.shared import WEIGHTS_HELP, output, table
 from landmarks.errors import LandmarksError
 
@@ -16,7 +17,8 @@ app = typer.Typer(no_args_is_help=True, help="The networks that come with the pa
 @app.command("list", epilog="Example: landmarks weights list")
 def weights_list() -> None:
     """Name the shipped weights."""
-    from landmarks.models.files import shipped_names
+    from landmarks.models.facegrid import load_facegrid
+    from landmarks.models.files import DETECTOR, shipped_names
     from landmarks.models.network import count_multiply_adds, count_parameters
     from landmarks.models.store import load_model
 
@@ -26,6 +28,10 @@ def weights_list() -> None:
         config = model.network.config
         costs = [count_parameters(model.network) / 1e6, count_multiply_adds(model.network) / 1e6]
         rows.append([name, ", ".join(config.tasks), f"{config.input_size} px", *(f"{cost:.2f} M" for cost in costs)])
+    path = shipped.SHIPPED / f"{DETECTOR}.safetensors"
+    if path.is_file():
+        parameters = count_parameters(load_facegrid(path)[0].folded()) / 1e6
+        rows.append([DETECTOR, "face boxes, points_5", "any", f"{parameters:.2f} M", "by the image's size"])
     output.print(table("", ["name", "tasks", "input", "parameters", "multiply-adds a pass"], rows))
 
 
@@ -55,16 +61,26 @@ def weights_info(
 @app.command("verify", epilog="Example: landmarks weights verify")
 def weights_verify() -> None:
     """Load every shipped file and compare its checksum with SHA256SUMS; exit code 1 if one differs."""
+    from landmarks.detection.facegrid import FaceGrid
     from landmarks.inference.onnx_backend import OnnxBackend
-    from landmarks.models.files import shipped_export, shipped_names
+    from landmarks.models.facegrid import load_facegrid
+    from landmarks.models.files import DETECTOR, shipped_export, shipped_names
     from landmarks.models.store import load_model
 
+    def open_network(name: str) -> None:
+        load_model(name)
+        if export := shipped_export(name):
+            OnnxBackend.open(export)
+
+    def open_detector(name: str) -> None:
+        load_facegrid(shipped.SHIPPED / f"{name}.safetensors")
+        FaceGrid()
+
+    checks = {**dict.fromkeys(shipped_names(), open_network), DETECTOR: open_detector}
     failed = False
-    for name in shipped_names():
+    for name, check in checks.items():
         try:
-            load_model(name)
-            if export := shipped_export(name):
-                OnnxBackend.open(export)
+            check(name)
             output.print(f"{name}: ok")
         except LandmarksError as error:
             failed = True

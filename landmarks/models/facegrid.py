@@ -20,6 +20,7 @@ from landmarks.atomic import replacing
 from landmarks.config import build, checked
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models import store
+from landmarks.models.files import read_verified
 
 STRIDES = (8, 16, 32, 64)
 """Pixels between the cells of its four grids, finest first."""
@@ -169,6 +170,7 @@ def is_facegrid(path: str | Path) -> bool:
 
 def load_facegrid(path: str | Path) -> tuple[FaceGrid, dict[str, Any]]:
     """What `save_facegrid` wrote: the network in evaluation mode, and the facts. Raises WeightsError."""
+    read_verified(Path(path))
     header, tensors = store.parse(Path(path))
     if header.get("kind") != KIND:
         raise WeightsError(f"{path}: holds no face detector; give a file that a detector's training wrote")

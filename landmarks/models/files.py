@@ -12,6 +12,8 @@ from landmarks.shipped import checksums, intact
 KEY = "landmarks"
 """Of the header in a file's metadata."""
 MAX_BYTES = 2**30
+DETECTOR = "detector"
+"""Name of the shipped face detector's weights."""
 ONNX_SUFFIX = ".onnx"
 EXPORT = f".int8{ONNX_SUFFIX}"
 """What the names of the shipped exports end in: `compact.int8.onnx`, its locator beside it."""
@@ -29,8 +31,8 @@ def resolve(name: str | Path) -> Path:
 
 
 def shipped_names() -> list[str]:
-    """Names of the weights that come with the package."""
-    return sorted(path.stem for path in shipped.SHIPPED.glob("*.safetensors"))
+    """Names of the landmark networks' weights that come with the package."""
+    return sorted({path.stem for path in shipped.SHIPPED.glob("*.safetensors")} - {DETECTOR})
 
 
 def shipped_export(name: str | Path) -> Path | None:

@@ -10,7 +10,9 @@ from landmarks.models import files
 from tests.helpers.faces import SAMPLES
 
 RESULTS = SAMPLES.parents[1] / "docs" / "results"
-REPORTS = sorted(path for path in RESULTS.glob("*.json") if "protocol" in json.loads(path.read_text()))
+REPORTS = sorted(
+    path for path in RESULTS.glob("*.json") if "weights" in json.loads(path.read_text()).get("protocol", ())
+)
 
 
 def reports_of(name: str) -> list:
@@ -32,6 +34,20 @@ def test_card_is_what_its_reports_say(name):
     reports = [json.loads(path.read_text()) for path in reports_of(name)]
     assert len(reports) >= 3 and fill(card, reports) == card
     assert shipped.checksums()[f"{name}.safetensors"] in card
+
+
+def test_the_detectors_card_is_what_its_report_says():
+    """Of the file that is shipped, and the peers beside it."""
+    card = (shipped.SHIPPED / f"{files.DETECTOR}.md").read_text(encoding="utf-8")
+    (path,) = (path for path in RESULTS.glob("*detectors*.json") if path.name in card)
+    detectors = json.loads(path.read_text())["detectors"]
+    sums = shipped.checksums()
+    assert detectors["facegrid"]["settings"]["weights"] == sums[f"{files.DETECTOR}.int8.onnx"]
+    assert all(sums[f"{files.DETECTOR}{suffix}"] in card for suffix in (".int8.onnx", ".safetensors"))
+    for level in ("easy", "medium", "hard"):
+        of = [detector["average_precision"][level] for detector in detectors.values()]
+        cells = [f"{100 * m['value']:.1f} ({100 * m['interval'][0]:.1f} to {100 * m['interval'][1]:.1f})" for m in of]
+        assert f"{level} | {' | '.join(cells)} |" in card
 
 
 def test_a_group_that_is_worse_by_a_third_is_named():

@@ -9,6 +9,7 @@ import torch
 
 from landmarks.datasets.dataset import load_crops
 from landmarks.errors import DataError, WeightsError
+from landmarks.models.files import shipped_names
 from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model
 from landmarks.shipped import SHIPPED
@@ -69,9 +70,7 @@ def test_all_that_fits_comes_along_in_silence():
     assert all(torch.equal(own[name], value) for name, value in given.network.state_dict().items())
 
 
-@pytest.mark.parametrize(
-    "name", [path.stem for path in SHIPPED.glob("*.safetensors") if path.with_suffix(".toml").is_file()]
-)
+@pytest.mark.parametrize("name", [name for name in shipped_names() if (SHIPPED / f"{name}.toml").is_file()])
 def test_shipped_configs_are_those_of_the_shipped_weights(name):
     file = read_config(SHIPPED / f"{name}.toml")
     network, training = file.network, file.training

@@ -106,4 +106,6 @@ def test_encoders_are_for_landmark_networks(config, drawn, tmp_path):
 
 
 def test_the_shipped_config_is_the_default():
-    assert read_detector_config(SHIPPED / "detector.toml") == DetectorFile()
+    file = read_detector_config(SHIPPED / "detector.toml")
+    assert file == DetectorFile()
+    assert load_facegrid(SHIPPED / "detector.safetensors")[0].config == file.detector
