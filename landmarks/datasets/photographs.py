@@ -173,7 +173,7 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
         lost = table["image"][unknown]
         warnings.warn(
             f"{dataset.files.root}: {lost.nunique()} photographs are left out, no box or point says where their faces "
-            f"are ({lost.iloc[0]}, ...); let detectors label them: `python -m landmarks.training.detector.teach`",
+            f"are ({lost.iloc[0]}, ...); let detectors label them: `python -m landmarks.teaching.teach`",
             stacklevel=3,
         )
     return table[~unknown]

@@ -1,8 +1,8 @@
-"""Have detectors label photographs: `python -m landmarks.training.detector.teach SOURCE --out FOLDER`
+"""Have detectors label photographs: `python -m landmarks.teaching.teach SOURCE --out FOLDER`
 
 SOURCE is whatever `landmarks train` takes for a detector, or with --unlabelled a folder of photographs. CenterFace, and
 YuNet where its file is there, look at every photograph of the parts train and val; what came with it is kept; see
-`landmarks.training.detector.agree`. Faces that are large enough get their five points from shipped weights.
+`landmarks.teaching.agree`. Faces that are large enough get their five points from shipped weights.
 
 FOLDER becomes a dataset that the training takes: `faces.csv`, and `photographs.json` with the place of the images. A
 call that was stopped goes on where it was, from FOLDER/found.jsonl.
@@ -33,7 +33,7 @@ from landmarks.detection.yunet import VARIABLE, YuNet
 from landmarks.errors import DataError, DetectorError, ImageError, LandmarksError, WeightsError
 from landmarks.faces import Faces
 from landmarks.sources.names import is_image
-from landmarks.training.detector.agree import AGREE, DOUBTFUL, TRUST, Opinion, label
+from landmarks.teaching.agree import AGREE, DOUBTFUL, TRUST, Opinion, label
 from landmarks.training.detector.overlap import overlaps, sizes
 
 FOUND = "found.jsonl"
@@ -202,7 +202,7 @@ def teachers_at_hand(side: int) -> list[Detector]:
 def main(words: Sequence[str] | None = None) -> None:
     from landmarks.inference.annotator import Annotator
 
-    parser = argparse.ArgumentParser(prog="python -m landmarks.training.detector.teach", description=__doc__)
+    parser = argparse.ArgumentParser(prog="python -m landmarks.teaching.teach", description=__doc__)
     parser.add_argument("source", type=Path, help="a dataset with boxes or points, or a folder of photographs")
     parser.add_argument("--out", type=Path, required=True, help="write the labelled dataset to this folder")
     parser.add_argument("--unlabelled", action="store_true", help="take all images, whatever labels are there")

@@ -7,7 +7,7 @@ import pytest
 
 from landmarks.datasets.photographs import FaceLabels
 from landmarks.detection.base import Detections
-from landmarks.training.detector.agree import TRUST, Opinion, consensus, label
+from landmarks.teaching.agree import TRUST, Opinion, consensus, label
 
 A, B, C = [10.0, 10, 50, 60], [100.0, 10, 140, 60], [200.0, 10, 240, 60]
 

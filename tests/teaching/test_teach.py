@@ -10,8 +10,8 @@ import pytest
 from landmarks.datasets.photographs import read_photographs
 from landmarks.detection.base import Detections
 from landmarks.errors import DataError, DetectorError
+from landmarks.teaching.teach import FOUND, main, plain_folder, teach, teachers_at_hand
 from landmarks.training.detector.from_config import train_detector
-from landmarks.training.detector.teach import FOUND, main, plain_folder, teach, teachers_at_hand
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.photographs import drawn_box
 from tests.training.detector.test_from_config import TOML
