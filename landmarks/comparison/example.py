@@ -1,4 +1,4 @@
-"""Comparisons without any dataset, on faces that are drawn for them: one of about a minute, and a larger one."""
+"""Comparisons without any dataset, on faces that are drawn for them: one of about three minutes, and a larger one."""
 
 from __future__ import annotations
 
