@@ -27,8 +27,9 @@ _FRAMES = {0xC0: False, 0xC1: False, 0xC2: True, 0xC9: False, 0xCA: True}
 
 
 REDUCTIONS = (8, 4, 1)
-"""By how much the decoder shrinks a picture's sides while it decodes, for a third of the time of decoding all or less.
-Halving them, which it can, too, saves less than decoding again costs where a face turns out to be small."""
+"""By how much the decoder shrinks a picture's sides while it decodes. It reads all of the file in any case, so it saves
+the transform and the memory alone; halving the sides, which it can, too, saves less than decoding again costs where a
+face turns out to be small."""
 
 
 def reduction_for(size: tuple[int, int], least_side: int) -> int:
