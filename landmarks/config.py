@@ -90,6 +90,11 @@ def override(kind: type, values: Mapping[str, Any], settings: Sequence[str]) -> 
     return result
 
 
+def named(path: str | Path, settings: Sequence[str]) -> str:
+    """What messages call a file with settings."""
+    return " --set ".join([str(path), *settings])
+
+
 def key_of(setting: str) -> Key:
     """The key of `KEY=VALUE`, part by part. Raises LandmarksError for a text that is none."""
     text, sign, _ = setting.partition("=")

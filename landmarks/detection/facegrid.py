@@ -28,7 +28,7 @@ MAX_CELLS = 3000
 
 
 class FaceGrid:
-    """Finds faces from 8 pixels to the whole picture in one look at one copy of it. Threads may share it.
+    """Finds faces in one look at one copy of a picture; its card says of which sizes. Threads may share it.
 
     Raises DetectorError if its file is missing or no face detector of this package.
     """

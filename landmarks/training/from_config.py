@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from landmarks import __version__
-from landmarks.config import build, override, read_toml
+from landmarks.config import build, named, override, read_toml
 from landmarks.datasets.dataset import about, load_crops
 from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
@@ -28,7 +28,7 @@ def read_config(path: str | Path, settings: Sequence[str] = ()) -> TrainingFile:
     the file, the key, what is wrong and what is meant.
     """
     values = override(TrainingFile, read_toml(path), settings)
-    return build(TrainingFile, values, _named(path, settings))
+    return build(TrainingFile, values, named(path, settings))
 
 
 def train_from_config(
@@ -54,7 +54,7 @@ def train_from_config(
     try:
         training.check(network_config.tasks, crops.sources("train"))
     except ValueError as error:
-        raise LandmarksError(f"{_named(config, settings)}: training.{error}") from error
+        raise LandmarksError(f"{named(config, settings)}: training.{error}") from error
     begin = None if start is None else load_model(start)
     network = train(network_config, training, crops, out, str(choose_device(device)), begin, report)
     path = Path(out) / "weights.safetensors"
@@ -77,8 +77,3 @@ def train_from_config(
         },
     )
     return path
-
-
-def _named(path: str | Path, settings: Sequence[str]) -> str:
-    """What messages call a file with settings."""
-    return " --set ".join([str(path), *settings])

@@ -11,7 +11,7 @@ from typing import Any
 import torch
 
 from landmarks import __version__
-from landmarks.config import build, override, read_toml
+from landmarks.config import build, named, override, read_toml
 from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.device import choose_device
 from landmarks.errors import DataError, WeightsError
@@ -35,8 +35,7 @@ def is_detector(config: str | Path) -> bool:
 
 def read_detector_config(path: str | Path, settings: Sequence[str] = ()) -> DetectorFile:
     """The sections [detector] and [training] of a TOML file; see `landmarks.training.from_config.read_config`."""
-    where = " --set ".join([str(path), *settings])
-    return build(DetectorFile, override(DetectorFile, read_toml(path), settings), where)
+    return build(DetectorFile, override(DetectorFile, read_toml(path), settings), named(path, settings))
 
 
 def train_detector(
