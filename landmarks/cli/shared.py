@@ -42,7 +42,8 @@ SET_HELP = (
     "Give it again for more fields."
 )
 DETECTOR_HELP = (
-    "{detectors}, or a CSV file of boxes. LANDMARKS_YUNET names yunet's file. A detector that is a network shrinks an "
+    "{detectors}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's file. A "
+    "detector that is a network shrinks an "
     "image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
 )
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."

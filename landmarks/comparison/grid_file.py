@@ -35,7 +35,7 @@ from pathlib import Path
 from typing import Any
 
 from landmarks.comparison.grid import DEFAULT_GROUPS, Arm, Grid, Group
-from landmarks.config import build, checked, key_of, override, read_toml
+from landmarks.config import build, checked, key_of, named, override, read_toml
 from landmarks.errors import LandmarksError, unknown
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 
@@ -65,7 +65,7 @@ def read_grid(path: str | Path, settings: Sequence[str] = (), names: Sequence[st
     Raises LandmarksError naming the file, the arm, the key, what is wrong and what is meant; also for settings that
     make two arms the same, and for unknown names.
     """
-    where = " --set ".join([str(path), *settings])
+    where = named(path, settings)
     of_file = [setting for setting in settings if key_of(setting)[0] in {entry.name for entry in fields(GridFile)}]
     of_arms = [setting for setting in settings if setting not in of_file]
     file = build(GridFile, override(GridFile, read_toml(path), of_file), where)
