@@ -39,7 +39,8 @@ def to_svg(figure: Figure, name: str) -> str:
     text = re.sub(r"<metadata>.*?</metadata>", "", text, flags=re.DOTALL)
     used = set(re.findall(r'(?:url\(|href=")#([^")]+)', text))
     text = re.sub(r' id="([^"]*)"', lambda match: match[0] if match[1] in used else "", text)
-    text = re.sub(r'(font(?:-family)?: [^;"]*?)(?:\'[^\']*\'(?:, )?)+(?:, ?[\w-]+)*', r"\1sans-serif", text)
+    text = re.sub(r'font-family: [^;"]*', "font-family: inherit", text)
+    text = re.sub(r'font: [^;"]*?([\d.]+px)[^;"]*', r"font-size: \1; font-family: inherit", text)
     for colour in DARK:
         text = re.sub(rf"(stroke|fill): {colour}\b", r"\1: currentColor", text)
     text = re.sub(rf"(stroke|fill): {GRID}\b", r"\1: var(--line)", text)

@@ -11,7 +11,6 @@ from pathlib import Path
 from typing import Any
 
 from jinja2 import Environment, PackageLoader, StrictUndefined
-from markupsafe import Markup
 
 from landmarks import __version__
 from landmarks.atomic import replacing
@@ -27,15 +26,15 @@ def write_page(path: Path, template: str, script: str = "", **values: Any) -> No
     """
     code = _static(script) if script else ""
     stream = _environment().get_template(template).generate(
-        style=Markup(_static("page.css")), script=Markup(code), policy=_policy(code), version=__version__, **values
+        style=_static("page.css"), script=code, policy=_policy(code), version=__version__, **values
     )
     with replacing(path) as partial, open(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(stream)
 
 
-def as_json(value: Any) -> Markup:
+def as_json(value: Any) -> str:
     """A value as the content of `<script type="application/json">`: ASCII without signs that mean something in HTML."""
-    return Markup(json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_HARMLESS))
+    return json.dumps(value, separators=(",", ":"), allow_nan=False).translate(_HARMLESS)
 
 
 def _policy(code: str) -> str:

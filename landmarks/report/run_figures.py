@@ -109,3 +109,4 @@ def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray) -> None:
     axes.stairs(counts, edges, fill=True, color=COLOURS[0])
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
+    axes.yaxis.get_major_locator().set_params(integer=True)

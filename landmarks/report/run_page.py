@@ -44,12 +44,12 @@ def write_run_page(
     if gallery.left_out:
         notes.append(f"The gallery shows {most:,} faces: the most doubtful half, and others from all over the run.")
     if not gender and "gender" in run.attributes:
-        notes.append("The gender label is not shown; see `landmarks report --help`.")
+        notes.append("The gender label, which errs, is not shown; --gender shows it.")
     write_page(
         out,
         "run.html.j2",
         "run.js",
-        title=f"Run {folder.absolute().name}",
+        title=f"Faces of {folder.absolute().name}",
         subtitle=_subtitle(run),
         items=_cards(run, gallery),
         notes=notes,
@@ -84,7 +84,7 @@ def _subtitle(run: Run) -> str:
     detector = settings.get("detector")
     parts = [
         str(start.get("started", ""))[:10],
-        f"weights {settings['weights']}" if isinstance(settings.get("weights"), str) else "",
+        f"weights {settings['weights'][:12]}" if isinstance(settings.get("weights"), str) else "",
         f"detector {detector['name']}" if isinstance(detector, dict) and "name" in detector else "",
         f"{len(run.scheme)} landmarks",
         f"landmarks {start['versions']['landmarks']}" if "landmarks" in start.get("versions", {}) else "",

@@ -98,6 +98,8 @@ function shape(parent, name, values) {
   parent.append(element);
   return element;
 }
+/* The rest of the path of a circle that begins at its leftmost point. */
+const ring = (r) => "a" + [r, r, 0, 1, 0, 2 * r, 0] + "a" + [r, r, 0, 1, 0, -2 * r, 0] + "z";
 /* An SVG over the picture of a face, whose units are pixels of the photograph. */
 function points(item, large) {
   const svg = document.createElementNS(SVG, "svg");
@@ -113,20 +115,20 @@ function points(item, large) {
   for (const chain of scheme.chains)
     for (let i = 1; i < chain.length; i++)
       if (inside(chain[i - 1]) && inside(chain[i])) lines.push("M" + place(chain[i - 1]) + "L" + place(chain[i]));
-  for (let k = 0; k < K; k++)
-    if (inside(k)) dots.set(scheme.colours[k], (dots.get(scheme.colours[k]) || "") + "M" + place(k) + "h.001");
-  const pen = { fill: "none", "stroke-linecap": "round", "vector-effect": "non-scaling-stroke" };
-  const width_of = (large ? 2 : 1.3) * (K > 20 ? 1.6 : 3);
+  const r = (large ? 1.6 : 1) * (K > 20 ? 1.4 : 2.6) * side / (large ? 500 : tile), disc = ring(r);
+  for (let k = 0; k < K; k++) {
+    const [a, b] = place(k), colour = scheme.colours[k];
+    if (inside(k)) dots.set(colour, (dots.get(colour) || "") + "M" + (a - r) + "," + b + disc);
+  }
+  const thin = { "vector-effect": "non-scaling-stroke", "stroke-width": large ? 0.8 : 0.5 };
   if (large && column.errors)
     for (let k = 0; k < K; k++)
       if (inside(k)) {
-        const [cx, cy] = place(k), r = column.errors[K * item + k] * column.face_size[item];
-        if (known(r)) shape(svg, "circle", { cx, cy, r, fill: scheme.colours[k], "fill-opacity": 0.28 });
+        const [cx, cy] = place(k), error = column.errors[K * item + k] * column.face_size[item];
+        if (known(error)) shape(svg, "circle", { cx, cy, r: error, fill: scheme.colours[k], "fill-opacity": 0.28 });
       }
-  if (lines.length) shape(svg, "path", { ...pen, d: lines.join(""), stroke: "#dadfe4", "stroke-width": large ? 1.2 : 0.8 });
-  const all = [...dots.values()].join("");
-  if (all) shape(svg, "path", { ...pen, d: all, stroke: "#121418", "stroke-width": width_of + 1.5 });
-  for (const [colour, d] of dots) shape(svg, "path", { ...pen, d, stroke: colour, "stroke-width": width_of });
+  if (lines.length) shape(svg, "path", { ...thin, d: lines.join(""), fill: "none", stroke: "#dadfe4" });
+  for (const [colour, d] of dots) shape(svg, "path", { ...thin, d, fill: colour, stroke: "#121418" });
   return svg;
 }
 function picture(parent, item, large) {
