@@ -42,6 +42,15 @@ def stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -
     cv2.fillPoly(canvas, [fixed(outline)], colour, cv2.LINE_AA, FRACTION_BITS)
 
 
+def dashes(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour, length: float = 4.0) -> None:
+    """The same line in dashes of about `length` pixels, each as long as the gaps between them."""
+    for start, end in zip(path[:-1], path[1:]):
+        count = max(1, round(float(np.linalg.norm(end - start)) / (2 * length)))
+        cuts = start + np.linspace(0, 1, 2 * count + 1)[:, None] * (end - start)
+        for i in range(0, 2 * count, 2):
+            stroke(canvas, cuts[i : i + 2], width, colour)
+
+
 @lru_cache
 def quarter_turn() -> np.ndarray:
     """(8, 2): the arc of radius 1 from (0, 1) to (1, 0) that rounds off the corner (0, 0)."""

@@ -44,5 +44,8 @@ def to_svg(figure: Figure, name: str) -> str:
     for colour in DARK:
         text = re.sub(rf"(stroke|fill): {colour}\b", r"\1: currentColor", text)
     text = re.sub(rf"(stroke|fill): {GRID}\b", r"\1: var(--line)", text)
-    # A text has no colour where matplotlib's is black.
-    return re.sub(r'<svg [^>]*?viewBox="([^"]*)"[^>]*>', r'<svg viewBox="\1" fill="currentColor" role="img">', text)
+    view = re.search(r'viewBox="([^"]*)"', text)
+    assert view, "matplotlib writes a viewBox"
+    width = float(view[1].split()[2]) * 4 / 3  # Points to pixels.
+    head = f'<svg viewBox="{view[1]}" style="max-width: {width:.0f}px" fill="currentColor" role="img">'
+    return re.sub(r"<svg [^>]*>", head, text, count=1)

@@ -7,8 +7,8 @@ import numpy as np
 from landmarks.geometry import crop_matrices, extract_crop
 from landmarks.images import Image, reduce_squares
 
-MARGIN = 1.25
-"""Side of a picture over the larger side of what it shows, the box with the landmarks."""
+MARGIN, MARGIN_OF_POINTS = 1.25, 2.0
+"""Side of a picture over the larger side of what it shows: the box with the landmarks, or these alone."""
 LEAST_SIDE, MOST_SIDE = 96, 384
 """Of a picture in pixels; a face of fewer pixels has a smaller one."""
 BYTES_PER_PIXEL = 0.2
@@ -32,8 +32,9 @@ def squares_around(boxes: np.ndarray, points: np.ndarray) -> np.ndarray:
     bad = ~np.isfinite(corners).all(axis=2, keepdims=True)
     low = np.where(bad, np.inf, corners).min(axis=1)
     high = np.where(bad, -np.inf, corners).max(axis=1)
+    margin = np.where(np.isfinite(boxes).all(axis=1), MARGIN, MARGIN_OF_POINTS)
     with np.errstate(invalid="ignore"):
-        centre, side = (low + high) / 2, np.maximum((high - low).max(axis=1) * MARGIN, 2.0)
+        centre, side = (low + high) / 2, np.maximum((high - low).max(axis=1) * margin, 2.0)
     squares = np.concatenate([centre, side[:, None], np.zeros((len(side), 1))], axis=1)
     squares[~np.isfinite(squares).all(axis=1)] = np.nan
     return squares
