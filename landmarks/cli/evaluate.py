@@ -40,8 +40,8 @@ def evaluate(
         bool,
         typer.Option(
             "--faces",
-            help="Also write each face's labels, predicted points and error beside --out, to NAME.faces.parquet: `landmarks "
-            "report` shows the worst ones.",
+            help="Also write each face's labels, predicted points and error beside --out, to NAME.faces.parquet: "
+            "`landmarks report` shows the worst ones.",
         ),
     ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,

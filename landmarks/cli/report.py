@@ -14,7 +14,8 @@ def report(
     path: Annotated[
         Path,
         typer.Argument(
-            help="The folder of `landmarks annotate` or of `landmarks compare`, or the JSON file of `landmarks evaluate`."
+            help="The folder of `landmarks annotate` or of `landmarks compare`, or the JSON file of "
+            "`landmarks evaluate`."
         ),
     ],
     out: Annotated[
@@ -40,8 +41,8 @@ def report(
         bool,
         typer.Option(
             "--gender",
-            help="Also show the gender label: how annotators perceived a face. It errs, and in some groups more than in "
-            "others (see the card). Do not use it to decide anything about anyone.",
+            help="Also show the gender label: how annotators perceived a face. It errs, and in some groups more than "
+            "in others (see the card). Do not use it to decide anything about anyone.",
         ),
     ] = False,
     workers: Annotated[

@@ -226,7 +226,9 @@ def _draw_points(
 def _runs(chain: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:
     """The parts of a chain of landmarks, at least two long, that lie inside the image."""
     breaks = np.flatnonzero(~inside[chain])
-    return [part for part in np.split(chain, np.unique([*breaks, *(breaks + 1)])) if len(part) > 1 and inside[part].all()]
+    return [
+        part for part in np.split(chain, np.unique([*breaks, *(breaks + 1)])) if len(part) > 1 and inside[part].all()
+    ]
 
 
 def _draw_discs(canvas: np.ndarray, points: np.ndarray, radii: np.ndarray, fills: np.ndarray) -> None:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -44,7 +45,7 @@ def stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -
 
 def dashes(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour, length: float = 4.0) -> None:
     """The same line in dashes of about `length` pixels, each as long as the gaps between them."""
-    for start, end in zip(path[:-1], path[1:]):
+    for start, end in pairwise(path):
         count = max(1, round(float(np.linalg.norm(end - start)) / (2 * length)))
         cuts = start + np.linspace(0, 1, 2 * count + 1)[:, None] * (end - start)
         for i in range(0, 2 * count, 2):

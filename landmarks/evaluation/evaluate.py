@@ -34,7 +34,8 @@ def evaluate(
     weights: see AnnotatorConfig; data: a dataset's archive, its folder, or a prepared folder; detector: a name or a
     file of boxes, `whole-image` for none; None for `whole-image` where every image of the dataset is one face, cut out
     already, and AnnotatorConfig's detector elsewhere; passes: how often a face is cropped; report: is told how many
-    faces are done, and of how many; faces: a Parquet file to write, a row a face (see `PerFace`). Raises WeightsError, DataError, DetectorError or ValueError for what is unusable.
+    faces are done, and of how many; faces: a Parquet file to write, a row a face (see `PerFace`). Raises WeightsError,
+    DataError, DetectorError or ValueError for what is unusable.
     """
     network = load_backend(weights, device, backend)
     dataset = read_dataset(data)

@@ -20,9 +20,7 @@ MOST = 100
 """Of the worst faces."""
 
 
-def write_evaluation_page(
-    path: Path, out: Path, images: Sequence[str], progress: Callable[[int, int], None]
-) -> int:
+def write_evaluation_page(path: Path, out: Path, images: Sequence[str], progress: Callable[[int, int], None]) -> int:
     """Write the page of what `landmarks evaluate --out` wrote; return how many faces have no picture.
 
     images: the dataset, if it is not where it was; a folder or archive. Raises DataError for other files, OSError.

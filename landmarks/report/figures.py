@@ -28,7 +28,7 @@ class Picture:
 
 
 def to_svg(figure: Figure, name: str) -> str:
-    """A figure as an SVG element without identifiers of its own but those that it refers to. name: unique in the page."""
+    """A figure as an SVG element, without identifiers but those that it refers to. name: unique in the page."""
     from matplotlib import rc_context
 
     file = io.StringIO()

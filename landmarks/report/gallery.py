@@ -32,6 +32,8 @@ class Gallery:
     """Names and packed numbers, as JSON takes it. See `_table`."""
     pictures: list[str]
     """A JPEG file in base64 an item; empty where its image is gone."""
+    order: list[int]
+    """The items, the most doubtful face first, as the gallery shows them at first."""
     missing: int
     """Faces shown without a picture."""
     left_out: int
@@ -65,7 +67,11 @@ def make_gallery(
             pictures[item] = base64.b64encode(file).decode()
     shown = [*squares, *(whole_image(*sizes[name])[0] for name in names[len(rows) :])]
     table = _table(run, rows, names, np.array(shown).reshape(-1, 4), gender)
-    return Gallery(table, pictures, sum(not one for one in pictures[: len(rows)]), len(run.faces) - len(rows))
+    place = {row: item for item, row in enumerate(rows.tolist())}
+    order = [place[row] for row in doubtful_first(run).tolist() if row in place]
+    order += range(len(rows), len(names))
+    missing = sum(not one for one in pictures[: len(rows)])
+    return Gallery(table, pictures, order, missing, len(run.faces) - len(rows))
 
 
 def choose(run: Run, most: int) -> np.ndarray:
@@ -73,11 +79,16 @@ def choose(run: Run, most: int) -> np.ndarray:
     count = len(run.faces)
     if count <= most:
         return np.arange(count)
-    sureness = next((values for values in (run.quality, run.scores) if values is not None), np.zeros(count))
-    order = np.argsort(np.where(np.isnan(sureness), -1, sureness), kind="stable")
+    order = doubtful_first(run)
     rest = order[most // 2 :]
     spread = rest[np.linspace(0, len(rest) - 1, most - most // 2).round().astype(int)]
     return np.sort(np.concatenate([order[: most // 2], spread]))
+
+
+def doubtful_first(run: Run) -> np.ndarray:
+    """The rows of the faces by quality, or else by the detector's score; those without a number first."""
+    sureness = next((values for values in (run.quality, run.scores) if values is not None), np.zeros(len(run.faces)))
+    return np.argsort(np.where(np.isnan(sureness), -1, sureness), kind="stable")
 
 
 def _wanted(

@@ -5,6 +5,7 @@ from __future__ import annotations
 import base64
 import hashlib
 import json
+from collections.abc import Sequence
 from functools import cache
 from importlib.resources import files
 from pathlib import Path
@@ -19,14 +20,16 @@ _HARMLESS = {ord(sign): f"\\u{ord(sign):04x}" for sign in "<>&"}
 """So that no text ends the script that it stands in."""
 
 
-def write_page(path: Path, template: str, script: str = "", **values: Any) -> None:
-    """Write a page, whole or not at all. script: a file of `static/`; values: what the template needs.
+def write_page(path: Path, template: str, scripts: Sequence[str] = (), **values: Any) -> None:
+    """Write a page, whole or not at all. scripts: files of `static/`, in their order; values: what the template needs.
 
     Raises OSError.
     """
-    code = _static(script) if script else ""
-    stream = _environment().get_template(template).generate(
-        style=_static("page.css"), script=code, policy=_policy(code), version=__version__, **values
+    code = "".join(map(_static, scripts))
+    stream = (
+        _environment()
+        .get_template(template)
+        .generate(style=_static("page.css"), script=code, policy=_policy(code), version=__version__, **values)
     )
     with replacing(path) as partial, open(partial, "w", encoding="utf-8", errors="backslashreplace") as file:
         file.writelines(stream)

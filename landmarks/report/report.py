@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -71,9 +71,7 @@ def write_report(
     if kind == RUN:
         from landmarks.report.run_page import write_run_page
 
-        made = write_run_page(
-            path, out, options.images, options.faces, options.gender, options.threads, progress
-        )
+        made = write_run_page(path, out, options.images, options.faces, options.gender, options.threads, progress)
         return Written(out, kind, made.missing)
     if kind == COMPARISON:
         from landmarks.report.comparison_page import write_comparison_page

@@ -20,6 +20,7 @@ from landmarks.sources.source import Source
 REASONS = 6
 """Reasons of a status that are told, the most frequent first."""
 DOUBTFUL = 0.5
+CURE = "`landmarks report --images FOLDER` says where they are now"
 
 
 def write_run_page(
@@ -40,7 +41,9 @@ def write_run_page(
     gallery = make_gallery(run, sources, most, threads, gender, progress)
     notes = [note] if note else []
     if gallery.missing and not note:
-        notes.append(f"{gallery.missing:,} faces are shown without a picture: their images are gone or have changed.")
+        notes.append(
+            f"{gallery.missing:,} faces are shown without a picture: their images are gone or changed; {CURE}."
+        )
     if gallery.left_out:
         notes.append(f"The gallery shows {most:,} faces: the most doubtful half, and others from all over the run.")
     if not gender and "gender" in run.attributes:
@@ -48,7 +51,7 @@ def write_run_page(
     write_page(
         out,
         "run.html.j2",
-        "run.js",
+        ("items.js", "run.js"),
         title=f"Faces of {folder.absolute().name}",
         subtitle=_subtitle(run),
         items=_cards(run, gallery),
@@ -59,7 +62,7 @@ def write_run_page(
         starts=_starts(run),
         settings=[(name, _text(value)) for name, value in _flat(run.settings)],
         packed=gallery.table,
-        pictures=gallery.pictures,
+        pictures=[(item, gallery.pictures[item]) for item in gallery.order if gallery.pictures[item]],
     )
     return gallery
 
@@ -69,13 +72,12 @@ def _sources(run: Run, images: Sequence[str]) -> tuple[list[tuple[str, Source]],
     if images:
         named = run.named or Named(())
         return list(Named.here(images, named.recursive or run.named is None, named.every).find()), ""
-    cure = "`landmarks report --images FOLDER` says where they are now"
     if run.named is None:
-        return [], f"Faces are shown without pictures: run.json does not say where the images were; {cure}."
+        return [], f"Faces are shown without pictures: run.json does not say where the images were; {CURE}."
     try:
         return list(run.named.find()), ""
     except (LandmarksError, OSError) as error:
-        return [], f"Faces are shown without pictures: {error}; {cure}."
+        return [], f"Faces are shown without pictures: {error}; {CURE}."
 
 
 def _subtitle(run: Run) -> str:

@@ -38,10 +38,8 @@ class Worst:
     predicted: list[list[float]]
 
 
-def worst_faces(
-    faces: PerFace, data: str, most: int, progress: Callable[[int, int], None]
-) -> tuple[list[Worst], str]:
-    """At most `most` faces, the worst first, of the scheme with most labelled faces; and a sentence if they lack pictures.
+def worst_faces(faces: PerFace, data: str, most: int, progress: Callable[[int, int], None]) -> tuple[list[Worst], str]:
+    """At most `most` faces, the worst first, and a sentence if they lack pictures. Of the scheme with most labels.
 
     data: the dataset. Faces without a prediction, whose images could not be read, are left out.
     """
@@ -71,7 +69,7 @@ def worst_faces(
         x, y, side = square[0, :3]
         view = f"{x - side / 2:.2f} {y - side / 2:.2f} {side:.2f} {side:.2f}"
         quality = float(row["quality"]) if "quality" in faces.table else float("nan")
-        pairs = ([[round(float(v), 2) for v in p] for p in points if np.isfinite(p).all()] for points in (true, predicted))
+        pairs = (points[np.isfinite(points).all(axis=1)].round(2).tolist() for points in (true, predicted))
         found.append(Worst(row["image"], name, 100 * float(errors[at]), quality, picture, view, float(side), *pairs))
     progress(len(order), len(order))
     return found, note
