@@ -210,7 +210,8 @@ def _draw_points(
     """Dots inside the image, on the lines that join them, in discs of their expected errors. points: (K, 2); radii:
     (K,) pixels; colour: None for the colours of the sides."""
     height, width = canvas.shape[:2]
-    inside = ((points >= -0.5) & (points <= np.array([width, height]) - 0.5)).all(axis=1)  # Not where it is NaN.
+    # Not where it is NaN.
+    inside = np.all((points >= -0.5) & (points <= np.array([width, height]) - 0.5), axis=1)
     radius, ring = (1.0, 0.4) if _dense(scheme) else (1.9, 0.7)
     radius, ring = max(radius * unit, 0.7), max(ring * unit, 0.4)
     fills = np.array([colour] * len(scheme) if colour else _side_colours(scheme), np.float32)

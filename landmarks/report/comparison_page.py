@@ -28,7 +28,7 @@ def write_comparison_page(folder: Path, out: Path) -> None:
     reference = results.grid.reference if results.grid.reference in results.arms else names[0]
     frame = summarise(measured, reference)
     drawn = _figures(measured)
-    groups = [
+    groups: list[dict[str, Any]] = [
         {
             "title": question.title or group,
             "asked": question.asked,

@@ -103,10 +103,12 @@ def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
 
 
 def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray) -> None:
+    from matplotlib.ticker import MaxNLocator
+
     from landmarks.evaluation.plots import COLOURS
 
     counts, _ = np.histogram(values[np.isfinite(values)], edges)
     axes.stairs(counts, edges, fill=True, color=COLOURS[0])
     axes.set_xlim(edges[0], edges[-1])
     axes.set_ylim(0, None)
-    axes.yaxis.get_major_locator().set_params(integer=True)
+    axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))

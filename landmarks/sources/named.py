@@ -30,7 +30,7 @@ class Named:
         """What is named in the working folder of now."""
         if isinstance(sources, (str, os.PathLike)):
             sources = [sources]
-        return cls(tuple(map(os.fspath, sources)), recursive, every, os.getcwd())
+        return cls(tuple(os.fspath(source) for source in sources), recursive, every, os.getcwd())
 
     @classmethod
     def from_dict(cls, document: Mapping[str, Any]) -> Named:

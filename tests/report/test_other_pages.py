@@ -53,7 +53,7 @@ def test_page_of_an_evaluation(evaluated):
     written = write_report(evaluated)
     text = written.path.read_text(encoding="utf-8")
     assert written.path == evaluated.with_suffix(".html") and written.missing == 0
-    assert "<h2 id=\"h-worst\">The 8 worst faces</h2>" in text and text.count("<figure><span") == 8
+    assert '<h2 id="h-worst">The 8 worst faces</h2>' in text and text.count("<figure><span") == 8
     for words in ("Error distribution", "Calibration", "balanced accuracy", "source: aflw", "whole-image"):
         assert words in text
     assert "<script" not in text and "http://" not in text.replace('xmlns="http://www.w3.org', "")
