@@ -18,8 +18,7 @@ from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, told
-from landmarks.evaluation.measures import middle_box
-from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
+from landmarks.geometry import BoxRule, crop_matrices, extract_crop, middle_box, transform
 from landmarks.schemes import POINTS_5
 
 

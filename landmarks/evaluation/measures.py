@@ -18,7 +18,7 @@ from landmarks.datasets.table import labels_of, points_of
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import face_squares
+from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
@@ -115,17 +115,6 @@ def predict_dataset(
     if failed.rows:
         warnings.warn(f"counted as failures: of {len(rows)} faces {failed.counts()}", stacklevel=2)
     return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
-
-
-def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
-
-    Neighbours may be larger than the face that an image was cut out for.
-    """
-    height, width = picture.shape[:2]
-    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
-    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
-    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
 def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:

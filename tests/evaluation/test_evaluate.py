@@ -19,12 +19,12 @@ from landmarks.evaluation.calibrate import (
     fit_softmax,
 )
 from landmarks.evaluation.evaluate import evaluate
-from landmarks.evaluation.measures import Predictions, measure, middle_box, predict_dataset
+from landmarks.evaluation.measures import Predictions, measure, predict_dataset
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
 from landmarks.evaluation.robustness import CURVES, Placement
 from landmarks.evaluation.tables import tables, write_report
 from landmarks.faces import Faces
-from landmarks.geometry import face_squares
+from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
