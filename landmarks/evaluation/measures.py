@@ -14,7 +14,7 @@ import pandas as pd
 from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.left_out import LeftOut
-from landmarks.datasets.table import labels_of, points_of
+from landmarks.datasets.table import GROUPS, labels_of, points_of
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
@@ -26,7 +26,7 @@ from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
-SLICES = ("pose", "glasses", "gender", "source")
+SLICES = ("pose", "glasses", "gender", "source", *GROUPS)
 """Columns by whose groups figures are given."""
 CHUNK = 256
 """Images in memory at once."""
@@ -248,6 +248,7 @@ def _attribute_figures(
                     "faces": int(mask.sum()),
                     "accuracy": metrics.accuracy(guess[mask], true[mask]),
                     "balanced_accuracy": metrics.balanced_accuracy(guess[mask], true[mask]),
+                    "calibration_error": metrics.calibration_error(confidence[mask], (guess == true)[mask]),
                 }
                 for label, mask in _groups(table, column).items()
             }
@@ -285,5 +286,6 @@ def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
         codes = labels_of(table, ATTRIBUTES[name])
         groups = {label: codes == code for code, label in enumerate(ATTRIBUTES[name].labels)}
     else:
-        groups = {str(value): (table[name] == value).to_numpy() for value in sorted(table[name].unique())}
+        values = sorted(set(table[name]) - ({""} if name in GROUPS else set()))
+        groups = {str(value): (table[name] == value).to_numpy() for value in values}
     return {label: mask for label, mask in groups.items() if mask.any()}
