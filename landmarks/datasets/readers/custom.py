@@ -25,7 +25,7 @@ from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import BOX, GROUPS, SPLITS, make_table
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme
 
 TERMS = "Your own data."
 CUT_OUT = False
@@ -150,7 +150,7 @@ def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
     for attribute in ATTRIBUTES.values():
-        if cells.get(attribute.name):
+        if cells.get(attribute.name, UNCERTAIN).lower() not in ("", UNCERTAIN):
             row[attribute.name] = _label(cells[attribute.name], attribute, where)
     return row
 
