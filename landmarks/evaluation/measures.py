@@ -242,6 +242,7 @@ def _attribute_figures(
         "confusion": confusion.tolist(),
         "calibration_error": metrics.calibration_error(confidence, guess == true),
         "reliability": metrics.reliability(confidence, guess == true, np.linspace(0, 1, 16)),
+        "abstention": metrics.abstention(confidence, guess, true),
         "slices": {
             column: {
                 label: {

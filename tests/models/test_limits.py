@@ -5,6 +5,7 @@ import json
 import numpy as np
 import pytest
 
+from landmarks import draw
 from landmarks.errors import LandmarksError
 from landmarks.faces import AttributeScores, Faces
 from landmarks.formats.records import record_from_dict, record_to_dict
@@ -40,6 +41,17 @@ def test_below_the_limits_a_label_is_uncertain(limits, labels):
     back = record_from_dict(json.loads(json.dumps(record_to_dict(Record("a.jpg", "ok", faces))))).faces
     assert back.attributes["smile"].labels.tolist() == labels
     assert faces[:0].attributes["smile"].labels.tolist() == []
+
+
+def test_drawings_name_what_is_uncertain():
+    image, probabilities = np.full((200, 200, 3), 90, np.uint8), np.array([[0.6, 0.4]], np.float32)
+    points = np.array([[[80, 80], [120, 80], [100, 100], [85, 120], [115, 120]]])
+    box = np.array([[60, 60, 140, 150]])
+    drawn = [
+        draw(image, Faces(box, points, np.array([np.nan]), {"smile": AttributeScores(SMILE, probabilities, uncertain)}))
+        for uncertain in (None, np.array([False]), np.array([True]))
+    ]
+    assert np.array_equal(drawn[0], drawn[1]) and not np.array_equal(drawn[1], drawn[2])
 
 
 def test_weights_of_earlier_versions_have_no_limits():

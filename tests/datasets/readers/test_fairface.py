@@ -10,6 +10,7 @@ from landmarks.detection.base import Detections
 from landmarks.errors import DataError
 from landmarks.geometry import BoxRule
 from landmarks.schemes import GENDER
+from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 
 ROWS = [
@@ -95,3 +96,11 @@ def test_a_detector_places_faces(tmp_path):
     assert np.allclose(squares, [[95.5, 95.5, 192 / 4, 0]] * 2)
     with pytest.raises(DataError, match="without a box or points"):
         prepare(dataset, tmp_path / "none")
+
+
+def test_the_command_places_faces(tmp_path, monkeypatch, capsys):
+    laid_out(tmp_path / "in")
+    arguments = ("data", "prepare", tmp_path / "in", "--out", tmp_path / "out", "--detector")
+    assert run(monkeypatch, *arguments, "whole-image") == 0
+    assert "4 faces, 3 of them cropped" in capsys.readouterr().out
+    assert run(monkeypatch, *arguments, "nobody") == 2
