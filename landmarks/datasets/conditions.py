@@ -102,7 +102,8 @@ def expose(image: np.ndarray, conditions: frozenset[str], generator: np.random.G
         image = np.clip(image + noise, 0, 255).round().astype(np.uint8)
     if "compressed" in conditions:
         quality = int(generator.integers(*QUALITIES))
-        image = cv2.imdecode(cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1], cv2.IMREAD_COLOR)
+        data = cv2.imencode(".jpg", image, [cv2.IMWRITE_JPEG_QUALITY, quality])[1]
+        image = np.asarray(cv2.imdecode(data, cv2.IMREAD_COLOR), np.uint8)
     return image if len(image) == size else cv2.resize(image, (size, size), interpolation=cv2.INTER_LINEAR)
 
 

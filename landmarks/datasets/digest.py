@@ -6,7 +6,8 @@ import hashlib
 
 import numpy as np
 
-from landmarks.datasets.dataset import CACHE_SIZE, Crops
+from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import BOX, GROUPS, labels_of, points_of
 from landmarks.schemes import ATTRIBUTES, SCHEMES
 

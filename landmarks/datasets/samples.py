@@ -17,7 +17,8 @@ from landmarks.datasets.augment import (
     picture_transforms,
 )
 from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
-from landmarks.datasets.dataset import CACHE_SIZE, Crops
+from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.dataset import Crops
 from landmarks.datasets.squares import anchors_of, canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.geometry import crop_matrices, extract_crop, transform

@@ -26,8 +26,8 @@ from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
-SLICES = ("pose", "glasses", "gender", "source", *GROUPS)
-"""Columns by whose groups figures are given."""
+SLICES = ("pose", "glasses", "gender", "source")
+"""Columns by whose groups figures are given, and GROUPS where the data have them."""
 CHUNK = 256
 """Images in memory at once."""
 
@@ -182,7 +182,7 @@ def _points_figures(
         "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
         "slices": {},
     }
-    for name in SLICES:
+    for name in _columns(table):
         figures["slices"][name] = _slices(table, name, plain, centred, box)
     return figures
 
@@ -253,7 +253,7 @@ def _attribute_figures(
                 }
                 for label, mask in _groups(table, column).items()
             }
-            for column in SLICES
+            for column in _columns(table)
         },
     }
 
@@ -279,6 +279,11 @@ def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarr
         }
         for label, mask in _groups(table, name).items()
     }
+
+
+def _columns(table: pd.DataFrame) -> list[str]:
+    """The columns by whose groups figures are given."""
+    return [*SLICES, *(name for name in GROUPS if table[name].any())]
 
 
 def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
