@@ -9,6 +9,7 @@ import numpy as np
 
 from landmarks.drawing.strokes import FRACTION_BITS, GREY, INK, PAPER, Colour, accent, fixed, quarter_turn, write
 from landmarks.faces import Faces
+from landmarks.schemes import UNCERTAIN
 
 UNREMARKABLE = {"frontal", "not smiling", "no glasses"}
 """Attribute labels that are not worth a word in the picture."""
@@ -78,7 +79,9 @@ def _words(faces: Faces, gender: bool) -> list[Line]:
         if name == GENDER and not gender:
             continue
         for line, label, confidence in zip(words, scores.labels, scores.confidence):
-            if label not in UNREMARKABLE and np.isfinite(confidence):
+            if label == UNCERTAIN:
+                line.append((f"{name} {label}", ""))
+            elif label not in UNREMARKABLE and np.isfinite(confidence):
                 line.append((WORDING.get(label, label), f"{100 * confidence:.0f}%"))
     return words
 
