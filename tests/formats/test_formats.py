@@ -14,6 +14,14 @@ from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68, scheme_of_size
 from tests.helpers.results import HEIGHT, NAN, WIDTH, calibrated, record, some_faces, write
 
 
+def over_the_border(faces):
+    """Boxes and landmarks partly outside the image, on every side of it."""
+    boxes, points = faces.boxes.copy(), faces.points.copy()
+    boxes[0], boxes[1] = (-30, -20, 100, 120), (500, 400, WIDTH + 40, HEIGHT + 9)
+    points[0, 0], points[0, 1], points[1, 0], points[1, 1] = (-5, 9), (9, -0.6), (WIDTH, 9), (9, HEIGHT + 7)
+    return replace(faces, boxes=boxes, points=points)
+
+
 def some_records(points: int = 5) -> list:
     faces = some_faces(3, points)
     located = faces.points.copy()
@@ -43,6 +51,33 @@ def test_coco_is_read_and_evaluated_by_pycocotools(points, tmp_path, capsys):
     results = truth.loadRes([{key: annotation[key] for key in keys} for annotation in truth.dataset["annotations"]])
     run = COCOeval(truth, results, "keypoints")
     run.params.kpt_oks_sigmas = np.full(points, 0.05)
+    run.evaluate()
+    run.accumulate()
+    run.summarize()
+    assert run.stats[0] == pytest.approx(1) and run.stats[5] == pytest.approx(1)
+
+
+def test_coco_counts_no_landmark_outside_the_image(tmp_path, capsys):
+    """They are v = 0; pycocotools' evaluation neither counts nor misses them, and the image's border is inside."""
+    pytest.importorskip("pycocotools")
+    from pycocotools.coco import COCO
+    from pycocotools.cocoeval import COCOeval
+
+    faces = over_the_border(some_faces(2))
+    edge = faces.points.copy()
+    edge[0, 2], edge[1, 2] = (-0.5, -0.5), (WIDTH - 0.5, HEIGHT - 0.5)
+    write(tmp_path / "cut", [record(replace(faces, points=edge))], ["coco"])
+    truth = COCO(str(tmp_path / "cut" / "coco.json"))
+    for annotation in truth.dataset["annotations"]:
+        points = np.array(annotation["keypoints"]).reshape(-1, 3)
+        assert points[:, 2].tolist() == [0, 0, 2, 2, 2] and annotation["num_keypoints"] == 3
+        assert (points[:2] == 0).all()
+    keys = ("image_id", "category_id", "keypoints", "score")
+    results = [{key: annotation[key] for key in keys} for annotation in truth.dataset["annotations"]]
+    for result in results:
+        result["keypoints"][:6] = [WIDTH / 2, HEIGHT / 2, 1] * 2  # Wrong by far, where nothing is labelled.
+    run = COCOeval(truth, truth.loadRes(results), "keypoints")
+    run.params.kpt_oks_sigmas = np.full(5, 0.05)
     run.evaluate()
     run.accumulate()
     run.summarize()
@@ -143,7 +178,9 @@ def test_cvat_is_what_its_loader_takes(points, tmp_path):
 def test_label_studio_is_what_its_documentation_asks_for(points, tmp_path):
     """Every control is in the configuration, every label one of its control's; ids are unique; percent."""
     names = ("a & b.jpg", "none.jpg", "c/d.jpg")
-    write(tmp_path, [record(calibrated(n, points), name) for n, name in zip((2, 0, 1), names)], ["labelstudio"])
+    found = [record(calibrated(n, points), name) for n, name in zip((2, 0, 1), names)]
+    found[0] = replace(found[0], faces=over_the_border(found[0].faces))
+    write(tmp_path, found, ["labelstudio"])
     config = ElementTree.parse(tmp_path / "labelstudio" / "config.xml").getroot()
     controls = {element.attrib["name"]: element for element in config if "toName" in element.attrib}
     kinds = {
@@ -154,7 +191,7 @@ def test_label_studio_is_what_its_documentation_asks_for(points, tmp_path):
     }
     tasks = json.loads((tmp_path / "labelstudio" / "tasks.json").read_text())
     assert [task["data"]["image"] for task in tasks] == [
-        f"/data/local-files/?d={name}" for name in ("a%20%26%20b.jpg", "none.jpg", "c/d.jpg")
+        f"/data/local-files/?d=images/{name}" for name in ("a%20%26%20b.jpg", "none.jpg", "c/d.jpg")
     ]
     ids = set()
     for task in tasks:
@@ -168,6 +205,7 @@ def test_label_studio_is_what_its_documentation_asks_for(points, tmp_path):
             assert re.fullmatch("[A-Za-z0-9_-]+", result["id"]) and result["id"] in regions
             assert (result["original_width"], result["original_height"]) == (WIDTH, HEIGHT)
             assert 0 <= value["x"] <= 100 and 0 <= value["y"] <= 100
+            assert value["x"] + value.get("width", 0) <= 100.00001 or result["type"] == "keypointlabels"
             if result["type"] != "number":
                 (label,) = value[result["type"]]
                 assert label in {child.attrib["value"] for child in control}
@@ -175,7 +213,8 @@ def test_label_studio_is_what_its_documentation_asks_for(points, tmp_path):
                 assert control.attrib["perRegion"] == "true" and isinstance(value["number"], float)
             if result["type"] == "keypointlabels":
                 assert regions[result["parentID"]]["type"] == "rectanglelabels"
-    assert tasks[0]["predictions"][0]["score"] == pytest.approx(calibrated(2, points).scores.min(), abs=1e-6)
+    assert tasks[0]["predictions"][0]["score"] == pytest.approx(calibrated(2, points).quality.min(), abs=1e-6)
+    assert "score" not in tasks[1]["predictions"][0]
     assert set(controls) == {"box", "points", *ATTRIBUTES, "quality", "error"}
 
 

@@ -1,7 +1,8 @@
 """COCO keypoints (the object keypoint format of COCO 2014 to 2017): `coco.json`.
 
-Keypoints are x, y, v with pixel centres at integers, as COCO's annotators counted; v is 2 for every landmark that has
-coordinates, since the network says nothing of occlusion, and 0 0 0 stands for one that has none. bbox is x, y, width,
+Keypoints are x, y, v with pixel centres at integers, as COCO's annotators counted; v is 2 for every landmark in the
+image, since the network says nothing of occlusion, and 0 0 0, not labelled, stands for one outside the image or without
+coordinates: nobody can see it there, and COCO's evaluation counts what is labelled. bbox is x, y, width,
 height from the corner of the image. Beside COCO's fields an annotation has `score`, the other numbers of a face,
 `keypoints_error` and the like for those of its landmarks, `face` (its number in its image) and `attributes`.
 """
@@ -18,7 +19,7 @@ from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, joined, json_text, read_json
+from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, in_image, joined, json_text, read_json
 from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
@@ -55,7 +56,7 @@ class Coco:
         self.lines.write(next(self.between_images) + json_text(image))
         for index, face in enumerate(plain_faces(record.faces)):
             self.faces += 1
-            annotation = {"id": self.faces, "image_id": self.images, "face": index, **_annotation(face)}
+            annotation = {"id": self.faces, "image_id": self.images, "face": index, **_annotation(face, record)}
             self.annotations.write(next(self.between_annotations) + json_text(annotation))
 
     def close(self) -> None:
@@ -67,10 +68,11 @@ class Coco:
         self.lines.close()
 
 
-def _annotation(face: PlainFace) -> dict[str, Any]:
+def _annotation(face: PlainFace, record: Record) -> dict[str, Any]:
     x0, y0, x1, y1 = box_or_zero(face.box)
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
-    points = [[0, 0, 0] if x is None or y is None else [x, y, 2] for x, y in face.points.values()]
+    size = record.width, record.height
+    points = [[x, y, 2] if in_image(x, y, *size) else [0, 0, 0] for x, y in face.points.values()]
     attributes: dict[str, Any] = {}
     for name, (label, probability) in face.labels.items():
         if label is not None:  # Other tools' importers fail on null: what does not exist is left out.

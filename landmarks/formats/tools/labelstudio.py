@@ -2,8 +2,10 @@
 
 A face is a rectangle `face` and a keypoint for each landmark whose `parentID` is the rectangle. Attributes are
 choices, numbers are numbers of the rectangle or keypoint (`perRegion`). Coordinates are percent of the image measured
-from its corner, with 6 decimals. A landmark without coordinates is left out. Images are named as Label Studio's local
-file storage serves them, with the storage's root at the folder that was annotated; `data.name` is the name itself.
+from its corner, with 6 decimals. Newer versions refuse whole files for one coordinate outside 0 to 100: boxes are cut at
+the border of the image, and a landmark outside it, or without coordinates, is left out. The score of a prediction is the
+lowest quality of the image's faces. Images are named as Label Studio's local file storage serves them from a folder
+`images` of its document root, since a storage may not be the document root itself; `data.name` is the image's own name.
 """
 
 from __future__ import annotations
@@ -18,7 +20,7 @@ from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
-from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, json_text, read_json
+from landmarks.formats.tools.shared import CATEGORY, EDGE, box_in_image, in_image, joined, json_text, read_json
 from landmarks.schemes import ATTRIBUTES, UNCERTAIN
 
 if TYPE_CHECKING:
@@ -26,6 +28,8 @@ if TYPE_CHECKING:
 
     from landmarks.record import Record
 
+IMAGES = "images"
+"""The folder of Label Studio's document root that leads to the images."""
 POINT_WIDTH = 0.5
 """Size of a keypoint on the screen, in percent of the image's width."""
 
@@ -45,11 +49,12 @@ class LabelStudio:
             return
         faces = plain_faces(record.faces, decimals=6)
         results = [result for i, face in enumerate(faces) for result in self._results(face, i, record)]
-        scores = [score for face in faces if (score := face.numbers.get("score")) is not None]
+        qualities = [quality for face in faces if (quality := face.numbers.get("quality")) is not None]
         prediction: dict[str, Any] = {"model_version": "landmarks", "result": results}
-        if scores:
-            prediction["score"] = min(scores)  # Sorted by it, images with a doubtful face come first.
-        data = {"image": f"/data/local-files/?d={quote(record.image, errors='backslashreplace')}", "name": record.image}
+        if qualities:
+            prediction["score"] = min(qualities)  # Sorted by it, images with a doubtful face come first.
+        served = f"/data/local-files/?d={IMAGES}/{quote(record.image, errors='backslashreplace')}"
+        data = {"image": served, "name": record.image}
         self.lines.write(next(self.between) + json_text({"data": data, "predictions": [prediction]}))
         self.count += 1
 
@@ -66,8 +71,8 @@ class LabelStudio:
             "original_height": record.height,
             "image_rotation": 0,
         }
-        x0, y0, x1, y1 = box_or_zero(face.box)
         width, height = record.width, record.height
+        x0, y0, x1, y1 = box_in_image(face.box, width, height)
         place = {
             "x": _percent(x0, width), "y": _percent(y0, height),
             "width": _percent(x1 - x0, width), "height": _percent(y1 - y0, height), "rotation": 0,
@@ -83,7 +88,7 @@ class LabelStudio:
                 results.append(box | chosen | {"score": probability})
         results += _numbers(box, place, {n: v for n, v in face.numbers.items() if n != "score"})
         for k, (name, (x, y)) in enumerate(face.points.items()):
-            if x is None or y is None:
+            if x is None or y is None or not in_image(x, y, width, height):
                 continue
             spot = {"x": _percent(x + EDGE, width), "y": _percent(y + EDGE, height), "width": POINT_WIDTH}
             point = {"id": f"{parent}-{k}", "parentID": parent, **common}
@@ -182,5 +187,6 @@ FORMAT = Format(
     "labelstudio",
     LabelStudio,
     read_labelstudio,
-    "labelstudio/: Label Studio predictions (SDK 2.1.2); percent from the image's corner, 6 decimals",
+    "labelstudio/: Label Studio predictions (SDK 2.1.2); percent from the image's corner, 6 decimals; "
+    "boxes cut at the border; landmarks outside the image are left out",
 )

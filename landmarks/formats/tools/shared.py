@@ -36,6 +36,16 @@ def to_centres(values: list[Plain]) -> list[Plain]:
     return [None if v is None else v - EDGE for v in values]
 
 
+def in_image(x: Plain, y: Plain, width: int, height: int) -> bool:
+    """Whether a landmark lies in the image, its border included. Tools take one outside for an error."""
+    return x is not None and y is not None and 0 <= x + EDGE <= width and 0 <= y + EDGE <= height
+
+
+def box_in_image(box: list[Plain] | None, width: int, height: int) -> list[float]:
+    """What of a box lies in the image, x0, y0, x1, y1 as `box_or_zero` gives them."""
+    return [min(max(v, 0.0), float(side)) for v, side in zip(box_or_zero(box), (width, height, width, height))]
+
+
 def box_or_zero(box: list[Plain] | None) -> list[float]:
     """x0, y0, x1, y1 measured from the image's corner; zeros for a box that is not finite, since tools need numbers."""
     corners = from_corner(box or [None] * len(BOX))

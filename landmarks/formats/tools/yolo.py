@@ -19,7 +19,7 @@ from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain
 from landmarks.formats.text import csv_text, from_csv_text, inside, safe_path
-from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero
+from landmarks.formats.tools.shared import CATEGORY, EDGE, box_in_image, in_image
 from landmarks.schemes import scheme_of_size
 
 if TYPE_CHECKING:
@@ -71,7 +71,8 @@ def data_yaml(layout: Layout) -> str:
     """The dataset file of Ultralytics. JSON lists and strings are YAML too."""
     scheme = layout.scheme
     return (
-        "# Ultralytics YOLO pose. Put the images, or a link to their folder, beside labels/ as images/.\n"
+        "# Ultralytics YOLO pose. Copy the images to images/ beside labels/, or hard-link them: `cp -al PHOTOS images`.\n"
+        "# A symbolic link does not do: Ultralytics follows it and looks for the labels beside the photographs.\n"
         "train: images\nval: images\n"
         f"kpt_shape: [{len(scheme)}, 3]\nflip_idx: {list(scheme.swap)}\n"
         f"names:\n  0: {CATEGORY}\nkpt_names:\n  0: {json.dumps(scheme.points)}\n"
@@ -79,13 +80,13 @@ def data_yaml(layout: Layout) -> str:
 
 
 def _line(box: list[Plain], points: list[list[Plain]], width: int, height: int) -> str:
-    x0, y0, x1, y1 = box_or_zero(box)
-    x0, x1 = (min(max(x / width, 0), 1) for x in (x0, x1))
-    y0, y1 = (min(max(y / height, 0), 1) for y in (y0, y1))
+    x0, y0, x1, y1 = (v / side for v, side in zip(box_in_image(box, width, height), (width, height) * 2))
     values = [f"0 {(x0 + x1) / 2:.7f} {(y0 + y1) / 2:.7f} {x1 - x0:.7f} {y1 - y0:.7f}"]
     for px, py in points:
-        x, y = (-1 if p is None else (p + EDGE) / side for p, side in ((px, width), (py, height)))
-        values.append(f"{x:.7f} {y:.7f} 2" if 0 <= x <= 1 and 0 <= y <= 1 else "0 0 0")
+        if px is None or py is None or not in_image(px, py, width, height):
+            values.append("0 0 0")
+        else:
+            values.append(f"{(px + EDGE) / width:.7f} {(py + EDGE) / height:.7f} 2")
     return " ".join(values) + "\n"
 
 
