@@ -98,9 +98,23 @@ def test_pts_counts_from_one(tmp_path):
     faces = some_faces(1)
     points = np.array([[[0, 0], [1, 2], [10.5, 3.25], [7, 8], [9, 10]]], np.float32)
     write(tmp_path, [record(replace(faces, points=points), "a/b.jpg")], ["pts"])
-    assert (tmp_path / "pts" / "a" / "b.jpg.0.pts").read_text() == (
+    assert (tmp_path / "pts" / "a" / "b.pts").read_text() == (
         "version: 1\nn_points: 5\n{\n1.0000 1.0000\n2.0000 3.0000\n11.5000 4.2500\n8.0000 9.0000\n10.0000 11.0000\n}\n"
     )
+
+
+def test_pts_has_the_name_of_its_image(tmp_path):
+    """As menpo pairs them: the suffix is another. Every face keeps a file of its own, whatever images are called."""
+    found = [record(some_faces(n), name) for n, name in ((2, "a.jpg"), (1, "a.png"), (1, "a.1.jpg"), (1, "b/no_suffix"))]
+    write(tmp_path, found, ["pts"])
+    names = ["a.pts", "a.1.pts", "a.png.pts", "a.1.jpg.pts", "b/no_suffix.pts"]
+    assert (tmp_path / "pts" / "index.csv").read_text().split()[1:] == [
+        f"{image},{face},{name}"
+        for (image, face), name in zip(
+            [("a.jpg", 0), ("a.jpg", 1), ("a.png", 0), ("a.1.jpg", 0), ("b/no_suffix", 0)], names
+        )
+    ]
+    assert all((tmp_path / "pts" / name).is_file() for name in names)
 
 
 @pytest.mark.parametrize("points", [5, 68])

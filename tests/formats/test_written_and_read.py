@@ -110,7 +110,7 @@ def test_all_formats_at_once_and_by_name(tmp_path):
     }  # fmt: skip
     for file, format in files.items():
         assert_same(read_results(tmp_path / file), expected(found, format), TOLERANCE[format])
-    one = read_results(tmp_path / "pts" / "c" / "d.jpg.0.pts")
+    one = read_results(tmp_path / "pts" / "c" / "d.pts")
     assert one["left_eye_x"][0] == pytest.approx(found[2].faces.points[0, 0, 0], abs=1e-4)
 
 

@@ -1,6 +1,7 @@
 """`.pts` (version 1, as 300-W has it): a file a face under `pts/`, and `pts/index.csv`.
 
-Pixels are counted from 1: 1 is added on writing and taken off on reading. The format holds landmarks and nothing else.
+The largest face of an image has its file under the image's name, with `.pts` for the suffix: so menpo and 300-W's tools
+pair the two. Further faces have their number before it. Pixels are counted from 1: 1 is added on writing and taken off on reading. The format holds landmarks and nothing else.
 """
 
 from __future__ import annotations
@@ -8,7 +9,7 @@ from __future__ import annotations
 import csv
 import re
 from collections.abc import Sequence
-from pathlib import Path
+from pathlib import Path, PurePosixPath
 from typing import TYPE_CHECKING
 
 from landmarks.atomic import PartialFile, PartialFolder
@@ -30,7 +31,10 @@ LARGEST = 1 << 20
 
 
 class Pts:
-    """`pts/IMAGE.FACE.pts`, in the image's folders; `index.csv` says which file is which face."""
+    """`pts/STEM.pts` and `pts/STEM.FACE.pts`, in the image's folders; `index.csv` says which file is which face.
+
+    Where another image has taken a name (`a.jpg` beside `a.png`), the suffix of the image stays in it.
+    """
 
     def __init__(self, out: Path, layout: Layout) -> None:
         self.folder = PartialFolder(out / "pts")
@@ -39,11 +43,21 @@ class Pts:
         self.index.writerow(("image", "face", "file"))
 
     def write(self, record: Record) -> None:
-        path = safe_path(record.image)
         for i, points in enumerate(plain(record.faces.points)):
-            relative = f"{path}.{i}.pts"
+            relative = self._free_name(record.image, i)
             self.folder.add(relative, pts_text(points))
             self.index.writerow((csv_text(record.image), i, csv_text(relative)))
+
+    def _free_name(self, image: str, face: int) -> str:
+        """Of the file of a face: the first that no other face has."""
+        path = PurePosixPath(safe_path(image))
+        number = f".{face}" if face else ""
+        for attempt in range(100):
+            stem = f"{path}{'~' * (attempt - 1)}" if attempt else path.with_suffix("")
+            name = f"{stem}{number}.pts"
+            if not self.folder.file(name).exists():
+                return name
+        raise DataError(f"{image}: more than 100 images have the same .pts file; rename them")
 
     def close(self) -> None:
         self.lines.close()
@@ -90,5 +104,5 @@ FORMAT = Format(
     "pts",
     Pts,
     read_pts_folder,
-    "pts/: version 1, a file a face, pixels counted from 1; 4 decimals; landmarks only",
+    "pts/: version 1, a file a face, IMAGE.pts for the largest, pixels counted from 1; 4 decimals; landmarks only",
 )
