@@ -105,7 +105,9 @@ def test_pts_counts_from_one(tmp_path):
 
 def test_pts_has_the_name_of_its_image(tmp_path):
     """As menpo pairs them: the suffix is another. Every face keeps a file of its own, whatever images are called."""
-    found = [record(some_faces(n), name) for n, name in ((2, "a.jpg"), (1, "a.png"), (1, "a.1.jpg"), (1, "b/no_suffix"))]
+    found = [
+        record(some_faces(n), name) for n, name in ((2, "a.jpg"), (1, "a.png"), (1, "a.1.jpg"), (1, "b/no_suffix"))
+    ]
     write(tmp_path, found, ["pts"])
     names = ["a.pts", "a.1.pts", "a.png.pts", "a.1.jpg.pts", "b/no_suffix.pts"]
     assert (tmp_path / "pts" / "index.csv").read_text().split()[1:] == [

@@ -25,7 +25,7 @@ from landmarks import read_results
 from tests.helpers.results import HEIGHT, WIDTH, assert_same, calibrated, record, write
 
 TOKEN = "0123456789abcdef0123456789abcdef01234567"
-PATIENCE = 240
+PATIENCE = 600
 """Seconds until a server that does not answer has failed."""
 NAMES = ("plain.jpg", "folder/b & c.jpg", "päris #1?.jpg")
 pytestmark = pytest.mark.skipif(not shutil.which("label-studio"), reason="no label-studio on the PATH")
