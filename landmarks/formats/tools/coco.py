@@ -72,7 +72,8 @@ def _annotation(face: PlainFace, record: Record) -> dict[str, Any]:
     x0, y0, x1, y1 = box_or_zero(face.box)
     width, height = round(x1 - x0, 4), round(y1 - y0, 4)
     size = record.width, record.height
-    points = [[x, y, 2] if in_image(x, y, *size) else [0, 0, 0] for x, y in face.points.values()]
+    seen = [in_image(x, y, *size) for x, y in face.points.values()]
+    points = [[*point, 2] if one else [0, 0, 0] for point, one in zip(face.points.values(), seen)]
     attributes: dict[str, Any] = {}
     for name, (label, probability) in face.labels.items():
         if label is not None:  # Other tools' importers fail on null: what does not exist is left out.
@@ -83,7 +84,7 @@ def _annotation(face: PlainFace, record: Record) -> dict[str, Any]:
         "segmentation": [],
         "bbox": [x0, y0, width, height],
         "area": round(width * height, 4),
-        "num_keypoints": sum(v > 0 for _, _, v in points),
+        "num_keypoints": sum(seen),
         "keypoints": [value for point in points for value in point],
         **{f"keypoints_{column}": list(values.values()) for column, values in face.point_numbers.items()},
         **{column: value for column, value in face.numbers.items() if value is not None},

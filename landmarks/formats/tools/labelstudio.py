@@ -2,9 +2,9 @@
 
 A face is a rectangle `face` and a keypoint for each landmark whose `parentID` is the rectangle. Attributes are
 choices, numbers are numbers of the rectangle or keypoint (`perRegion`). Coordinates are percent of the image measured
-from its corner, with 6 decimals. Newer versions refuse whole files for one coordinate outside 0 to 100: boxes are cut at
-the border of the image, and a landmark outside it, or without coordinates, is left out. The score of a prediction is the
-lowest quality of the image's faces. Images are named as Label Studio's local file storage serves them from a folder
+from its corner, with 6 decimals. Newer versions refuse whole files for one coordinate outside 0 to 100: boxes are cut
+at the border of the image, and a landmark outside it, or without coordinates, is left out. The score of a prediction is
+the lowest quality of the image's faces. Images are named as Label Studio's local file storage serves them from a folder
 `images` of its document root, since a storage may not be the document root itself; `data.name` is the image's own name.
 """
 

@@ -1,7 +1,8 @@
 """`.pts` (version 1, as 300-W has it): a file a face under `pts/`, and `pts/index.csv`.
 
 The largest face of an image has its file under the image's name, with `.pts` for the suffix: so menpo and 300-W's tools
-pair the two. Further faces have their number before it. Pixels are counted from 1: 1 is added on writing and taken off on reading. The format holds landmarks and nothing else.
+pair the two. Further faces have their number before it. Pixels are counted from 1: 1 is added on writing and taken off
+on reading. The format holds landmarks and nothing else.
 """
 
 from __future__ import annotations

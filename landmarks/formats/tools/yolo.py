@@ -71,7 +71,7 @@ def data_yaml(layout: Layout) -> str:
     """The dataset file of Ultralytics. JSON lists and strings are YAML too."""
     scheme = layout.scheme
     return (
-        "# Ultralytics YOLO pose. Copy the images to images/ beside labels/, or hard-link them: `cp -al PHOTOS images`.\n"
+        "# Ultralytics YOLO pose. Copy the images to images/ beside labels/, or hard-link: `cp -al PHOTOS images`.\n"
         "# A symbolic link does not do: Ultralytics follows it and looks for the labels beside the photographs.\n"
         "train: images\nval: images\n"
         f"kpt_shape: [{len(scheme)}, 3]\nflip_idx: {list(scheme.swap)}\n"
