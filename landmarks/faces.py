@@ -8,7 +8,8 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Scheme
+from landmarks.errors import LandmarksError
+from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, Attribute, Scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -76,6 +77,8 @@ class Faces:
     quality: np.ndarray | None = None
     """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face
     and for half a face at the border; None if the network is not calibrated."""
+    path: str | None = None
+    """The file that they were found in, which is read again to show them; None where the caller has the image."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
@@ -126,6 +129,7 @@ class Faces:
             scheme=self.scheme,
             point_errors=None if self.point_errors is None else self.point_errors[index],
             quality=None if self.quality is None else self.quality[index],
+            path=self.path,
         )
 
     def __iter__(self) -> Iterator[Faces]:
@@ -176,8 +180,57 @@ class Faces:
             columns[f"{name}_probability"] = confidence
         return columns
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """A row a face: the columns of `columns`."""
         import pandas as pd  # Here, since no worker needs it.
 
         return pd.DataFrame(self.columns())
+
+    def to_supervision(self) -> Any:
+        """The faces as `Detections` of the library supervision: boxes, scores, and in `data` points and labels.
+
+        Raises LandmarksError if supervision is not installed.
+        """
+        try:
+            from supervision import Detections
+        except ImportError as error:
+            raise LandmarksError(f"to_supervision needs supervision ({error}); pip install supervision") from error
+        labels = {name: scores.labels for name, scores in self.attributes.items()}
+        return Detections(
+            xyxy=self.boxes,
+            confidence=None if np.isnan(self.scores).any() else self.scores,
+            class_id=np.zeros(len(self), int),
+            data={"points": self.points, **labels},
+        )
+
+    def show(self, image: np.ndarray | None = None) -> None:
+        """Show the image with the faces drawn into it: in the notebook, or else in the system's viewer.
+
+        image: (H, W, 3) uint8 RGB; where not given, the file at `path` is read again. Raises LandmarksError if there is
+        neither, ImageError if the file cannot be read any more.
+        """
+        from landmarks.drawing.notebook import show
+
+        show(self, image)
+
+    def __repr__(self) -> str:
+        """A line a face, without the landmarks. Gender is left out, since it errs; `attributes` has it."""
+        return "\n".join(map(_line, range(len(self)), self)) or f"no faces ({len(self.scheme)} points)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the picture, if its file can be read, and the lines of `repr`."""
+        from landmarks.drawing.notebook import html
+
+        return html(self)
+
+
+def _line(number: int, face: Faces) -> str:
+    """One face in words. face: a Faces of one."""
+    parts = ["box " + " ".join(f"{value:.0f}" for value in face.boxes[0])]
+    parts += [f"{name} {values[0]:.2f}" for name, values in face.numbers(PER_FACE).items() if np.isfinite(values[0])]
+    parts += [
+        f"{scores.labels[0]} {scores.confidence[0]:.0%}"
+        for name, scores in face.attributes.items()
+        if name != GENDER.name and np.isfinite(scores.confidence[0])
+    ]
+    return f"face {number}: {', '.join(parts)}"

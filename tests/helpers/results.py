@@ -60,7 +60,7 @@ def write(out: Path, found: list[Record], formats, coords: str = "upright") -> N
 
 def expected(found: list[Record], format: str) -> pd.DataFrame:
     """What the format holds of the records, as the table of faces."""
-    frame = pd.concat([one.faces.to_frame().assign(image=one.image) for one in found], ignore_index=True)
+    frame = pd.concat([one.faces.to_pandas().assign(image=one.image) for one in found], ignore_index=True)
     frame = frame[["image", *frame.columns.drop("image")]]
     drop = [] if "box" in HELD[format] else ["x0", "y0", "x1", "y1"]
     if "score" not in HELD[format]:

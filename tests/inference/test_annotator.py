@@ -225,7 +225,7 @@ def test_run_writes_what_the_annotator_found(annotator, folder, tmp_path, format
     assert summary.statuses == {"ok": 4, "no_face": 1, "unreadable": 2} and summary.faces == 8 and summary.failed == 2
     frame = read_results(out)
     assert frame["image"].tolist() == [f"pair{i}.png" for i in range(4) for _ in "ab"]
-    expected = annotator(folder / "pair2.png").to_frame()
+    expected = annotator(folder / "pair2.png").to_pandas()
     found = frame[frame["image"] == "pair2.png"].drop(columns="image").reset_index(drop=True)
     assert set(found.columns) == set(expected.columns)
     for column in expected:
