@@ -7,6 +7,7 @@ that of the sources.
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections import Counter
@@ -32,6 +33,7 @@ from landmarks.errors import LandmarksError
 from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
+from landmarks.log import log
 from landmarks.record import FAILED, Record
 from landmarks.sources.find import find
 from landmarks.sources.runs import refuse_own_folder
@@ -122,6 +124,8 @@ def annotate(
             order = Order()
             for writer in writers:
                 remove_scratch(writer.folder)
+            log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
+            log.debug("settings: %s", settings)
             finished, outage = 0, Outage()
             for done in engine.run(plan, sources, order):
                 with clock("write"):
@@ -130,7 +134,11 @@ def annotate(
                 for text in done.warnings:
                     warnings.warn(text, stacklevel=2)
                 finished += len(done.records)
+                log.debug("%d images: %s ...", len(done.records), done.records[0].image if done.records else "none")
                 for record in done.records:
+                    if record.reason:
+                        level = logging.WARNING if record.status in FAILED else logging.INFO
+                        log.log(level, "%s: %s: %s", record.image, record.status, record.reason)
                     report(record)
                     outage.see(record)
                 progress(order.skipped + finished, total)
@@ -164,8 +172,18 @@ def annotate(
                     "memory_in_flight": MEMORY_IN_FLIGHT,
                     **this_time,
                 },
-                {"images": summary.images, "statuses": summary.statuses, "faces": faces},
+                {
+                    "images": summary.images,
+                    "statuses": summary.statuses,
+                    "failed": summary.failed,
+                    "faces": faces,
+                    "doubtful": summary.doubtful,
+                    "upside_down": summary.upside_down,
+                    "boxes_unused": unused,
+                    "images_without_boxes": without,
+                },
             )
+            log.info("%s: %d images, %d failed, %d faces", out, summary.images, summary.failed, faces)
     except OSError as error:
         raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
     return summary

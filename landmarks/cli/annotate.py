@@ -2,11 +2,13 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from landmarks.cli.logs import say
 from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
@@ -121,6 +123,13 @@ def annotate(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show no progress bar and no summary.", rich_help_panel=OUTPUT)
     ] = False,
+    metrics: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Keep the progress in this text file for Prometheus (FILE.prom of its textfile collector).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -178,6 +187,7 @@ def annotate(
         processes.prepare(modules(weights, device, backend))
     from landmarks.batch.options import Resume, RunOptions
     from landmarks.batch.plan import Shard
+    from landmarks.batch.prometheus import ProgressFile
     from landmarks.batch.run import annotate_folder
     from landmarks.drawing.draw import Style
     from landmarks.inference.config import AnnotatorConfig
@@ -209,7 +219,20 @@ def annotate(
         timeout=timeout,
         shard=Shard.parse(shard),
     )
-    with progress("annotating", quiet) as step:
+    told = ProgressFile(metrics) if metrics else None
+    with progress("annotating", quiet) as step, told or nullcontext():
+
+        def report(record: Record) -> None:
+            if not quiet and record.reason:
+                errors.print(f"{record.image}: {record.reason}")
+            if told:
+                told.report(record)
+
+        def on(done: int, total: int | None) -> None:
+            step(done, total)
+            if told:
+                told.progress(done, total)
+
         try:
             summary = annotate_folder(
                 sources,
@@ -219,15 +242,15 @@ def annotate(
                 Resume(fresh=fresh, retry_failed=retry_failed),
                 recursive=recursive,
                 every=every,
-                report=_ignore if quiet else _show_reason,
-                progress=step,
+                report=report,
+                progress=on,
             )
         except KeyboardInterrupt:
             errors.print(f"{out}: what is done is kept; the same command goes on from there")
             raise
     if not quiet:
         for line in summary_lines(summary, out):
-            errors.print(line)
+            say(line)
     if summary.failed:
         raise typer.Exit(1)
 
@@ -255,12 +278,3 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
         )
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
     return [*lines, f"time: {shares}; network: {summary.backend}"]
-
-
-def _show_reason(record: Record) -> None:
-    if record.reason:
-        errors.print(f"{record.image}: {record.reason}")
-
-
-def _ignore(record: Record) -> None:
-    pass
