@@ -48,13 +48,18 @@ class Number:
     column: str
     """Its column; of a landmark, after the landmark's name: `nose_error`."""
     meaning: str
+    type: str = "float32"
+    """Its type in tables, or `int32`."""
 
 
 PER_FACE = (
     Number("scores", "score", "the detector's score, higher is surer; empty where there was no detector"),
     Number("quality", "quality", "how far to trust this face, 0 to 1; the doubtful ones are low"),
+    Number("track", "track", "which faces of a video's frames are the same one: its number, from 0", "int32"),
 )
 """Numbers of a face. Tables, files and the review list read from here: a line more is a column more in all of them."""
+WHOLE = tuple(number.column for number in PER_FACE if number.type == "int32")
+"""Columns of whole numbers among them."""
 PER_POINT = (Number("point_errors", "error", "expected error of the landmark as a share of the face size"),)
 """Numbers of a landmark, likewise."""
 
@@ -77,14 +82,18 @@ class Faces:
     quality: np.ndarray | None = None
     """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face
     and for half a face at the border; None if the network is not calibrated."""
+    track: np.ndarray | None = None
+    """(N,) float32: number of the face's track, from 0 in each video; NaN for a face without one; None if no tracks
+    were asked for."""
     path: str | None = None
     """The file that they were found in, which is read again to show them; None where the caller has the image."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
         shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,), "point_errors": (n, k), "quality": (n,)}
+        shapes["track"] = (n,)
         for name, shape in shapes.items():
-            if getattr(self, name) is None and name in ("point_errors", "quality"):
+            if getattr(self, name) is None and name in ("point_errors", "quality", "track"):
                 continue
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
@@ -129,6 +138,7 @@ class Faces:
             scheme=self.scheme,
             point_errors=None if self.point_errors is None else self.point_errors[index],
             quality=None if self.quality is None else self.quality[index],
+            track=None if self.track is None else self.track[index],
             path=self.path,
         )
 
@@ -168,7 +178,7 @@ class Faces:
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))
-        columns.update(self.numbers(PER_FACE))
+        columns.update({name: _as_column(values, name) for name, values in self.numbers(PER_FACE).items()})
         of_points = self.numbers(PER_POINT)
         for i, name in enumerate(self.scheme.points):
             columns[f"{name}_x"], columns[f"{name}_y"] = self.points[:, i, 0], self.points[:, i, 1]
@@ -184,7 +194,8 @@ class Faces:
         """A row a face: the columns of `columns`."""
         import pandas as pd  # Here, since no worker needs it.
 
-        return pd.DataFrame(self.columns())
+        frame = pd.DataFrame(self.columns())
+        return frame.astype({name: "Int64" for name in WHOLE if name in frame})
 
     def to_supervision(self) -> Any:
         """The faces as `Detections` of the library supervision: boxes, scores, and in `data` points and labels.
@@ -200,6 +211,7 @@ class Faces:
             xyxy=self.boxes,
             confidence=None if np.isnan(self.scores).any() else self.scores,
             class_id=np.zeros(len(self), int),
+            tracker_id=None if self.track is None else np.nan_to_num(self.track, nan=-1).astype(int),
             data={"points": self.points, **labels},
         )
 
@@ -227,10 +239,19 @@ class Faces:
 def _line(number: int, face: Faces) -> str:
     """One face in words. face: a Faces of one."""
     parts = ["box " + " ".join(f"{value:.0f}" for value in face.boxes[0])]
-    parts += [f"{name} {values[0]:.2f}" for name, values in face.numbers(PER_FACE).items() if np.isfinite(values[0])]
+    for name, values in face.numbers(PER_FACE).items():
+        if np.isfinite(values[0]):
+            parts.append(f"{name} {values[0]:.{0 if name in WHOLE else 2}f}")
     parts += [
         f"{scores.labels[0]} {scores.confidence[0]:.0%}"
         for name, scores in face.attributes.items()
         if name != GENDER.name and np.isfinite(scores.confidence[0])
     ]
     return f"face {number}: {', '.join(parts)}"
+
+
+def _as_column(values: np.ndarray, name: str) -> np.ndarray:
+    """Numbers of faces as a table has them: whole ones as Python's, None where there is none."""
+    if name not in WHOLE:
+        return values
+    return np.array([int(value) if np.isfinite(value) else None for value in values], object)

@@ -121,3 +121,12 @@ def test_supervision_that_is_missing_is_named(monkeypatch):
     monkeypatch.setitem(sys.modules, "supervision", None)
     with pytest.raises(LandmarksError, match="pip install supervision"):
         two_faces().to_supervision()
+
+
+def test_tracks_are_whole_numbers():
+    faces = replace(two_faces(), track=np.array([7, np.nan]))
+    assert faces[0].track.tolist() == [7] and Faces.concatenate([faces, faces]).track.shape == (4,)
+    column = faces.to_pandas()["track"]
+    assert column.dtype == "Int64" and column[0] == 7 and column.isna()[1]
+    assert ", track 7, " in repr(faces[0]) and "track" not in repr(faces[1])
+    assert "track" not in two_faces().to_pandas()

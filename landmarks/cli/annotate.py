@@ -111,7 +111,30 @@ def annotate(
         ),
     ] = "upright",
     draw: Annotated[
-        bool, typer.Option("--draw", help="Also write each image with its faces drawn.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--draw", help="Also write each image with its faces drawn; a video as one MP4.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    draw_frames: Annotated[
+        bool,
+        typer.Option("--draw-frames", help="The same, but each frame of a video as a picture.", rich_help_panel=OUTPUT),
+    ] = False,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Say which faces of a video are the same one: the column track (needs the extra `video`).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Smooth points, boxes and labels over the frames of a video; with --track.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     chips: Annotated[
         Optional[int],
@@ -209,7 +232,10 @@ def annotate(
     options = RunOptions(
         formats=split_names(format),
         coords=coords,
-        drawings=draw,
+        drawings=draw or draw_frames,
+        draw_frames=draw_frames,
+        track=track or smooth,
+        smooth=smooth,
         style=Style(gender="gender" in (config.tasks or ())),
         chips=chips,
         chip_format=chip_format,
