@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
@@ -19,6 +20,7 @@ from landmarks.cli.shared import (
     progress,
     split_names,
 )
+from landmarks.errors import LandmarksError
 
 if TYPE_CHECKING:
     from landmarks.batch.run import Summary
@@ -202,6 +204,9 @@ def annotate(
 
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
+    for source in sources:
+        if source.isdigit() and not os.path.lexists(source):
+            raise LandmarksError(f"{source}: is no file; for the camera of this number type: landmarks live {source}")
     from landmarks.batch import processes
     from landmarks.inference.choice import modules
 

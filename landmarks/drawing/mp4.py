@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import warnings
 from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
@@ -98,7 +99,7 @@ class _Sound:
                 self._out, self._copies = container.add_stream_from_template(sound), True
             else:
                 self._out, self._copies = container.add_stream("aac", rate=sound.codec_context.sample_rate), False
-                self._out.codec_context.layout = sound.codec_context.layout.name
+                self._out.codec_context.layout = "mono" if sound.codec_context.channels == 1 else "stereo"
             self._sound, self._packets = sound, self._source.demux(sound)
         except (av.error.FFmpegError, OSError, ValueError, IndexError):
             self._packets = iter(())  # There is no sound that can be read.
@@ -110,7 +111,11 @@ class _Sound:
             if packet.pts is not None and float(packet.pts * packet.time_base) - self._start > until:
                 return
             self._waiting = None
-            self._pass_on(packet)
+            try:
+                self._pass_on(packet)
+            except (av.error.FFmpegError, ValueError) as error:
+                warnings.warn(f"{self._file.name}: its sound ends early in the drawing ({error})", stacklevel=2)
+                self._packets = iter(())
 
     def close(self) -> None:
         if self._source:
@@ -131,14 +136,12 @@ class _Sound:
                 packet.pts, packet.dts, packet.stream = packet.pts - shift, packet.dts - shift, self._out
                 self._container.mux(packet)
             return
-        ends = packet.dts is None
-        try:
+        frames = []
+        with suppress(av.error.FFmpegError):  # Damage is silence.
             frames = packet.decode()
-        except av.error.FFmpegError:  # Damage is silence.
-            frames = []
         for frame in frames:
             if frame.pts is not None:
                 frame.pts -= shift
             self._container.mux(self._out.encode(frame))
-        if ends:
+        if packet.dts is None:  # The last one.
             self._container.mux(self._out.encode())
