@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
-from landmarks.cli.logs import say
+from landmarks.cli.logs import on_screen, say
 from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
@@ -254,7 +254,7 @@ def annotate(
     with progress("annotating", quiet) as step, told or nullcontext():
 
         def report(record: Record) -> None:
-            if not quiet and record.reason:
+            if record.reason and not quiet and not on_screen():
                 errors.print(f"{record.image}: {record.reason}")
             if told:
                 told.report(record)

@@ -33,6 +33,11 @@ def say(text: str) -> None:
     logging.getLogger(SAID).info("%s", text)
 
 
+def on_screen() -> bool:
+    """Whether all that is logged is told on stderr."""
+    return any(isinstance(handler, _OnScreen) for handler in log.handlers)
+
+
 def with_logs(command: Callable[..., None]) -> Callable[..., None]:
     """The command with two options more."""
     signature = inspect.signature(command, eval_str=True)

@@ -18,6 +18,9 @@ LOST_SECONDS = 1.0
 """For so long a face may be hidden and keep its track."""
 LEAST_OVERLAP = 0.15
 """Intersection over union of a box and of what its track foretold; a face that turns its head changes its box."""
+JITTER, DRIFT, START_SPEED = 1 / 15, 1 / 450, 1 / 4
+"""Standard deviations in sides of a face's box: of a box about the true one, much of it where another face begins to
+hide this one; of the change of place and speed from frame to frame; of the speed at first, a frame."""
 FRAME_SECONDS = 0.04
 """Between two frames, where a file does not say."""
 
@@ -52,10 +55,24 @@ class Tracks:
             self._move_on(record)
             whole = np.flatnonzero(_has_area(faces))
             found = self._tracker.update(self._detections(xyxy=faces.boxes[whole].astype(np.float64)))
+            self._tune()
             for place, number in zip(whole, found.tracker_id):
                 if number >= 0:
                     track[place] = self._numbers.setdefault(int(number), len(self._numbers))
         return replace(record, faces=replace(faces, track=track))
+
+    def _tune(self) -> None:
+        """Give new tracks the noise of faces. The library's own is that of boxes that are true to a third of a pixel: a
+        face that is lost while it goes behind another one would be looked for where its last halves were."""
+        for one in self._tracker.trackers:
+            if one.number_of_successful_updates == 1 and one.time_since_update == 0:
+                box = one.get_state_bbox()
+                variance = float(max(box[2] - box[0], box[3] - box[1])) ** 2
+                place, speed = np.ones(4, np.float32), np.zeros(4, np.float32)
+                one.R = np.diag(place) * JITTER**2 * variance
+                one.Q = np.eye(8, dtype=np.float32) * DRIFT**2 * variance
+                of_place, of_speed = np.concatenate([place, speed]), np.concatenate([speed, place])
+                one.P = np.diag(of_place * JITTER**2 + of_speed * START_SPEED**2) * variance
 
     def _move_on(self, record: Record) -> None:
         """Begin anew with a new video, and tell the tracker how many frames it may miss a face."""

@@ -216,7 +216,7 @@ def test_preparing_without_images_fails_in_one_sentence(monkeypatch, tmp_path, c
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
+    [(), ("annotate",), ("live",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
      ("data", "prepare"), ("data", "info"), ("data", "check"),
      ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip

@@ -65,6 +65,7 @@ def test_path_bytes_and_array_give_the_same_faces(annotator, folder):
         assert np.array_equal(faces.points, results[0].points)
     assert set(results[0].attributes) == set(ATTRIBUTES)
     assert results[0].scores.tolist() == pytest.approx([0.9, 0.8])
+    assert [faces.path for faces in results] == [str(path), str(path), None, None]
 
 
 def test_no_face_is_an_empty_result(annotator, folder):

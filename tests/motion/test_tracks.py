@@ -60,6 +60,12 @@ def test_crossings_and_short_losses(seed):
     assert len(pairs) == 4 == len({track for _, track in pairs})
 
 
+def test_few_frames_of_a_fast_face():
+    """Of a video of which one frame in ten is taken: it moves by a third, then by half of its width."""
+    records = [frame(i, [[20 * i + i * i, 50, 60 + 20 * i + i * i, 110]], step=0.4) for i in range(8)]
+    assert tracks_of(records) == [[0]] * 8
+
+
 def test_each_video_begins_at_0_and_images_have_none():
     box = [10, 10, 60, 60]
     records = [frame(0, [box], "b.mp4"), record(some_faces(2)), frame(0, [box, box], "a.mp4"), frame(1, [box], "a.mp4")]
