@@ -153,8 +153,9 @@ class Faces:
         first = several[0]
         optional = [number.field for number in (*PER_FACE, *PER_POINT)]
         held = ["boxes", "points", *(name for name in optional if getattr(first, name) is not None)]
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in several]) for name in held}
         return type(first)(
-            **{name: np.concatenate([getattr(faces, name) for faces in several]) for name in held},
+            **arrays,
             attributes={
                 name: AttributeScores(
                     scores.attribute, np.concatenate([faces.attributes[name].probabilities for faces in several])
@@ -195,7 +196,8 @@ class Faces:
         import pandas as pd  # Here, since no worker needs it.
 
         frame = pd.DataFrame(self.columns())
-        return frame.astype({name: "Int64" for name in WHOLE if name in frame})
+        whole = {name: "Int64" for name in WHOLE if name in frame}
+        return frame.astype(whole) if whole else frame
 
     def to_supervision(self) -> Any:
         """The faces as `Detections` of the library supervision: boxes, scores, and in `data` points and labels.

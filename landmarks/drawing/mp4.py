@@ -34,8 +34,8 @@ class Mp4:
         """size: width and height of the pictures; sound: a video whose sound is taken."""
         self.size = size
         self._container = av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "faststart"})
-        self._stream = self._container.add_stream(CODEC, rate=25, options=OPTIONS)
-        stream: Any = self._stream
+        self._stream: Any = self._container.add_stream(CODEC, rate=25, options=OPTIONS)
+        stream = self._stream
         stream.width, stream.height = (side + side % 2 for side in size)  # The format halves its colours' sides.
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
@@ -85,7 +85,7 @@ class _Sound:
         self._file: IO[bytes] | None = None
         self._source: Any = None
         self._packets: Iterator[Any] = iter(())
-        self._container, self._waiting = container, None
+        self._path, self._container, self._waiting = path, container, None
         try:
             self._file = open(path, "rb")  # noqa: SIM115
             # As in frames.Decoder: no name that FFmpeg could take for a protocol, and nothing else may be opened.
@@ -114,7 +114,7 @@ class _Sound:
             try:
                 self._pass_on(packet)
             except (av.error.FFmpegError, ValueError) as error:
-                warnings.warn(f"{self._file.name}: its sound ends early in the drawing ({error})", stacklevel=2)
+                warnings.warn(f"{self._path}: its sound ends early in the drawing ({error})", stacklevel=2)
                 self._packets = iter(())
 
     def close(self) -> None:

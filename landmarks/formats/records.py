@@ -54,7 +54,7 @@ def record_from_dict(document: dict[str, Any]) -> Record:
         name: AttributeScores(ATTRIBUTES[name], _array(values, (count, len(ATTRIBUTES[name]))))
         for name, values in found["attributes"].items()
     }
-    arrays = {name: _array(found[name], shape) for name, shape in shapes.items()}
+    arrays: dict[str, Any] = {name: _array(found[name], shape) for name, shape in shapes.items()}
     return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme))
 
 
