@@ -5,6 +5,9 @@ from __future__ import annotations
 import functools
 import inspect
 import logging
+import shlex
+import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
@@ -50,7 +53,10 @@ def with_logs(command: Callable[..., None]) -> Callable[..., None]:
     @functools.wraps(command)
     def run(*arguments: Any, verbose: bool, log_file: Path | None, **options: Any) -> None:
         with logging_to(log_file, verbose):
+            started = time.perf_counter()
+            log.debug("begins: %s", shlex.join(sys.argv))
             command(*arguments, **options)
+            log.debug("ends after %.1f s", time.perf_counter() - started)
 
     run.__signature__ = signature.replace(parameters=parameters)  # type: ignore[attr-defined]
     run.__annotations__ = {one.name: one.annotation for one in parameters}

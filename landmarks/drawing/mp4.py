@@ -7,7 +7,7 @@ from collections.abc import Iterator
 from contextlib import suppress
 from fractions import Fraction
 from pathlib import Path
-from typing import IO, Any
+from typing import IO, Any, cast
 
 import av
 import av.error
@@ -34,8 +34,8 @@ class Mp4:
         """size: width and height of the pictures; sound: a video whose sound is taken."""
         self.size = size
         self._container = av.open(str(path.absolute()), "w", format="mp4", options={"movflags": "faststart"})
-        self._stream: Any = self._container.add_stream(CODEC, rate=25, options=OPTIONS)
-        stream = self._stream
+        # Its type is that of any stream, as the codec's name is a variable.
+        self._stream = stream = cast(Any, self._container.add_stream(CODEC, rate=25, options=OPTIONS))
         stream.width, stream.height = (side + side % 2 for side in size)  # The format halves its colours' sides.
         stream.pix_fmt = "yuv420p"
         context = stream.codec_context
