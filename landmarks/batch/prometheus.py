@@ -8,6 +8,7 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from pathlib import Path
 
 from landmarks.atomic import write_bytes
@@ -72,7 +73,7 @@ class ProgressFile:
         self.write(running=False)
 
 
-def _metric(name: str, type: str, help: str, values: dict[str, float]) -> list[str]:
+def _metric(name: str, type: str, help: str, values: Mapping[str, float]) -> list[str]:
     """One metric: its labels, empty or in braces, and their values."""
     name = f"landmarks_{name}"
     return [

@@ -119,6 +119,17 @@ def test_a_video_without_frames_costs_a_warning(tmp_path):
     assert not list(tmp_path.rglob("*.partial")) and (tmp_path / "out" / "faces.csv").is_file()
 
 
+def test_a_video_that_has_become_shorter_says_so(tmp_path, monkeypatch):
+    source = make_video(tmp_path / "a.mp4", frames=10)
+    shorter = make_video(tmp_path / "b.mp4", frames=4)
+    with pytest.warns(UserWarning, match=r"a.mp4: 6 frames cannot be read again"):
+        annotate(
+            Stub(), find([source]), tmp_path / "out", RunOptions(drawings=True),
+            progress=lambda done, total: shutil.copy(shorter, source) if done == 10 else None,
+        )  # fmt: skip
+    assert len(frames_of(tmp_path / "out" / "drawings" / "a.mp4")) == 4
+
+
 def test_images_and_frames_as_pictures(tmp_path):
     """Images are drawn as before; frames are pictures where that is asked for."""
     write_png(tmp_path / "in" / "a.png", draw_face(0)[0])

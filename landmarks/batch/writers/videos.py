@@ -101,11 +101,14 @@ class VideoDrawings:
             stack.callback(frames.close)
             place = stack.enter_context(replacing(path))
             file: Mp4 | None = None
+            lost = 0
             try:
                 while (record := (yield)) is not None:
-                    pixels = None if record.status in FAILED else frames.pixels(record.image)
-                    if pixels is None:
+                    if record.status in FAILED:
                         continue  # The frame before stays.
+                    if (pixels := frames.pixels(record.image)) is None:
+                        lost += 1
+                        continue
                     if file is None:
                         from landmarks.drawing.mp4 import Mp4
 
@@ -115,6 +118,8 @@ class VideoDrawings:
                 if file is None:
                     raise ValueError("none of its frames can be read")
                 file.close()
+                if lost:
+                    warnings.warn(f"{video.name}: {lost} frames cannot be read again to draw them", stacklevel=2)
             except BaseException:
                 if file:
                     file.discard()
