@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmarks.errors import LandmarksError
-from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, UNCERTAIN, Attribute, Scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -22,6 +22,21 @@ class AttributeScores:
     attribute: Attribute
     probabilities: np.ndarray
     """(N, C) float32; each row sums to 1."""
+    uncertain: np.ndarray | None = None
+    """(N,) bool: which faces do not tell it, by the limits that the weights name; None for none."""
+
+    def __getitem__(self, index: Any) -> AttributeScores:
+        """Those of some faces, as an array's."""
+        return AttributeScores(
+            self.attribute, self.probabilities[index], None if self.uncertain is None else self.uncertain[index]
+        )
+
+    @classmethod
+    def concatenate(cls, several: Sequence[AttributeScores]) -> AttributeScores:
+        """Those of several results, at least one, in order."""
+        masks = [np.zeros(len(one.probabilities), bool) if one.uncertain is None else one.uncertain for one in several]
+        together = None if all(one.uncertain is None for one in several) else np.concatenate(masks)
+        return cls(several[0].attribute, np.concatenate([one.probabilities for one in several]), together)
 
     @property
     def indices(self) -> np.ndarray:
@@ -30,8 +45,9 @@ class AttributeScores:
 
     @property
     def labels(self) -> np.ndarray:
-        """(N,) str: its text, such as `smiling`."""
-        return np.asarray(self.attribute.labels)[self.indices]
+        """(N,) str: its text, such as `smiling`, or `uncertain`."""
+        labels = np.asarray(self.attribute.labels)[self.indices]
+        return labels if self.uncertain is None else np.where(self.uncertain, UNCERTAIN, labels)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -55,6 +71,9 @@ class Number:
 PER_FACE = (
     Number("scores", "score", "the detector's score, higher is surer; empty where there was no detector"),
     Number("quality", "quality", "how far to trust this face, 0 to 1; the doubtful ones are low"),
+    Number("yaw", "yaw", "degrees, positive where the face, turned upright, looks to the right of the image"),
+    Number("pitch", "pitch", "degrees, positive where it looks up"),
+    Number("roll", "roll", "degrees, how the face is turned in the image, positive clockwise"),
     Number("track", "track", "which faces of a video's frames are the same one: its number, from 0", "int32"),
 )
 """Numbers of a face. Tables, files and the review list read from here: a line more is a column more in all of them."""
@@ -62,6 +81,8 @@ WHOLE = tuple(number.column for number in PER_FACE if number.type == "int32")
 """Columns of whole numbers among them."""
 PER_POINT = (Number("point_errors", "error", "expected error of the landmark as a share of the face size"),)
 """Numbers of a landmark, likewise."""
+OPTIONAL = {number.field: number in PER_POINT for number in (*PER_FACE, *PER_POINT) if number.field != "scores"}
+"""The fields that may be None, and whether they have a number for each landmark."""
 
 
 @dataclass(frozen=True)
@@ -82,6 +103,10 @@ class Faces:
     quality: np.ndarray | None = None
     """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face
     and for half a face at the border; None if the network is not calibrated."""
+    yaw: np.ndarray | None = None
+    """(N,) float32 degrees: see `landmarks.head_pose.head_angles`, likewise the two below; None where nobody told."""
+    pitch: np.ndarray | None = None
+    roll: np.ndarray | None = None
     track: np.ndarray | None = None
     """(N,) float32: number of the face's track, from 0 in each video; NaN for a face without one; None if no tracks
     were asked for."""
@@ -90,10 +115,10 @@ class Faces:
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
-        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,), "point_errors": (n, k), "quality": (n,)}
-        shapes["track"] = (n,)
+        shapes: dict[str, tuple[int, ...]] = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,)}
+        shapes |= {name: (n, k) if of_points else (n,) for name, of_points in OPTIONAL.items()}
         for name, shape in shapes.items():
-            if getattr(self, name) is None and name in ("point_errors", "quality", "track"):
+            if getattr(self, name) is None and name in OPTIONAL:
                 continue
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
@@ -105,8 +130,15 @@ class Faces:
                 raise ValueError(f"{name} probabilities must have shape {shape}, not {scores.probabilities.shape}")
 
     @classmethod
-    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = (), calibrated: bool = False) -> Faces:
-        """No faces, with the same fields as any other result of a network (that is calibrated)."""
+    def empty(
+        cls,
+        scheme: Scheme = POINTS_5,
+        attributes: tuple[str, ...] = (),
+        calibrated: bool = False,
+        turned: bool = False,
+    ) -> Faces:
+        """No faces, with the same fields as any other result of a network (that is calibrated; with angles)."""
+        angle = np.zeros(0, np.float32) if turned else None
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
@@ -118,6 +150,9 @@ class Faces:
             scheme=scheme,
             point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
             quality=np.zeros(0, np.float32) if calibrated else None,
+            yaw=angle,
+            pitch=angle,
+            roll=angle,
         )
 
     def __len__(self) -> int:
@@ -131,14 +166,9 @@ class Faces:
             boxes=self.boxes[index],
             points=self.points[index],
             scores=self.scores[index],
-            attributes={
-                name: AttributeScores(scores.attribute, scores.probabilities[index])
-                for name, scores in self.attributes.items()
-            },
+            attributes={name: scores[index] for name, scores in self.attributes.items()},
             scheme=self.scheme,
-            point_errors=None if self.point_errors is None else self.point_errors[index],
-            quality=None if self.quality is None else self.quality[index],
-            track=None if self.track is None else self.track[index],
+            **{name: value[index] for name in OPTIONAL if (value := getattr(self, name)) is not None},
             path=self.path,
         )
 
@@ -151,19 +181,22 @@ class Faces:
         if not several:
             raise ValueError("there is nothing to concatenate")
         first = several[0]
-        optional = [number.field for number in (*PER_FACE, *PER_POINT)]
-        held = ["boxes", "points", *(name for name in optional if getattr(first, name) is not None)]
+        held = ["boxes", "points", "scores", *(name for name in OPTIONAL if getattr(first, name) is not None)]
         arrays: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in several]) for name in held}
         return type(first)(
             **arrays,
             attributes={
-                name: AttributeScores(
-                    scores.attribute, np.concatenate([faces.attributes[name].probabilities for faces in several])
-                )
-                for name, scores in first.attributes.items()
+                name: AttributeScores.concatenate([faces.attributes[name] for faces in several])
+                for name in first.attributes
             },
             scheme=first.scheme,
         )
+
+    @property
+    def angles(self) -> np.ndarray:
+        """(N, 3) float32 degrees: yaw, pitch, roll; NaN where nobody told."""
+        absent = np.full(len(self), np.nan, np.float32)
+        return np.stack([absent if a is None else a for a in (self.yaw, self.pitch, self.roll)], axis=1)
 
     def numbers(self, kinds: Sequence[Number]) -> dict[str, np.ndarray]:
         """Those of `kinds` (PER_FACE or PER_POINT) that this result holds: column name -> (N,) or (N, K) float32."""
@@ -173,9 +206,9 @@ class Faces:
     def columns(self) -> dict[str, np.ndarray]:
         """The table of faces, column by column, each (N,).
 
-        face, x0 y0 x1 y1, the numbers of a face (score, quality), for each landmark NAME_x NAME_y and its numbers
-        (NAME_error), then each attribute's label and that label's probability. A label whose probability is NaN is
-        None. Quality and errors are left out where there are none.
+        face, x0 y0 x1 y1, the numbers of a face (score, quality, yaw, pitch, roll), for each landmark NAME_x NAME_y and
+        its numbers (NAME_error), then each attribute's label and the highest probability. A label whose probability is
+        NaN is None. Quality, angles and errors are left out where there are none.
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))

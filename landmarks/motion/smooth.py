@@ -24,6 +24,8 @@ SPEED_HZ = 0.8
 """Cut-off of the speed itself."""
 LABEL_HZ = 0.4
 """Cut-off of the probabilities of labels."""
+ANGLES = ("yaw", "pitch", "roll")
+MAYBE = " is uncertain"
 MARGIN = 0.1
 """By so much another label must be more probable than the one that holds."""
 
@@ -34,10 +36,10 @@ class _Past:
 
     time: float
     raw: np.ndarray
-    """(2 + K, 2) as they came: the corners of the box, then the points."""
+    """(2 + K + A, 2) as they came: the corners of the box, the points, and A angles."""
     smooth: np.ndarray
     speed: np.ndarray
-    """(2 + K, 2) face sizes a second."""
+    """(2 + K + A, 2) face sizes a second."""
     probabilities: dict[str, np.ndarray]
     """By attribute: (C,)."""
     labels: dict[str, int]
@@ -56,36 +58,67 @@ class Smoother:
         self._tracks: dict[int, _Past] = {}
 
     def __call__(self, record: Record) -> Record:
-        """The record with smooth boxes, points and probabilities."""
+        """The record with smooth boxes, points, angles and probabilities."""
         faces, video, time = record.faces, video_of(record), seconds_of(record)
         if video != self._video:
             self._video, self._tracks = video, {}
         self._tracks = {t: past for t, past in self._tracks.items() if time - past.time <= LOST_SECONDS}
         if not len(faces) or faces.track is None:
             return record
-        places = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.points], axis=1).astype(np.float64)
         sizes = _sizes(faces)
-        classes = {name: scores.probabilities.copy() for name, scores in faces.attributes.items()}
+        angles = {name: value for name in ANGLES if (value := getattr(faces, name)) is not None}
+        # An angle is a point on a circle as large as the face: it has no end at 180 degrees, and the speed of a place.
+        turns = [sizes[:, None] * _on_circle(value) for value in angles.values()]
+        places = np.concatenate([faces.boxes.reshape(-1, 2, 2), faces.points, *(t[:, None] for t in turns)], axis=1)
+        classes = _classes(faces)
         for i, track in enumerate(faces.track):
             if np.isfinite(track):
-                now = {name: values[i] for name, values in classes.items()}
+                now = {name: values[i].copy() for name, values in classes.items()}
                 past = self._tracks[int(track)] = _follow(self._tracks.get(int(track)), time, places[i], sizes[i], now)
                 places[i] = past.smooth
                 for name, values in classes.items():
                     values[i] = _holding(past.probabilities[name], past.labels[name])
+        last = 2 + len(faces.scheme)
         smooth = replace(
             faces,
             boxes=places[:, :2].reshape(-1, 4),
-            points=places[:, 2:],
-            attributes={n: AttributeScores(faces.attributes[n].attribute, values) for n, values in classes.items()},
+            points=places[:, 2:last],
+            attributes={name: _scores(scores, name, classes) for name, scores in faces.attributes.items()},
+            **{
+                name: np.degrees(np.arctan2(places[:, last + i, 1], places[:, last + i, 0]))
+                for i, name in enumerate(angles)
+            },
         )
         return replace(record, faces=smooth)
+
+
+def _classes(faces: Faces) -> dict[str, np.ndarray]:
+    """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told."""
+    classes = {name: scores.probabilities.copy() for name, scores in faces.attributes.items()}
+    for name, scores in faces.attributes.items():
+        if scores.uncertain is not None:
+            classes[name + MAYBE] = np.eye(2, dtype=np.float32)[scores.uncertain.astype(int)]
+    return classes
+
+
+def _scores(scores: AttributeScores, name: str, classes: dict[str, np.ndarray]) -> AttributeScores:
+    """The scores of an attribute with what `classes` holds of it in their place."""
+    uncertain = classes.get(name + MAYBE)
+    return AttributeScores(
+        scores.attribute, classes[name], None if uncertain is None else uncertain.argmax(axis=1) == 1
+    )
+
+
+def _on_circle(degrees: np.ndarray) -> np.ndarray:
+    """(N,) -> (N, 2) points of the circle of radius 1."""
+    radians = np.radians(degrees.astype(np.float64))
+    return np.stack([np.cos(radians), np.sin(radians)], axis=-1)
 
 
 def _follow(
     past: _Past | None, time: float, raw: np.ndarray, size: float, probabilities: dict[str, np.ndarray]
 ) -> _Past:
-    """A track one frame later. raw: (2 + K, 2) pixels; size: of the face, pixels."""
+    """A track one frame later. raw: (2 + K + A, 2) pixels; size: of the face, pixels."""
     if past is None or time <= past.time:
         labels = {name: int(values.argmax()) for name, values in probabilities.items()}
         return _Past(time, raw, raw, np.zeros_like(raw), probabilities, labels)

@@ -99,3 +99,20 @@ def test_time_that_stands_still_or_is_unknown():
     for times in ([0.0] * 5, [None] * 5, [0.0, 0.04, 0.02, 0.08, 90.0]):
         changed = [replace(one, time=time) for one, time in zip(raw, times)]
         assert np.isfinite(points(smoothed(changed))).all()
+
+
+def test_angles_and_what_is_uncertain():
+    """A face near half a turn has angles of both signs; smooth ones stay there and tremble less."""
+    rng, raw = np.random.default_rng(0), frames(np.full((60, 2), 300.0))
+    roll = (180 + rng.normal(0, 0.4, 60) + 180) % 360 - 180
+    maybe = rng.random(60) < 0.2
+    told = []
+    for one, angle, unsure in zip(raw, roll, maybe):
+        scores = replace(one.faces.attributes["smile"], uncertain=np.array([unsure]))
+        faces = replace(one.faces, yaw=np.array([np.nan]), roll=np.array([angle]), attributes={"smile": scores})
+        told.append(replace(one, faces=faces))
+    after = [one.faces for one in smoothed(told)]
+    off = np.array([(faces.roll[0] + 360) % 360 - 180 for faces in after])
+    assert off.std() < 0.4 / 3 and abs(off.mean()) < 1 and np.isnan([faces.yaw[0] for faces in after]).all()
+    assert after[0].pitch is None
+    assert len({faces.attributes["smile"].uncertain[0] for faces in after[5:]}) == 1
