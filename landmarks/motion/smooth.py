@@ -16,9 +16,9 @@ from landmarks.geometry import face_squares
 from landmarks.motion.tracks import LOST_SECONDS, seconds_of, video_of
 from landmarks.record import Record
 
-REST_HZ = 0.25
+REST_HZ = 0.1
 """Cut-off for a point at rest."""
-HZ_PER_SPEED = 4.0
+HZ_PER_SPEED = 5.0
 """By how much the cut-off rises with the speed, which is in face sizes a second."""
 SPEED_HZ = 0.8
 """Cut-off of the speed itself."""
