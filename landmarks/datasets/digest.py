@@ -8,7 +8,7 @@ import numpy as np
 
 from landmarks.datasets.dataset import CACHE_SIZE, Crops
 from landmarks.datasets.table import BOX, labels_of, points_of
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.schemes import SCHEMES
 
 
 def digest(crops: Crops) -> str:
@@ -23,7 +23,7 @@ def digest(crops: Crops) -> str:
     for scheme in SCHEMES.values():
         if table[scheme.name].notna().any():
             found.update(scheme.name.encode() + np.asarray(points_of(table, scheme), np.float64).tobytes())
-    for attribute in ATTRIBUTES.values():
+    for attribute in crops.attributes.values():
         found.update(labels_of(table, attribute).tobytes())
     for row in range(len(table)):
         found.update(crops.picture(row)[CACHE_SIZE // 2].tobytes())

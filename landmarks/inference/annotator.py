@@ -23,7 +23,7 @@ from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.eye import NOTHING_SEEN, Content, Eye, Seen
 from landmarks.inference.locate import Located, locate
 from landmarks.record import ERROR, NO_FACE, OK, Record
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
+from landmarks.schemes import SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
@@ -71,7 +71,8 @@ class Annotator:
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated)
+        held = [self.backend.config.attribute(name) for name in self.attributes]
+        self.empty = Faces.empty(self.scheme, held, self.calibrated)
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
@@ -227,7 +228,9 @@ class Annotator:
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
             attributes={
-                name: AttributeScores(ATTRIBUTES[name], self.calibration.probabilities(name, found.logits[name]))
+                name: AttributeScores(
+                    self.backend.config.attribute(name), self.calibration.probabilities(name, found.logits[name])
+                )
                 for name in self.attributes
             },
             scheme=self.scheme,
