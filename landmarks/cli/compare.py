@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from landmarks.cli.shared import DETECTOR_HELP, errors, output
+from landmarks.cli.shared import DETECTOR_HELP, errors, output, table
 from landmarks.errors import LandmarksError
 
 WIDTH = 170
@@ -55,6 +55,10 @@ def compare(
         Optional[Path],
         typer.Option(help="Draw each arm's points in the photographs of this folder, side by side, as faces.png."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say which trainings are left and about how long they take; train nothing."),
+    ] = False,
     example: Annotated[
         bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about three minutes.")
     ] = False,
@@ -69,8 +73,9 @@ def compare(
     from landmarks.comparison.grid_file import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
+    from landmarks.comparison.run import plan as to_run
     from landmarks.comparison.side_by_side import write_side_by_side
-    from landmarks.datasets.dataset import load_crops, read_dataset
+    from landmarks.datasets.dataset import declared_in, load_crops, read_dataset
     from landmarks.detection.create import create_detector
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image
@@ -89,8 +94,16 @@ def compare(
     elif grid is None or data is None:
         raise LandmarksError("give a grid and --data, or --example")
     else:
-        plan = read_grid(grid, settings, names)
+        plan = read_grid(grid, settings, names, declared_in(data))
     chosen = plan.choose(names)
+    if dry_run:
+        rows = to_run(plan, load_crops(data), out, str(choose_device(device)), names, output.print)
+        cells = [[name, str(count), f"{each:.1f}", f"{count * each:.0f}"] for name, count, each in rows]
+        output.print(table("trainings that are left", ["arm", "runs", "minutes a run", "minutes"], cells))
+        runs, total = sum(count for _, count, _ in rows), sum(count * each for _, count, each in rows)
+        at_once = f", {total / jobs:.0f} with --jobs {jobs}" if jobs else ""
+        output.print(f"{runs} trainings: about {total:.0f} min one by one{at_once}; nothing was run")
+        return
     reference = plan.reference if plan.reference in {one.name for one in chosen} else chosen[0].name
     failures = run(
         plan,

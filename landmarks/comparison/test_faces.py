@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -13,14 +13,15 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import PartialFolder
+from landmarks.config import build, checked
 from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
-from landmarks.errors import DataError, ImageError, told
+from landmarks.errors import DataError, ImageError, LandmarksError, told
 from landmarks.evaluation.measures import middle_box
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
-from landmarks.schemes import POINTS_5
+from landmarks.schemes import POINTS_5, Attribute
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Bench:
     """(N,) bool: the detector found nothing and the whole image was taken."""
     interocular: np.ndarray
     """(N,): distance of the eyes in pixels of the dataset's images."""
+    declared: tuple[Attribute, ...] = ()
+    """The dataset's attributes beside the built-in ones."""
 
     def squares(self, crop_scale: float) -> np.ndarray:
         """(N, 4): the squares that a network's first pass sees."""
@@ -124,21 +127,29 @@ def make_bench(
     progress(len(rows), len(rows))
     pictures.flush()
     save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], written.file("faces.parquet"))
-    written.file("bench.json").write_text(json.dumps(columns))
+    declared = [asdict(attribute) for attribute in dataset.declared]
+    written.file("bench.json").write_text(json.dumps({**columns, "declared": declared}))
     written.close()
+
+
+@checked
+@dataclass(frozen=True)
+class _Declared:
+    declared: tuple[Attribute, ...]
 
 
 def open_bench(folder: Path) -> Bench:
     """What `make_bench` wrote. Raises DataError."""
     try:
         facts = json.loads((folder / "bench.json").read_text())
-        table = load_table(folder / "faces.parquet")
+        declared = build(_Declared, {"declared": facts.get("declared", [])}, str(folder)).declared
+        table = load_table(folder / "faces.parquet", declared)
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)[: len(table)]
         columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, LandmarksError) as error:
         raise DataError(
             f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error
-    return Bench(table, pictures, **columns)
+    return Bench(table, pictures, **columns, declared=declared)
