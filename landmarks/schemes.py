@@ -80,8 +80,8 @@ class Attribute:
                 f"a task's name must be small letters, digits and _ and begin with a letter, not {self.name!r}"
             )
         texts = [plain_label(label) for label in self.labels]
-        if len(texts) < 2:
-            raise ValueError(f"{self.name}: labels must be two or more")
+        if not 2 <= len(texts) <= MOST_LABELS:
+            raise ValueError(f"{self.name}: labels must be two or more, and at most {MOST_LABELS}")
         for label, text in zip(self.labels, texts):
             if not text or not label.isprintable():
                 raise ValueError(f"{self.name}: labels must be texts of printable signs, not {label!r}")
@@ -100,6 +100,8 @@ class Attribute:
 
 
 _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
+MOST_LABELS = 127
+"""Tables keep labels as integers of 8 bits."""
 
 
 def plain_label(text: str) -> str:

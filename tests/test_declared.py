@@ -91,6 +91,7 @@ def weights(prepared_own, tmp_path_factory):
     ("text", "message"),
     [
         ('[tasks.a]\nlabels = ["x"]', "tasks.a: a: labels must be two or more"),
+        (f"[tasks.a]\nlabels = {[str(i) for i in range(200)]}", "and at most 127"),
         ('[tasks.a]\nlabels = ["x", "X"]', "tasks.a: a: the label 'x' is there twice"),
         ('[tasks.a]\nlabels = ["x_y", "x-Y"]', "the label 'x_y' is there twice"),
         ('[tasks.a]\nlabels = ["x", "-"]', "labels must be texts of printable signs, not '-'"),
@@ -137,6 +138,17 @@ def test_labels_are_read_by_text_and_number(own):
     labels = labels_of(dataset.table, mouth)
     assert labels.tolist() == [draw_face(seed)[2]["smile"] for seed in range(20)]
     assert labels_of(dataset.table, gaze).tolist() == [0, 2] * 8 + [ABSENT] * 4
+
+
+@pytest.mark.parametrize(("cell", "code"), [("1", 0), ("1.0", 0), ("3", 2), ("2.00", 1), ("0", None), ("4", None)])
+def test_labels_that_are_numbers_are_read_as_such_not_as_places(tmp_path, cell, code):
+    (tmp_path / "tasks.toml").write_text('[tasks.size]\nlabels = ["1", "2", "3"]\n')
+    (tmp_path / "faces.csv").write_text(f"image,size\na.png,{cell}\n")
+    if code is None:
+        with pytest.raises(DataError, match="size must be one of 1, 2, 3, not"):
+            read_dataset(tmp_path)
+    else:
+        assert read_dataset(tmp_path).table["size"].tolist() == [code]
 
 
 def test_labels_that_the_task_does_not_have_name_line_and_choices(tmp_path):

@@ -70,8 +70,8 @@ class NetworkConfig:
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
         if not is_encoder(self.encoder):
-            known = [*ENCODERS, f"{TORCHVISION}NAME", f"{TIMM}NAME", "module:Class"]
-            raise ValueError(unknown("encoder", self.encoder, known))
+            encoders = [*ENCODERS, f"{TORCHVISION}NAME", f"{TIMM}NAME", "module:Class"]
+            raise ValueError(unknown("encoder", self.encoder, encoders))
         if not 0.1 <= self.width <= 16:
             raise ValueError(f"width must be 0.1 to 16, not {self.width}")
         if self.sharing not in SHARINGS:

@@ -237,9 +237,12 @@ def _schedule(optimizer: Optimizer, config: TrainingConfig, steps: int) -> LRSch
     if config.schedule == "constant":
         return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
     # Of gradient descent the rate alone goes round: its momentum is what the configuration says.
-    cycle = {"cycle_momentum": False} if config.optimizer == "sgd" else {}
     return torch.optim.lr_scheduler.OneCycleLR(
-        optimizer, config.learning_rate, total_steps=steps, pct_start=0.15, **cycle
+        optimizer,
+        config.learning_rate,
+        total_steps=steps,
+        pct_start=0.15,
+        cycle_momentum=config.optimizer == "adamw",
     )
 
 

@@ -221,6 +221,13 @@ def _points(cells: dict[str, str], scheme: Scheme, where: str) -> np.ndarray | N
     return points if len(labelled) else None
 
 
+def _as_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
 def _label(text: str, attribute: Attribute, where: str) -> int:
     """Code of a label: its text in any case, its number, or yes and no."""
     word, labels = plain_label(text), [plain_label(label) for label in attribute.labels]
@@ -229,11 +236,12 @@ def _label(text: str, attribute: Attribute, where: str) -> int:
     yes_or_no = len(labels) == 2 and labels[0].startswith(("not ", "no "))
     if yes_or_no and word in YES | NO:
         return int(word in YES)
-    try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if number in range(len(attribute)):
+    number, numbers = _as_number(text), [_as_number(label) for label in labels]
+    if np.isfinite(numbers).any():  # such as an age: then 1 is a label's text, also as 1.0, and never its place
+        if number in numbers:
+            return numbers.index(number)
+    elif number in range(len(attribute)):
         return int(number)
-    known = [*attribute.labels, f"0 to {len(attribute) - 1}", *(["yes", "no"] if yes_or_no else [])]
+    places = [] if np.isfinite(numbers).any() else [f"0 to {len(attribute) - 1}"]
+    known = [*attribute.labels, *places, *(["yes", "no"] if yes_or_no else [])]
     raise DataError(f"{where}: {attribute.name} must be one of {', '.join(known)}, not {text!r}")
