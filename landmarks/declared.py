@@ -15,9 +15,10 @@ from __future__ import annotations
 
 from collections.abc import Collection, Iterable
 from dataclasses import dataclass, field
+from typing import Any
 
 from landmarks.config import build, checked, parse_toml
-from landmarks.errors import LandmarksError, unknown
+from landmarks.errors import DataError, LandmarksError, unknown
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, plain_label
@@ -86,6 +87,22 @@ def read_declared(text: str, where: str) -> tuple[Attribute, ...]:
     return tuple(found)
 
 
+@checked
+@dataclass(frozen=True)
+class _Kept:
+    tasks: tuple[Attribute, ...]
+
+
+def read_kept(values: Any, where: str) -> tuple[Attribute, ...]:
+    """The attributes of plain values, as files keep them (`dataclasses.asdict` of each). Raises DataError."""
+    try:
+        tasks = build(_Kept, {"tasks": values}, where).tasks
+        check_declared(tasks)
+    except (LandmarksError, ValueError) as error:
+        raise DataError(str(error)) from error
+    return tasks
+
+
 def check_declared(declared: Collection[Attribute]) -> None:
     """Raise ValueError for attributes whose names are taken: by a built-in task, by a column, or by each other."""
     names = [attribute.name for attribute in declared]
@@ -99,7 +116,7 @@ def check_declared(declared: Collection[Attribute]) -> None:
 
 
 def merged(several: Iterable[tuple[str, Iterable[Attribute]]]) -> tuple[Attribute, ...]:
-    """The attributes of several places, each once. Raises ValueError where two places mean different things by a name.
+    """The attributes of several places, each once. Raises DataError where two places mean different things by a name.
 
     several: where, and what is declared there.
     """
@@ -108,7 +125,7 @@ def merged(several: Iterable[tuple[str, Iterable[Attribute]]]) -> tuple[Attribut
         for attribute in declared:
             first, same = found.setdefault(attribute.name, (where, attribute))
             if same != attribute:
-                raise ValueError(
+                raise DataError(
                     f"{first} and {where} declare {attribute.name!r} differently; give one of the tasks another name"
                 )
     return tuple(attribute for _, attribute in found.values())

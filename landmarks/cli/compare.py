@@ -75,7 +75,8 @@ def compare(
     from landmarks.comparison.run import compare as run
     from landmarks.comparison.run import plan as to_run
     from landmarks.comparison.side_by_side import write_side_by_side
-    from landmarks.datasets.dataset import declared_in, load_crops, read_dataset
+    from landmarks.datasets.dataset import load_crops, read_dataset
+    from landmarks.datasets.facts import declared_in
     from landmarks.detection.create import create_detector
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image

@@ -201,20 +201,6 @@ def read_results(folder: Path) -> Results:
     return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
-def read_log(folder: Path, arm: str, seed: int) -> list[dict[str, Any]]:
-    """The epochs of a training, [] where it kept no log. Raises LandmarksError for a line that is not JSON."""
-    path = folder / RUNS / f"{arm}-{seed}" / "log.jsonl"
-    if not path.is_file():
-        return []
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise LandmarksError(f"{path} line {number}: is not JSON ({error}); delete the line") from error
-    return rows
-
-
 def _more(schema: pa.Schema, kind: pa.DataType, names: Iterable[str]) -> pa.Schema:
     """A schema with further columns of one type."""
     return pa.schema([*schema, *((name, kind) for name in names)])

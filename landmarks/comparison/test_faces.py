@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import PartialFolder
-from landmarks.config import build, checked
 from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
+from landmarks.declared import read_kept
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
-from landmarks.errors import DataError, ImageError, LandmarksError, told
-from landmarks.evaluation.measures import middle_box
+from landmarks.errors import DataError, ImageError, told
+from landmarks.evaluation.middle import middle_box
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
 from landmarks.schemes import POINTS_5, Attribute
 
@@ -132,23 +132,17 @@ def make_bench(
     written.close()
 
 
-@checked
-@dataclass(frozen=True)
-class _Declared:
-    declared: tuple[Attribute, ...]
-
-
 def open_bench(folder: Path) -> Bench:
     """What `make_bench` wrote. Raises DataError."""
     try:
         facts = json.loads((folder / "bench.json").read_text())
-        declared = build(_Declared, {"declared": facts.get("declared", [])}, str(folder)).declared
+        declared = read_kept(facts.get("declared", []), str(folder))
         table = load_table(folder / "faces.parquet", declared)
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)[: len(table)]
         columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
-    except (OSError, ValueError, KeyError, TypeError, LandmarksError) as error:
+    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         raise DataError(
             f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error

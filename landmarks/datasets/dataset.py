@@ -20,14 +20,14 @@ import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
-from landmarks.config import build, checked
+from landmarks.datasets.facts import FACTS, about, declared_in
 from landmarks.datasets.left_out import COPY, FILE, NOWHERE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
-from landmarks.declared import check_declared, merged
-from landmarks.errors import DataError, ImageError, LandmarksError
+from landmarks.declared import merged
+from landmarks.errors import DataError, ImageError
 from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import SCHEMES, Attribute, known_attributes
 
@@ -40,7 +40,6 @@ CACHE_SIZE = 192
 CACHE_SCALE = 4.0
 """Side of a cached crop over the larger side of the landmarks' extent: room for every augmentation."""
 VALIDATION_SHARE = 0.1
-FACTS = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -258,10 +257,7 @@ def load_crops(*paths: str | Path) -> Crops:
     """The cached crops of prepared folders, together. Raises DataError if one was not (wholly) prepared, or if two
     declare tasks of one name that are not the same."""
     folders = [Path(path) for path in paths]
-    try:
-        declared = merged((str(folder), declared_in(folder)) for folder in folders)
-    except ValueError as error:
-        raise DataError(str(error)) from error
+    declared = merged((str(folder), declared_in(folder)) for folder in folders)
     tables = []
     for cache, folder in enumerate(folders):
         facts = about(folder)
@@ -272,33 +268,6 @@ def load_crops(*paths: str | Path) -> Crops:
             raise DataError(f"{folder}: crops and table do not fit; run `landmarks data prepare` again")
         tables.append(table.assign(cache=cache, place=np.arange(len(table))))
     return Crops(folders, pd.concat(tables, ignore_index=True), declared)
-
-
-def about(path: str | Path) -> dict[str, Any]:
-    """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
-    try:
-        facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
-        return {key: facts[key] for key in ("name", "root", "terms", "crops", "cache_size", "cache_scale")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
-
-
-@checked
-@dataclass(frozen=True)
-class _Declared:
-    tasks: tuple[Attribute, ...] = ()
-
-
-def declared_in(path: str | Path) -> tuple[Attribute, ...]:
-    """The attributes that a prepared folder has beside the built-in ones. Raises DataError."""
-    about(path)
-    facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
-    try:
-        tasks = build(_Declared, {"tasks": facts.get("tasks", [])}, str(Path(path) / FACTS)).tasks
-        check_declared(tasks)
-    except (LandmarksError, ValueError) as error:
-        raise DataError(f"{error}; prepare the data again with `landmarks data prepare`") from error
-    return tasks
 
 
 def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:

@@ -19,6 +19,7 @@ from landmarks.declared import merged
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
+from landmarks.evaluation.middle import middle_box
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
@@ -117,23 +118,8 @@ def predict_dataset(
         raise DataError(f"{dataset.files.root}: no face of the split {split!r} can be measured: {failed.counts()}")
     if failed.rows:
         warnings.warn(f"counted as failures: of {len(rows)} faces {failed.counts()}", stacklevel=2)
-    try:
-        declared = merged([("the weights", config.declared), (str(dataset.files.root), dataset.declared)])
-    except ValueError as error:
-        raise DataError(str(error)) from error
-    table = dataset.table.iloc[rows]
-    return Predictions(table, points, probabilities, errors, quality, boxes, fallback, declared)
-
-
-def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
-
-    Neighbours may be larger than the face that an image was cut out for.
-    """
-    height, width = picture.shape[:2]
-    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
-    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
-    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
+    declared = merged([("the weights", config.declared), (str(dataset.files.root), dataset.declared)])
+    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback, declared)
 
 
 def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:

@@ -12,7 +12,8 @@ import torch
 
 from landmarks import __version__
 from landmarks.config import build, named, override, read_toml
-from landmarks.datasets.dataset import about, load_crops
+from landmarks.datasets.dataset import load_crops
+from landmarks.datasets.facts import about
 from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
 from landmarks.errors import LandmarksError

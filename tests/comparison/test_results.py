@@ -7,13 +7,13 @@ import pandas as pd
 import pytest
 
 from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import (
     FACES,
     GRID,
     RESULTS,
     ROW_SCHEMA,
     collect,
-    read_log,
     read_results,
     row_path,
     write_faces,

@@ -19,7 +19,8 @@ from landmarks.evaluation.calibrate import (
     fit_softmax,
 )
 from landmarks.evaluation.evaluate import evaluate
-from landmarks.evaluation.measures import Predictions, measure, middle_box, predict_dataset
+from landmarks.evaluation.measures import Predictions, measure, predict_dataset
+from landmarks.evaluation.middle import middle_box
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
 from landmarks.evaluation.robustness import CURVES, Placement
 from landmarks.evaluation.tables import tables, write_report

@@ -12,7 +12,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks.comparison.analysis.summary import ERROR
-from landmarks.comparison.results import ArmResults, Results, read_log
+from landmarks.comparison.logs import read_log
+from landmarks.comparison.results import ArmResults, Results
 from landmarks.schemes import ABSENT
 
 CHANCE = 2.0

@@ -12,7 +12,8 @@ from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm, tasks_text
 from landmarks.comparison.analysis.summary import Measured
-from landmarks.comparison.results import ArmResults, Results, read_log
+from landmarks.comparison.logs import read_log
+from landmarks.comparison.results import ArmResults, Results
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
 from landmarks.schemes import POINTS_5, in_order
 
