@@ -60,7 +60,7 @@ def compare(
         typer.Option("--dry-run", help="Say which trainings are left and about how long they take; train nothing."),
     ] = False,
     example: Annotated[
-        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about three minutes.")
+        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about two minutes.")
     ] = False,
 ) -> None:
     """Train every arm of a grid with every seed, and compare the arms on the same test faces.
