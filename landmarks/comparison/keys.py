@@ -30,7 +30,8 @@ PARTS = {
     "An arm": (
         Arm,
         "In a table `[[arms]]`; or in `[defaults]`, for the arms that do not say otherwise; or in `[arms.sweep]` with "
-        "the list of its values. `--set KEY=VALUE` sets it in all arms that are run.",
+        "the list of its values. `--set KEY=VALUE` sets it in all arms that are run. The defaults of how it is "
+        "trained were chosen for `tcdcn` on MTFL's validation faces: choose again for another network.",
     ),
     "When tasks stop": (Stopping, 'In a table `[arms.stopping]`, or as `"stopping.KEY"` in a sweep.'),
 }
