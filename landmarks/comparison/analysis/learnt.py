@@ -14,7 +14,9 @@ import pandas as pd
 from landmarks.comparison.analysis.summary import ERROR
 from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import ArmResults, Results
+from landmarks.config import build
 from landmarks.schemes import ABSENT
+from landmarks.training.stopping import Stopping
 
 CHANCE = 2.0
 """A balanced accuracy is said to be at chance if it is above it by less than so many points."""
@@ -28,10 +30,10 @@ _TOLD_APART_BY = ("name",)
 
 
 def chance(results: Results, task: str) -> float:
-    """Balanced accuracy of a guess that does not look, in per cent; NaN where no test face has a label."""
+    """Balanced accuracy of a guess that does not look, in per cent; NaN where the faces show fewer than two classes."""
     labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
     classes = len(np.unique(labels[labels != ABSENT]))
-    return 100 / classes if classes else np.nan
+    return 100 / classes if classes > 1 else np.nan
 
 
 def at_chance(results: Results, described: pd.DataFrame) -> dict[str, list[str]]:
@@ -46,15 +48,18 @@ def at_chance(results: Results, described: pd.DataFrame) -> dict[str, list[str]]
 
 
 def stops(results: Results, arm: ArmResults) -> list[dict[str, int]] | None:
-    """What stopped in each seed and after which epoch, from 0: tasks, or `training` for all of it where it ended before
-    its epochs. None where no log tells."""
+    """What stopped in each seed and after which epoch, from 0: tasks, or `training` where what is kept is of an earlier
+    epoch than the last one. None where no log tells."""
     found = []
     for seed in arm.seeds:
         log = read_log(results.folder, arm.name, seed)
         if not log:
             return None
-        whole = arm.stopping == "global" and not arm.config["faces"] and len(log) < arm.config["epochs"]
-        found.append({**log[-1]["stopped"], **({"training": len(log) - 1} if whole else {})})
+        stopped = dict(log[-1]["stopped"])
+        if arm.stopping == "global":
+            best = build(Stopping, arm.config["stopping"], arm.name).best_epoch(log, tuple(arm.config["tasks"]))
+            stopped |= {"training": best} if best < log[-1]["epoch"] else {}
+        found.append(stopped)
     return found
 
 
@@ -63,7 +68,7 @@ def never_fired(results: Results) -> list[str]:
     ruled = {
         name: arm
         for name, arm in results.arms.items()
-        if (arm.stopping == "task_wise" and arm.auxiliary) or (arm.stopping == "global" and not arm.config["faces"])
+        if (arm.stopping == "task_wise" and arm.auxiliary) or arm.stopping == "global"
     }
     seen = {name: stops(results, arm) for name, arm in ruled.items()}
     return [name for name, found in seen.items() if found is not None and not any(found)]
@@ -95,11 +100,12 @@ def edges(results: Results, described: pd.DataFrame) -> list[Edge]:
     found = []
     for (key, _), members in series.items():
         members = sorted(member for member in members if np.isfinite(described.loc[member[1], ERROR]))
-        if len(members) < 3:
+        values = sorted({value for value, _ in members})
+        if len(values) < 3:
             continue
         value, best = min(members, key=lambda member: described.loc[member[1], ERROR])
-        if value in (members[0][0], members[-1][0]):
-            found.append(Edge(key, best, value, value == members[0][0], len(members)))
+        if value in (values[0], values[-1]):
+            found.append(Edge(key, best, value, value == values[0], len(values)))
     return found
 
 
