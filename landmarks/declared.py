@@ -21,11 +21,29 @@ from landmarks.config import build, checked, parse_toml
 from landmarks.errors import DataError, LandmarksError, unknown
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, plain_label
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, plain_label
 
 ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
 """Cells, in any case, that say that there is no label."""
-_COLUMNS = ("image", "split", "source", "status", "face", "ignore", "easy", "medium", "hard", "task", "arm", "seed")
+_COLUMNS = (
+    "image",
+    "split",
+    "source",
+    "status",
+    "face",
+    "ignore",
+    "easy",
+    "medium",
+    "hard",
+    "task",
+    "arm",
+    "seed",
+    "race",
+    "age",
+    "track",
+    "frame",
+    "time",
+)
 _PARTS = ("crop", "coarse", "locator", "coupling", "quality", "images", "boxes", "crops", "box", "points", "name")
 _OF_MODULES = (
     "add_module apply bfloat16 buffers call_super_init children clear compile cpu cuda double dump_patches eval train "
@@ -53,7 +71,7 @@ class Declaration:
     def attribute(self, name: str) -> Attribute:
         """The attribute. Raises ValueError."""
         texts = [plain_label(label) for label in self.labels]
-        absent = [label for label in self.labels if label.strip().lower() in ABSENT_WORDS]
+        absent = [label for label in self.labels if label.strip().lower() in ABSENT_WORDS | {UNCERTAIN}]
         if absent:
             raise ValueError(f"the label {absent[0]!r} means that there is no label; give it another word")
         for label in self.flip:

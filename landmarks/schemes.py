@@ -17,6 +17,8 @@ import numpy as np
 
 from landmarks.config import checked
 
+UNCERTAIN = "uncertain"
+"""In the place of an attribute's label where a face does not tell it."""
 ABSENT = -1
 """The value of an attribute label that a dataset does not give. Absent points are NaN."""
 

@@ -40,9 +40,12 @@ def modules(root: Path) -> set[str]:
 
 
 def shipped(root: Path) -> set[str]:
-    """Files of weights as a wheel names them, of those in the folder `weights` of the source tree."""
+    """Files that are no modules, as a wheel names them: those of the folder `weights` of the source tree, and those of
+    pages."""
     kinds = (".safetensors", ".onnx", ".md", ".toml", ".json")
-    return {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
+    weights = {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
+    pages = {path for kind in ("j2", "css", "js") for path in (root / "landmarks").rglob(f"*.{kind}")}
+    return weights | {path.relative_to(root).as_posix() for path in pages}
 
 
 def build(folder: Path) -> Path:

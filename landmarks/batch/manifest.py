@@ -34,8 +34,10 @@ class Manifest:
     """Counts of the whole run, once it has ended."""
 
     @classmethod
-    def begin(cls, path: Path, settings: dict[str, Any], continued: bool) -> Manifest:
-        """Note that a run starts, in a folder where one was `continued` or not.
+    def begin(
+        cls, path: Path, settings: dict[str, Any], continued: bool, named: dict[str, Any] | None = None
+    ) -> Manifest:
+        """Note that a run starts, in a folder where one was `continued` or not. named: see `Named.as_dict`.
 
         Raises LandmarksError if the earlier one had other settings, OSError if the file cannot be written.
         """
@@ -47,7 +49,8 @@ class Manifest:
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
             run.starts = earlier["starts"]
-        run.starts.append({"command": sys.argv, "started": _now(), "versions": _versions()})
+        start = {"command": sys.argv, "started": _now(), "versions": _versions()}
+        run.starts.append(start | ({"named": named} if named else {}))
         run.write()
         return run
 

@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import warnings
 from pathlib import Path
-from typing import Annotated
+from typing import Annotated, Optional
 
 import typer
 
-from landmarks.cli.shared import errors, output, progress, table
+from landmarks.cli.shared import DETECTOR_HELP, errors, output, progress, table
 from landmarks.errors import DataError
 
 app = typer.Typer(no_args_is_help=True, help="Look at annotated face datasets, check them, prepare them for training.")
@@ -18,6 +18,9 @@ app = typer.Typer(no_args_is_help=True, help="Look at annotated face datasets, c
 def data_prepare(
     source: Annotated[Path, typer.Argument(help="Archive or folder of the dataset.")],
     out: Annotated[Path, typer.Option(help="Write the table and the cropped faces to this folder.")],
+    detector: Annotated[
+        Optional[str], typer.Option(help="Find the faces that neither points nor a box place with: " + DETECTOR_HELP)
+    ] = None,
 ) -> None:
     """Read and check a dataset, split off a validation part, and crop the faces once for all epochs.
 
@@ -25,11 +28,12 @@ def data_prepare(
     """
     from landmarks.datasets.dataset import prepare, read_dataset
     from landmarks.datasets.labels import label_gaps
+    from landmarks.detection.create import create_detector
     from landmarks.schemes import SCHEMES
 
     dataset = read_dataset(source)
     with progress("cropping faces") as step:
-        crops = prepare(dataset, out, step)
+        crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
     for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.attributes), crops.declared):
         output.print(gap)

@@ -10,7 +10,7 @@ import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme, known_attributes
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -85,7 +85,8 @@ class Layout:
             columns += [Column(f"{point}_{name}", "float32", "", meanings[name], "numbers") for name in self.per_point]
         for name in self.attributes:
             attribute = self.attribute(name)
-            meaning = f"one of: {', '.join(attribute.labels)}. {attribute.note}".strip()
+            told = ", ".join((*attribute.labels, UNCERTAIN))
+            meaning = f"one of: {told}. {attribute.note}".strip()
             columns.append(Column(name, "string", "", meaning, "attributes"))
             columns.append(
                 Column(f"{name}_probability", "float32", "0 to 1", f"the network's probability of {name}", "attributes")

@@ -40,6 +40,11 @@ def record_to_dict(record: Record) -> dict[str, Any]:
                 name: plain(scores.probabilities, decimals=None) for name, scores in faces.attributes.items()
             },
             **({"declared": [dataclasses.asdict(attribute) for attribute in declared]} if declared else {}),
+            "uncertain": {
+                name: scores.uncertain.tolist()
+                for name, scores in faces.attributes.items()
+                if scores.uncertain is not None
+            },
         },
     }
 
@@ -55,7 +60,11 @@ def record_from_dict(document: dict[str, Any]) -> Record:
     shapes |= {name: (count, k) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_POINT}
     known = known_attributes(attribute_from_dict(values) for values in found.get("declared", []))
     attributes = {
-        name: AttributeScores(known[name], _array(values, (count, len(known[name]))))
+        name: AttributeScores(
+            known[name],
+            _array(values, (count, len(known[name]))),
+            np.array(found["uncertain"][name], bool) if name in found["uncertain"] else None,
+        )
         for name, values in found["attributes"].items()
     }
     arrays = {name: _array(found[name], shape) for name, shape in shapes.items()}

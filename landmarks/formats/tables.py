@@ -91,6 +91,23 @@ def read_faces_csv(path: Path, layout: Layout | None = None) -> pd.DataFrame:
         raise DataError(f"{path}: not a table of faces ({error})") from error
 
 
+def read_images_csv(path: Path) -> pd.DataFrame:
+    """`images.csv` as a DataFrame, a row an image. Raises DataError if it is not such a file."""
+    import pandas as pd
+
+    texts = [name for name, (type, _) in IMAGE_COLUMNS.items() if type == "string"]
+    counts = ["faces", "width", "height", "orientation"]
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))
+        frame[texts] = frame[texts].fillna("")
+        for name in texts:
+            frame[name] = frame[name].map(from_csv_text)
+        frame[counts] = frame[counts].fillna(0).astype("int64")
+        return frame[list(IMAGE_COLUMNS)]
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(f"{path}: not a table of images ({error})") from error
+
+
 def without_pixels(record: Record) -> Record:
     """The record without its image, which must not be kept alive while records wait."""
     return record if record.pixels is None else replace(record, pixels=None)

@@ -7,6 +7,8 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from landmarks.config import checked, plain_values
+from landmarks.datasets.conditions import Conditions
+from landmarks.datasets.table import BALANCED
 from landmarks.errors import unknown
 from landmarks.models.config import NetworkConfig
 from landmarks.models.sharing import NORMS
@@ -16,6 +18,8 @@ from landmarks.training.weighting import check_weighting
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("one_cycle", "constant")
+LATER = ("optimizer", "momentum", "schedule", "weighting_options", "balance", "conditions")
+"""Fields that trainings of earlier versions do not have."""
 LARGEST = 1e30
 """No number is larger: torch computes in 32 bits, and raises for one that does not fit."""
 
@@ -56,8 +60,13 @@ class TrainingConfig:
     """`euclidean`, `least_squares`, `smooth_l1` or `wing`."""
     pose_balance: float = 0.5
     """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
+    balance: tuple[str, ...] = ()
+    """Columns, such as race and gender, by whose groups together the faces that have all of them are drawn alike: as
+    often of each group."""
     source_weights: dict[str, float] = field(default_factory=dict)
     """How often the faces of a source are drawn; 1 where not given."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """How often crops are hard to see; see `landmarks.datasets.conditions`."""
     draws: int = 0
     """Faces an epoch; 0: as many as there are."""
     average_decay: float = 0.995
@@ -93,6 +102,9 @@ class TrainingConfig:
             for key, weight in getattr(self, name).items():
                 if not 0 <= weight <= LARGEST:
                     raise ValueError(f"{name}: the weight of {key!r} must be 0 or more, not {weight}")
+        for column in self.balance:
+            if column not in BALANCED:
+                raise ValueError(f"balance: {unknown('column', column, BALANCED)}")
         PointsLoss(distance=self.distance)
         if self.precision not in PRECISIONS:
             raise ValueError(unknown("precision", self.precision, PRECISIONS))
@@ -102,7 +114,7 @@ class TrainingConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return plain_values(self, later=("optimizer", "momentum", "schedule", "weighting_options"))
+        return plain_values(self, later=LATER)
 
     @property
     def points_loss(self) -> PointsLoss:
