@@ -9,7 +9,7 @@ import typer
 from rich.console import Console
 
 from landmarks.cli.shared import DETECTOR_HELP, errors, output, table
-from landmarks.errors import LandmarksError
+from landmarks.errors import DataError, LandmarksError
 
 WIDTH = 170
 """Of the table in characters, however narrow the terminal: whole figures on two lines rather than parts of them."""
@@ -95,7 +95,12 @@ def compare(
     elif grid is None or data is None:
         raise LandmarksError("give a grid and --data, or --example")
     else:
-        plan = read_grid(grid, settings, names, declared_in(data))
+        try:
+            declared = declared_in(data)
+        except DataError:
+            read_grid(grid, settings, names)  # what is wrong with the file is told first
+            raise
+        plan = read_grid(grid, settings, names, declared)
     chosen = plan.choose(names)
     if dry_run:
         rows = to_run(plan, load_crops(data), out, str(choose_device(device)), names, output.print)

@@ -16,7 +16,7 @@ from landmarks.datasets.dataset import load_crops
 from landmarks.datasets.facts import about
 from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
-from landmarks.errors import LandmarksError
+from landmarks.errors import DataError, LandmarksError
 from landmarks.models.config import NetworkConfig
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import Attribute
@@ -59,7 +59,11 @@ def train_from_config(
     settings: as for `read_config`. start: weights to begin with, a shipped name or a file, instead of random ones;
     heads that they lack begin at random. report: gets the log's row of each epoch.
     """
-    crops = load_crops(*data)
+    try:
+        crops = load_crops(*data)
+    except DataError:
+        read_config(config, settings)  # what is wrong with the file is told first
+        raise
     file = read_config(config, settings, crops.declared)
     network_config, training = file.network, file.training
     if threads:
