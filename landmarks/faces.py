@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
@@ -133,20 +133,21 @@ class Faces:
     def empty(
         cls,
         scheme: Scheme = POINTS_5,
-        attributes: tuple[str, ...] = (),
+        attributes: Iterable[str | Attribute] = (),
         calibrated: bool = False,
         turned: bool = False,
     ) -> Faces:
-        """No faces, with the same fields as any other result of a network (that is calibrated; with angles)."""
+        """No faces, with the same fields as any other result of a network (that is calibrated; with angles).
+
+        attributes: built-in ones by name, others themselves.
+        """
+        held = [ATTRIBUTES[one] if isinstance(one, str) else one for one in attributes]
         angle = np.zeros(0, np.float32) if turned else None
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
             scores=np.zeros(0, np.float32),
-            attributes={
-                name: AttributeScores(ATTRIBUTES[name], np.zeros((0, len(ATTRIBUTES[name])), np.float32))
-                for name in attributes
-            },
+            attributes={one.name: AttributeScores(one, np.zeros((0, len(one)), np.float32)) for one in held},
             scheme=scheme,
             point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
             quality=np.zeros(0, np.float32) if calibrated else None,

@@ -29,13 +29,13 @@ def data_prepare(
     from landmarks.datasets.dataset import prepare, read_dataset
     from landmarks.datasets.labels import label_gaps
     from landmarks.detection.create import create_detector
-    from landmarks.schemes import ATTRIBUTES, SCHEMES
+    from landmarks.schemes import SCHEMES
 
     dataset = read_dataset(source)
     with progress("cropping faces") as step:
         crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
-    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *ATTRIBUTES)):
+    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.attributes), crops.declared):
         output.print(gap)
 
 
@@ -49,7 +49,7 @@ def data_info(
 
     dataset = read_dataset(source)
     output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}")
-    frame = counts(dataset.table)
+    frame = counts(dataset.table, dataset.declared)
     output.print(
         table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())])
     )

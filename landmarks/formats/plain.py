@@ -12,7 +12,6 @@ import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES
 
 DECIMALS = 4
 """Of every number in a text format, unless the format says otherwise: far below what a pixel or probability means."""
@@ -47,8 +46,8 @@ class PlainFace:
             row[f"{name}_x"], row[f"{name}_y"] = x, y
             for column, values in self.point_numbers.items():
                 row[f"{name}_{column}"] = values.get(name)
-        for name in (name for name in ATTRIBUTES if name in self.labels):
-            row[name], row[f"{name}_probability"] = self.labels[name]
+        for name, (label, probability) in self.labels.items():
+            row[name], row[f"{name}_probability"] = label, probability
         return row
 
 

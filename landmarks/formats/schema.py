@@ -13,7 +13,6 @@ import landmarks
 from landmarks.atomic import PartialFile
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout
 from landmarks.formats.registry import FORMATS
-from landmarks.schemes import ATTRIBUTES
 
 NAME = "schema.json"
 FRAMES = {
@@ -38,7 +37,7 @@ def schema(layout: Layout, formats: Sequence[str], coords: str) -> dict[str, Any
         "order": "images as they were found; in an image the face with the largest box first, of equal ones the left "
         "one, then the upper one",
         "layout": layout.as_dict(),
-        "attributes": {name: list(ATTRIBUTES[name].labels) for name in layout.attributes},
+        "attributes": {name: list(layout.attribute(name).labels) for name in layout.attributes},
         "tables": {
             "faces": [{key: value for key, value in column.items() if key != "part"} for column in columns],
             "images": [{"name": n, "type": type, "meaning": text} for n, (type, text) in IMAGE_COLUMNS.items()],

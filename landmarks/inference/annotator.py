@@ -72,7 +72,8 @@ class Annotator:
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated, turned=True)
+        held = [self.backend.config.attribute(name) for name in self.attributes]
+        self.empty = Faces.empty(self.scheme, held, self.calibrated, turned=True)
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
@@ -231,8 +232,8 @@ class Annotator:
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
             attributes={
-                name: self.calibration.scores(name, found.logits[name], np.concatenate(boxes))
-                for name in self.attributes
+                name: self.calibration.scores(none.attribute, found.logits[name], np.concatenate(boxes))
+                for name, none in self.empty.attributes.items()
             },
             scheme=self.scheme,
             point_errors=errors,

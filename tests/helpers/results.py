@@ -10,7 +10,7 @@ from landmarks import Faces
 from landmarks.faces import AttributeScores
 from landmarks.formats import FORMATS, Results
 from landmarks.record import Record
-from landmarks.schemes import ATTRIBUTES, scheme_of_size
+from landmarks.schemes import ATTRIBUTES, Attribute, scheme_of_size
 
 WIDTH, HEIGHT = 640, 480
 """Of the images in these records."""
@@ -44,6 +44,19 @@ def calibrated(count: int, points: int = 5, seed: int = 3) -> Faces:
     """The same with a quality and an expected error for each landmark."""
     rng, faces = np.random.default_rng(seed), some_faces(count, points, seed=seed)
     return replace(faces, quality=rng.uniform(0, 1, count), point_errors=rng.uniform(0, 0.1, (count, points)))
+
+
+MOUTH = Attribute("mouth_open", ("closed", "half, or less", "=open <wide>"), note="Our own.")
+
+
+def declared(count: int, seed: int = 5) -> Faces:
+    """The same with an attribute that is not built in, between two that are."""
+    rng, faces = np.random.default_rng(seed), some_faces(count, attributes=("smile", "gender"), seed=seed)
+    mouth = AttributeScores(
+        MOUTH, rng.dirichlet(np.ones(len(MOUTH)), count).astype(np.float32).reshape(count, len(MOUTH))
+    )
+    smile, gender = faces.attributes.values()
+    return replace(faces, attributes={"smile": smile, "mouth_open": mouth, "gender": gender})
 
 
 def record(faces: Faces, image: str = "a.jpg", **facts) -> Record:
@@ -96,6 +109,7 @@ CASES = {
     "98 landmarks": [record(calibrated(2, 98))],
     "no attributes": [record(some_faces(1, 68, ()))],
     **{f"only {name}": [record(some_faces(2, 5, (name,)))] for name in ATTRIBUTES},
+    "declared": [record(declared(3)), record(declared(0), "b.jpg")],
     "no score": [record(replace(some_faces(2), scores=np.array([NAN, 0.5])))],
     "no faces": [record(some_faces(0)), record(some_faces(0, seed=1), "b.jpg")],
     "no faces, 68": [record(some_faces(0, 68, ("smile",)))],
