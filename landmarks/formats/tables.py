@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmarks.atomic import PartialFile
-from landmarks.errors import DataError
+from landmarks.errors import DataError, told
 from landmarks.formats.format import Format
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.plain import DECIMALS, plain
@@ -89,6 +89,22 @@ def read_faces_csv(path: Path, layout: Layout | None = None) -> pd.DataFrame:
         return as_frame(frame, layout, ())
     except (ValueError, OSError) as error:
         raise DataError(f"{path}: not a table of faces ({error})") from error
+
+
+def read_images(out: Path) -> pd.DataFrame:
+    """`images.csv` of a run's folder as a DataFrame, a row an image. Raises DataError if it is not such a file."""
+    import pandas as pd
+
+    path, texts = out / "images.csv", [name for name, (type, _) in IMAGE_COLUMNS.items() if type == "string"]
+    try:
+        frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))
+        frame = frame[list(IMAGE_COLUMNS)]
+        for name in texts:
+            frame[name] = frame[name].fillna("").map(from_csv_text)
+        whole = ["faces", "width", "height", "orientation"]
+        return frame.astype(dict.fromkeys(whole, "int64"))
+    except (ValueError, KeyError, OSError) as error:
+        raise DataError(f"{path}: not a table of images ({told(error)})") from error
 
 
 def without_pixels(record: Record) -> Record:
