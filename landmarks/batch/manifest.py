@@ -5,6 +5,7 @@ from __future__ import annotations
 import json
 import platform
 import sys
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -34,8 +35,10 @@ class Manifest:
     """Counts of the whole run, once it has ended."""
 
     @classmethod
-    def begin(cls, path: Path, settings: dict[str, Any], continued: bool) -> Manifest:
-        """Note that a run starts, in a folder where one was `continued` or not.
+    def begin(
+        cls, path: Path, settings: dict[str, Any], continued: bool, asked: Mapping[str, Any] | None = None
+    ) -> Manifest:
+        """Note that a run starts, in a folder where one was `continued` or not. asked: what the user named.
 
         Raises LandmarksError if the earlier one had other settings, OSError if the file cannot be written.
         """
@@ -47,7 +50,7 @@ class Manifest:
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
             run.starts = earlier["starts"]
-        run.starts.append({"command": sys.argv, "started": _now(), "versions": _versions()})
+        run.starts.append({"command": sys.argv, **(asked or {}), "started": _now(), "versions": _versions()})
         run.write()
         return run
 

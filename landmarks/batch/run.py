@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, Any
 
 from landmarks.atomic import remove_scratch
 from landmarks.batch.box_report import BoxReport, with_boxes
@@ -33,7 +33,7 @@ from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.record import FAILED, Record
-from landmarks.sources.find import find
+from landmarks.sources.find import find, lasting
 from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 
@@ -87,6 +87,7 @@ def annotate(
     resume: Resume = Resume(),
     report: Callable[[Record], None] = lambda record: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    asked: Mapping[str, Any] | None = None,
 ) -> Summary:
     """Annotate images and write the results to the folder `out`, which is made if need be.
 
@@ -95,7 +96,7 @@ def annotate(
 
     annotator: an AnnotatorConfig, by which each worker makes an Annotator of its own, or one Annotator if all is to
     happen in this process; report: is given each record when it is done, in no order; progress: how many images are
-    done, and of how many, if known.
+    done, and of how many, if known; asked: what the user named, for `run.json`.
 
     Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
     earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
@@ -117,7 +118,7 @@ def annotate(
             results = Results(out, engine.facts.empty, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
-            run = Manifest.begin(out / "run.json", settings, continued=not journal.empty)
+            run = Manifest.begin(out / "run.json", settings, continued=not journal.empty, asked=asked)
             plan = Plan(journal.index(), options.shard, resume.retry_failed, most_bytes(settings["max_pixels"]))
             order = Order()
             for writer in writers:
@@ -188,7 +189,9 @@ def annotate_folder(
     sources, recursive, every: see `find`; the rest: see `annotate`. A program that asks for workers needs the usual
     `if __name__ == "__main__":` around its call. Raises the errors of both.
     """
-    return annotate(config, find(sources, recursive, every), Path(out), options, resume, report, progress)
+    named = [sources] if isinstance(sources, (str, Path)) else list(sources)
+    asked = {"sources": [lasting(source) for source in named], "recursive": recursive, "every": every}
+    return annotate(config, find(named, recursive, every), Path(out), options, resume, report, progress, asked)
 
 
 def _writers(out: Path, options: RunOptions) -> list[Drawings | Chips]:

@@ -1,0 +1,72 @@
+// Changes of a face's labels, as pure functions: labels in, labels out. Labels are {box, points, attributes}.
+
+import { CORNERS } from "./view.js";
+
+export function labelsOf(face) {
+  const attributes = Object.entries(face.attributes).map(([name, { label }]) => [name, label ?? null]);
+  return { box: face.box, points: face.points, attributes: Object.fromEntries(attributes) };
+}
+
+export function same(one, other) {
+  return JSON.stringify(one) === JSON.stringify(other);
+}
+
+// A landmark, or a corner of the box (1000 and more), moved by dx, dy pixels of the image.
+export function moved(labels, what, dx, dy) {
+  if (what >= 1000) {
+    const [x, y] = CORNERS[what - 1000];
+    const box = [...labels.box];
+    box[x] = round(box[x] + dx);
+    box[y] = round(box[y] + dy);
+    return box[0] < box[2] && box[1] < box[3] ? { ...labels, box } : labels;
+  }
+  const points = [...labels.points];
+  points[what] = [round(points[what][0] + dx), round(points[what][1] + dy)];
+  return { ...labels, points };
+}
+
+export function without(labels, what) {
+  return { ...labels, points: labels.points.map((point, i) => (i === what ? null : point)) };
+}
+
+// The landmarks turned by a quarter, clockwise as seen, about the middle of their extent.
+export function turned(labels) {
+  const [x0, y0, x1, y1] = extent(labels.points.filter(Boolean));
+  const [x, y] = [(x0 + x1) / 2, (y0 + y1) / 2];
+  const points = labels.points.map((point) => point && [round(x - (point[1] - y)), round(y + (point[0] - x))]);
+  return { ...labels, points };
+}
+
+export function labelled(labels, name, label) {
+  return { ...labels, attributes: { ...labels.attributes, [name]: label } };
+}
+
+export function next(attribute, label) {
+  return attribute.labels[(attribute.labels.indexOf(label) + 1) % attribute.labels.length];
+}
+
+export function extent(points) {
+  const xs = points.map(([x]) => x);
+  const ys = points.map(([, y]) => y);
+  return [Math.min(...xs), Math.min(...ys), Math.max(...xs), Math.max(...ys)];
+}
+
+// What must be seen of a face: its box and its landmarks.
+export function place({ box, points }) {
+  const corners = box ? [[box[0], box[1]], [box[2], box[3]]] : [];
+  return extent([...corners, ...points.filter(Boolean)]);
+}
+
+// The part of the picture to fetch for a face, in whole pixels: a square with as much again around it.
+export function surroundings(face) {
+  const shown = face.box || face.points?.some(Boolean) ? place(face) : [0, 0, face.width, face.height];
+  const half = Math.max(shown[2] - shown[0], shown[3] - shown[1], 8);
+  const [x, y] = [(shown[0] + shown[2]) / 2, (shown[1] + shown[3]) / 2];
+  const part = [Math.max(Math.floor(x - half), 0), Math.max(Math.floor(y - half), 0),
+    Math.min(Math.ceil(x + half), face.width), Math.min(Math.ceil(y + half), face.height)];
+  return part[0] < part[2] && part[1] < part[3] ? part : [0, 0, face.width, face.height];
+}
+
+function round(value) {
+  return Math.round(value * 1e4) / 1e4;
+}
