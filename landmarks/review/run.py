@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import json
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -11,7 +11,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmarks import images
+from landmarks.corrections import Corrected
 from landmarks.corrections.correction import Box
+from landmarks.corrections.fold import keys
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
 from landmarks.formats import read_results
@@ -76,6 +78,21 @@ def read_run(path: str | Path) -> Run:
         raise DataError(f"{path}: images.csv does not list {missing}, which has faces; annotate it again with --fresh")
     faces = _upright(faces_of(table, layout), table["image"], turned)
     return Run(path, layout, names, sizes, faces, owners.to_numpy(np.int64), table["face"].to_numpy(), doubts(faces))
+
+
+def rows_of(run: Run, said: Mapping[tuple[str, str], Corrected]) -> dict[tuple[str, str], int]:
+    """Under which name each face of a run is corrected: image and face -> row in `run.faces`. See `keys`."""
+    by_image: dict[str, dict[str, Corrected]] = {}
+    for (image, face), one in said.items():
+        by_image.setdefault(image, {})[face] = one
+    found: dict[tuple[str, str], int] = {}
+    starts = np.flatnonzero(np.diff(run.owners, prepend=-1, append=-1))
+    for first, last in zip(starts[:-1].tolist(), starts[1:].tolist()):
+        image = run.names[run.owners[first]]
+        rows = {int(run.numbers[row]): row for row in range(first, last)}
+        names = keys({number: run.found(row) for number, row in rows.items()}, by_image.get(image, {}))
+        found |= {(image, names[number]): row for number, row in rows.items()}
+    return found
 
 
 def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:

@@ -3,20 +3,20 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
-from landmarks.corrections.correction import ADD, REMOVE, UNDO, VERSION, correction_from, now
-from landmarks.corrections.fold import ADDED, PUT_OFF, REMOVED, UNSEEN, after, keys
+from landmarks.corrections.correction import ADD, REMOVE, UNDO, VERSION, Point, correction_from, now
+from landmarks.corrections.fold import ADDED, PUT_OFF, REMOVED, UNSEEN, after
 from landmarks.errors import LandmarksError
 from landmarks.formats.corrected import of_scheme
 from landmarks.formats.doubts import reasons
 from landmarks.record import Record
-from landmarks.review.run import Run
+from landmarks.review.run import Run, rows_of
 
 QUEUES: dict[str, Callable[[str], bool]] = {
     "doubtful": lambda status: status == UNSEEN,
@@ -51,8 +51,9 @@ class Progress:
 class Session:
     """The one writer of a run's corrections. Threads may share it."""
 
-    def __init__(self, run: Run, log: CorrectionLog, who: str) -> None:
-        self.run, self.log, self.who = run, log, who
+    def __init__(self, run: Run, log: CorrectionLog, who: str, via: str = "review") -> None:
+        """who, via: see `Correction`."""
+        self.run, self.log, self.who, self.via = run, log, who, via
         self._lock = threading.Lock()
         self._ids = {line.id: (line.image, line.face) for line in log.corrections}
         self._images = {name: i for i, name in enumerate(run.names)}
@@ -60,20 +61,14 @@ class Session:
         self._said: dict[Key, Corrected] = {
             (self._images[image], face): one for (image, face), one in said.items() if image in self._images
         }
-        by_image: dict[int, dict[str, Corrected]] = {}
-        for (image, face), one in self._said.items():
-            by_image.setdefault(image, {})[face] = one
-        self._rows: dict[Key, int] = {}
+        self._rows: dict[Key, int] = {
+            (self._images[image], face): row for (image, face), row in rows_of(run, said).items()
+        }
         """The faces that the run found: row in `run.faces`."""
         self._faces: list[list[str]] = [[] for _ in run.names]
         """The faces of each image."""
-        starts = np.flatnonzero(np.diff(run.owners, prepend=-1, append=-1))
-        for first, last in zip(starts[:-1].tolist(), starts[1:].tolist()):
-            image = int(run.owners[first])
-            rows = {int(run.numbers[row]): row for row in range(first, last)}
-            names = keys({number: run.found(row) for number, row in rows.items()}, by_image.get(image, {}))
-            self._rows |= {(image, names[number]): row for number, row in rows.items()}
-            self._faces[image] += [names[number] for number in rows]
+        for image, face in self._rows:
+            self._faces[image].append(face)
         for (image, face), one in self._said.items():
             if (image, face) not in self._rows and one.labels is not None:
                 self._faces[image].append(face)
@@ -111,6 +106,16 @@ class Session:
         """The faces that the run did not find, but for those that were taken back."""
         known = [key for key in self._said if key not in self._rows and key[1] in self._faces[key[0]]]
         return [key for key in known if self._status(key) != UNSEEN]
+
+    def faces_of(self, image: int) -> list[str]:
+        """The faces of an image, removed ones among them."""
+        with self._lock:
+            return [f for f in self._faces[image] if self._shown((image, f)) or self._status((image, f)) == REMOVED]
+
+    def as_found(self, image: int, face: str) -> dict[str, Any] | None:
+        """Box, landmarks and attributes of a face as the run found it; None if it did not."""
+        row = self._rows.get((image, face))
+        return None if row is None else self._found(row)
 
     def face(self, image: int, face: str) -> dict[str, Any]:
         """All that the page shows of a face, or of an image without one. Raises LandmarksError if there is none."""
@@ -160,7 +165,7 @@ class Session:
         row = self._rows.get(key)
         found = None if row is None else self.run.found(row)
         line = correction_from({"v": VERSION, **kept, "image": self.run.names[image], "face": face})
-        return replace(line, found=found, who=self.who, time=now())
+        return replace(line, found=found, who=self.who, via=self.via, time=now())
 
     def _status(self, key: Key) -> str:
         return self._said[key].status if key in self._said else UNSEEN
@@ -188,7 +193,7 @@ class Session:
         return view | {
             "status": self._status(key),
             "version": said.version if said else 0,
-            "last": last and {"id": last.id, "kind": last.kind, "who": last.who, "time": last.time},
+            "last": last and {"id": last.id, "kind": last.kind, "who": last.who, "via": last.via, "time": last.time},
             **self._labels(key),
             **self._doubt(key),
         }
@@ -199,16 +204,21 @@ class Session:
         if said and said.labels:
             labels = said.labels
             attributes = {name: {"label": labels.attributes.get(name)} for name in layout.attributes}
-            return {"box": labels.box, "points": list(labels.points.values()), "attributes": attributes}
+            return {"box": labels.box, "points": _lists(labels.points.values()), "attributes": attributes}
         if row is None:  # An added face that was taken back.
             unknown = {name: {"label": None} for name in layout.attributes}
             return {"box": None, "points": [None] * len(layout.scheme), "attributes": unknown}
+        return self._found(row)
+
+    def _found(self, row: int) -> dict[str, Any]:
+        """Box, landmarks and attributes of a face as the run found it."""
         attributes = {}
         for name, scores in self.run.faces.attributes.items():
             probability, label = float(scores.confidence[row]), scores.labels[row].item()
             known = np.isfinite(probability)
             attributes[name] = {"label": label, "probability": round(probability, 3)} if known else {"label": None}
-        return {"box": self._box(key), "points": self._points(row), "attributes": attributes}
+        points = self._points(row)
+        return {"box": self.run.found(row) or _extent(points), "points": points, "attributes": attributes}
 
     def _box(self, key: Key) -> Sequence[float] | None:
         said, row = self._said.get(key), self._rows.get(key)
@@ -241,3 +251,7 @@ def _extent(points: list[list[float] | None]) -> list[float] | None:
     if len(known) < 2 or not np.ptp(known, axis=0).all():
         return None
     return [*known.min(axis=0).tolist(), *known.max(axis=0).tolist()]
+
+
+def _lists(points: Iterable[Point]) -> list[list[float] | None]:
+    return [None if point is None else list(point) for point in points]
