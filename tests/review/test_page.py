@@ -115,6 +115,7 @@ def page(drawn, driver):
     with served(drawn) as address:
         one = Page(driver, address)
         yield one
+        driver.get("about:blank")  # Before the server is gone.
         assert complaints(driver) == []
 
 
@@ -231,6 +232,7 @@ def test_a_server_that_is_gone_is_asked_until_it_is_back(driver, tmp_path):
     assert "not kept yet" in page.text("message")
     with served(drawn, int(address.split(":")[2].split("/")[0])):
         page.until(lambda: page.data("waiting") == "0" and page.kept() >= 2)
+        driver.get("about:blank")
     assert [line.image for line in read_corrections(drawn.path)][:2] == list(NAMES[:2])
     complaints(driver)  # Of the server that was gone.
 

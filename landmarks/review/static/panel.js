@@ -18,7 +18,8 @@ export function showProgress({ faces, seen, put_off: putOff, wrong }) {
   const parts = [`of ${faces} faces ${seen} seen`];
   if (putOff) parts.push(`${putOff} put off`);
   if (rest > 0 && wrong !== null) {
-    const count = wrong < 0.5 ? "hardly a wrong one is" : Math.round(wrong) === 1 ? "about 1 wrong one is" : `about ${Math.round(wrong)} wrong ones are`;
+    const count = wrong < 0.5 ? "less than one wrong one is" : Math.round(wrong) === 1 ? "about 1 wrong one is"
+      : `about ${Math.round(wrong)} wrong ones are`;
     parts.push(`${count} expected among the rest`);
   }
   $("progress").textContent = parts.join("; ");

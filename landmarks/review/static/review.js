@@ -209,14 +209,14 @@ async function propose(where) {
     const answer = await tell("propose", { image: face.image, ...where });
     if (state.face !== face) return;
     say("");
-    const attributes = Object.fromEntries(Object.entries(answer.attributes).map(([name, { label }]) => [name, label]));
+    const given = Object.fromEntries(facts.attributes.map(({ name }) => [name, answer.attributes[name] ?? { label: null }]));
     if (state.box) {
       const others = face.face ? [...face.others, { face: face.face, box: state.labels.box, status: face.status }] : face.others;
       state.face = { image: face.image, name: face.name, width: face.width, height: face.height, others, added: true,
         face: `n${newId()}`, status: "", version: 0, last: null, reasons: [], quality: null, box: null,
-        points: answer.points, attributes: answer.attributes };
+        points: answer.points, attributes: given };
       const box = state.box.map((value) => Math.round(value * 1e4) / 1e4);
-      Object.assign(state, { labels: { box, points: answer.points, attributes }, edits: [], box: null, quarters: 0 });
+      Object.assign(state, { labels: { ...labelsOf(state.face), box }, edits: [], box: null, quarters: 0 });
       fit();
     } else {
       change({ ...state.labels, points: answer.points });
@@ -321,4 +321,3 @@ window.addEventListener("beforeunload", (event) => {
   if (outbox.letters.length || dirty()) event.preventDefault();
 });
 await load("doubtful").catch((error) => say(error.message));
-$("stage").focus();
