@@ -18,7 +18,6 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
-DATA = ("landmarks/py.typed", "landmarks/weights/SHA256SUMS")
 IMPORT_ALL = """
 import importlib, json, sys
 folder, names = sys.argv[1], json.load(sys.stdin)
@@ -45,6 +44,12 @@ def shipped(root: Path) -> set[str]:
     return {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
 
 
+def data(root: Path) -> set[str]:
+    """Files of the package that are no modules, such as the review page's."""
+    files = (path for path in (root / "landmarks").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
+    return {path.relative_to(root).as_posix() for path in files if path.suffix != ".py"}
+
+
 def build(folder: Path) -> Path:
     """The wheel of a copy of the source tree, so that no earlier build can lend it a file."""
     source = folder / "source"
@@ -68,7 +73,11 @@ def main() -> None:
         subprocess.run(install, check=True)
         wanted = modules(ROOT)
         missing = sorted(wanted - modules(target))
-        missing += sorted(name for name in {*DATA, *shipped(ROOT)} if not (target / name).is_file())
+        missing += sorted(
+            name
+            for name in {"landmarks/weights/SHA256SUMS"} | data(ROOT) | shipped(ROOT)
+            if not (target / name).is_file()
+        )
         if missing:
             sys.exit(f"the wheel lacks {', '.join(missing)}; see packages and package_data in setup.cfg")
         if not (target / "bin" / "landmarks").is_file():

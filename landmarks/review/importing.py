@@ -12,8 +12,8 @@ import numpy as np
 
 from landmarks import images
 from landmarks.corrections import CorrectionLog
-from landmarks.corrections.correction import ACCEPT, ADD, CORRECT, REMOVE, Box
-from landmarks.corrections.fold import LIKE, PUT_OFF, REMOVED, UNSEEN, overlap
+from landmarks.corrections.correction import ACCEPT, ADD, CORRECT, PUT_OFF, REMOVE, Box
+from landmarks.corrections.fold import LIKE, REMOVED, UNSEEN, overlap
 from landmarks.formats.corrected import turned_images
 from landmarks.review.exports.exported import ExportedFace, ExportedImage, around
 from landmarks.review.exports.read import read_export

@@ -10,7 +10,8 @@ from typing import Any
 import numpy as np
 
 from landmarks.corrections import Correction, fold, read_corrections
-from landmarks.corrections.fold import PUT_OFF, TRUSTED, UNSEEN
+from landmarks.corrections.correction import PUT_OFF
+from landmarks.corrections.fold import TRUSTED, UNSEEN
 from landmarks.datasets.dataset import VALIDATION_SHARE, Dataset
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import check_table, make_table, split_validation

@@ -21,7 +21,7 @@ AROUND = 1.5
 """Boxes of surroundings on each side of a face that the network is shown."""
 
 
-@dataclass(frozen=True)
+@dataclass
 class DrawnBoxes:
     """In place of a detector: boxes come from a person, and are like those of detectors."""
 

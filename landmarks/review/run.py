@@ -142,7 +142,7 @@ def manifest(path: Path) -> dict[str, Any]:
     """
     try:
         content = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        asked = next((start for start in reversed(content["starts"]) if "sources" in start), {})
+        asked: dict[str, Any] = next((start for start in reversed(content["starts"]) if "sources" in start), {})
         return {"settings": dict(content["settings"]), "sources": [], "recursive": False, "every": 1} | asked
     except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
         raise DataError(f"{path / 'run.json'}: does not tell how the run was made ({error})") from error

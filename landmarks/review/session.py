@@ -10,8 +10,8 @@ from typing import Any
 import numpy as np
 
 from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
-from landmarks.corrections.correction import ADD, REMOVE, UNDO, VERSION, Point, correction_from, now
-from landmarks.corrections.fold import ADDED, PUT_OFF, REMOVED, UNSEEN, after
+from landmarks.corrections.correction import ADD, PUT_OFF, REMOVE, UNDO, VERSION, Point, correction_from, now
+from landmarks.corrections.fold import ADDED, REMOVED, UNSEEN, after
 from landmarks.errors import LandmarksError
 from landmarks.formats.corrected import of_scheme
 from landmarks.formats.doubts import reasons
@@ -155,7 +155,7 @@ class Session:
 
     def _line(self, document: dict[str, Any], key: Key) -> Correction:
         image, face = key
-        kept = {name: document[name] for name in ("id", "kind", "undoes") if name in document}
+        kept: dict[str, Any] = {name: document[name] for name in ("id", "kind", "undoes") if name in document}
         if kept.get("kind") not in (REMOVE, UNDO):
             points = document.get("points")
             if not isinstance(points, list) or len(points) != len(self.run.layout.scheme):

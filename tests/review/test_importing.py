@@ -216,7 +216,9 @@ def test_a_moved_point_comes_back(made, export, tmp_path):
     changed = after[after["review"] == "corrected"]
     assert changed[["image", "face"]].values.tolist() == [[NAMES[0], 1]]
     was = before[(before["image"] == NAMES[0]) & (before["face"] == 1)].iloc[0]
-    assert changed[["nose_x", "nose_y"]].to_numpy()[0] == pytest.approx(was[["nose_x", "nose_y"]].to_numpy(float) + MOVE, abs=0.01)
+    assert changed[["nose_x", "nose_y"]].to_numpy()[0] == pytest.approx(
+        was[["nose_x", "nose_y"]].to_numpy(float) + MOVE, abs=0.01
+    )
     untouched = [f"{name}_{axis}" for name in POINTS_5.points if name != "nose" for axis in "xy"]
     assert changed[untouched].to_numpy()[0].tolist() == was[untouched].tolist()
     again = import_corrections(made, export.save(tmp_path / "export"))
