@@ -170,12 +170,12 @@ class _Image:
 
     def _pairs(self, faces: list[ExportedFace]) -> dict[int, str]:
         """Which exported face is which: by the number it bears, then by where it is."""
-        shares = {
-            (i, name): overlap(*boxes)
-            for i, face in enumerate(faces)
-            for name in self.now
-            if all(boxes := (face.box or around(face.points), self._place(name)))
-        }
+        shares: dict[tuple[int, str], float] = {}
+        for i, face in enumerate(faces):
+            box = face.box or around(face.points)
+            for name in self.now:
+                if box is not None and (place := self._place(name)) is not None:
+                    shares[i, name] = overlap(box, place)
         pairs: dict[int, str] = {}
         for i, face in enumerate(faces):
             name = str(face.number)
@@ -188,7 +188,7 @@ class _Image:
 
     def _place(self, name: str) -> Box | None:
         box = self.base[name]["box"]
-        return tuple(box) if box else None
+        return (box[0], box[1], box[2], box[3]) if box else None
 
     def _compare(self, name: str, face: ExportedFace) -> None:
         now, base, scheme = self.now[name], self.base[name], self.session.run.layout.scheme

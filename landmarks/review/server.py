@@ -46,7 +46,7 @@ def create_app(
     )
     static = {path.name: path.read_bytes() for path in files("landmarks.review").joinpath("static").iterdir()}
     layout, name = session.run.layout, session.run.path.resolve().name
-    facts = {
+    facts: dict[str, Any] = {
         "run": name,
         "who": session.who,
         "points": layout.scheme.points,

@@ -7,6 +7,14 @@ export function labelsOf(face) {
   return { box: face.box, points: face.points, attributes: Object.fromEntries(attributes) };
 }
 
+// A face that is added to the picture of another one, or of none, as a network sees it.
+export function addedFace(shown, labels, name, { points, attributes }, tasks) {
+  const others = shown.face ? [...shown.others, { face: shown.face, box: labels.box, status: shown.status }] : shown.others;
+  const given = Object.fromEntries(tasks.map((task) => [task.name, attributes[task.name] ?? { label: null }]));
+  return { image: shown.image, name: shown.name, width: shown.width, height: shown.height, others, added: true, face: name,
+    status: "", version: 0, last: null, reasons: [], quality: null, box: null, points, attributes: given };
+}
+
 export function same(one, other) {
   return JSON.stringify(one) === JSON.stringify(other);
 }

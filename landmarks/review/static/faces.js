@@ -41,6 +41,7 @@ export class Faces {
   // What the server says of a face now, in place of what was known; the picture stays.
   renew(face) {
     const key = keyOf(face.image, face.face);
+    if (face.version < (this.versions.get(key) ?? 0)) return; // An answer that was overtaken by another.
     this.versions.set(key, face.version);
     const known = this.known.get(key);
     if (known) this.known.set(key, known.then((one) => ({ ...one, face })));

@@ -1,8 +1,9 @@
 // The page: which face is shown, what is said of it, and what the keys do.
 
 import { Outbox, Refused, ask, newId, tell } from "./api.js";
-import { labelled, labelsOf, moved, next, place, same, turned, without } from "./edit.js";
+import { addedFace, labelled, labelsOf, moved, next, place, same, turned, without } from "./edit.js";
 import { Faces, keyOf } from "./faces.js";
+import { listenToKeys } from "./keys.js";
 import { actOn, fillPanel, say, showProgress } from "./panel.js";
 import { listen } from "./pointer.js";
 import { View } from "./view.js";
@@ -15,6 +16,7 @@ const faces = new Faces(() => Math.max(...view.size) * devicePixelRatio);
 const state = {
   queue: [], // [image, face]
   at: 0,
+  ready: false, // Whether the face that was asked for is the one that is shown: nothing is said of one that is not.
   face: null, // What the server says of the face that is shown.
   labels: null, // What the page shows of it.
   edits: [], // Earlier labels, to undo.
@@ -73,7 +75,8 @@ async function go(at) {
   const started = performance.now();
   state.at = Math.min(Math.max(at, 0), state.queue.length);
   if (state.at === state.queue.length) {
-    Object.assign(state, { face: null, labels: null, box: null });
+    asked += 1;
+    Object.assign(state, { ready: true, face: null, labels: null, box: null, chosen: null });
     view.show(undefined, 0, 0, null, null);
     render();
     return;
@@ -86,6 +89,7 @@ async function go(at) {
 let asked = 0;
 async function show(image, name) {
   const turn = ++asked;
+  state.ready = false;
   let found;
   try {
     found = await faces.get(image, name);
@@ -95,7 +99,7 @@ async function show(image, name) {
   }
   if (turn !== asked) return; // Another one was asked for meanwhile.
   const { face, element, rectangle, problem } = found;
-  Object.assign(state, { face, edits: [], chosen: null, box: null, quarters: 0 });
+  Object.assign(state, { ready: true, face, edits: [], chosen: null, box: null, quarters: 0 });
   state.labels = face.face ? labelsOf(face) : null;
   view.show(image, face.width, face.height, element, rectangle);
   if (problem) say(`${face.name}: ${problem}`);
@@ -143,6 +147,7 @@ const whole = () => ({ box: state.labels.box, points: state.labels.points, attri
 
 const actions = {
   async accept() {
+    if (!state.ready) return null;
     if (state.box) return propose({ box: state.box });
     if (!state.face?.face) return state.face && go(state.at + 1);
     const { status, added } = state.face;
@@ -152,11 +157,13 @@ const actions = {
     return go(added ? state.at : state.at + 1);
   },
   later() {
+    if (!state.ready) return null;
     if (!state.face?.face || state.box || state.face.added) return actions.cancel();
     if (dirty() || state.face.status !== "put off") send("put off", whole());
     return go(state.at + 1);
   },
   remove() {
+    if (!state.ready) return null;
     if (!state.face?.face || state.box || state.face.added) return actions.cancel();
     if (state.face.status !== "removed") send("remove");
     return go(state.at + 1);
@@ -209,13 +216,9 @@ async function propose(where) {
     const answer = await tell("propose", { image: face.image, ...where });
     if (state.face !== face) return;
     say("");
-    const given = Object.fromEntries(facts.attributes.map(({ name }) => [name, answer.attributes[name] ?? { label: null }]));
     if (state.box) {
-      const others = face.face ? [...face.others, { face: face.face, box: state.labels.box, status: face.status }] : face.others;
-      state.face = { image: face.image, name: face.name, width: face.width, height: face.height, others, added: true,
-        face: `n${newId()}`, status: "", version: 0, last: null, reasons: [], quality: null, box: null,
-        points: answer.points, attributes: given };
       const box = state.box.map((value) => Math.round(value * 1e4) / 1e4);
+      state.face = addedFace(face, state.labels, `n${newId()}`, answer, facts.attributes);
       Object.assign(state, { labels: { ...labelsOf(state.face), box }, edits: [], box: null, quarters: 0 });
       fit();
     } else {
@@ -264,30 +267,15 @@ const keys = {
   "-": () => view.zoomAt(0.8, middle()),
 };
 
-document.addEventListener("keydown", (event) => {
-  if ($("keys").open || event.altKey || event.metaKey || event.target.closest("select, input")) return;
-  if (event.target.closest("button, a") && [" ", "Enter"].includes(event.key)) return;
-  const arrows = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
-  const digit = event.code.match(/^(?:Digit|Numpad)([1-9])$/)?.[1];
-  const name = event.key.length === 1 ? event.key.toLowerCase() : event.key;
-  if (event.ctrlKey) {
-    if (name !== "z") return;
-    actions.undo();
-  } else if (arrows[event.key]) arrow(...arrows[event.key], event.shiftKey);
-  else if (digit) attribute(Number(digit), event.shiftKey);
-  else if (name === "h") {
-    view.hidden = true;
+listenToKeys({
+  keys,
+  arrow,
+  attribute,
+  after: () => view.sharpen(),
+  hide(hidden) {
+    view.hidden = hidden;
     view.render();
-  } else if (keys[name]) {
-    keys[name]();
-    view.sharpen();
-  } else return;
-  event.preventDefault();
-});
-document.addEventListener("keyup", (event) => {
-  if (event.key.toLowerCase() !== "h") return;
-  view.hidden = false;
-  view.render();
+  },
 });
 
 let grabbed = null; // The labels when a landmark was grabbed.
