@@ -33,6 +33,20 @@ export function moved(labels, what, dx, dy) {
   return { ...labels, points };
 }
 
+// A box moved by steps of `by` pixels, or its lower right corner, to change its size.
+export function pushed([x0, y0, x1, y1], dx, dy, size, by) {
+  if (size) return [x0, y0, Math.max(x1 + dx * by, x0 + by), Math.max(y1 + dy * by, y0 + by)];
+  return [x0 + dx * by, y0 + dy * by, x1 + dx * by, y1 + dy * by];
+}
+
+// What is chosen after `chosen`: the landmarks in order, then the corners of the box.
+export function stepped(labels, chosen, step) {
+  const all = [...labels.points.keys()].filter((i) => labels.points[i]);
+  if (labels.box) all.push(1000, 1001, 1002, 1003);
+  const at = all.indexOf(chosen);
+  return all[(at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step + all.length) % all.length];
+}
+
 export function without(labels, what) {
   return { ...labels, points: labels.points.map((point, i) => (i === what ? null : point)) };
 }

@@ -4,6 +4,7 @@ import { ask, picture } from "./api.js";
 import { surroundings } from "./edit.js";
 
 const KEPT = 24;
+const AHEAD = 3; // Faces that are fetched before they are asked for.
 
 export const keyOf = (image, face) => `${image}/${face}`;
 
@@ -22,6 +23,10 @@ export class Faces {
       if (this.known.size > KEPT) this.known.delete(this.known.keys().next().value);
     }
     return this.known.get(key);
+  }
+
+  ahead(queue) {
+    for (const [image, face] of queue.slice(0, AHEAD)) this.get(image, face).catch(() => {});
   }
 
   async fetch(image, name) {

@@ -1,14 +1,13 @@
 // The page: which face is shown, what is said of it, and what the keys do.
 
 import { Outbox, Refused, ask, newId, tell } from "./api.js";
-import { addedFace, labelled, labelsOf, moved, next, place, same, turned, without } from "./edit.js";
+import { addedFace, labelled, labelsOf, moved, next, place, pushed, same, stepped, turned, without } from "./edit.js";
 import { Faces, keyOf } from "./faces.js";
 import { listenToKeys } from "./keys.js";
 import { actOn, fillPanel, say, showProgress } from "./panel.js";
 import { listen } from "./pointer.js";
 import { View } from "./view.js";
 
-const AHEAD = 3; // Faces that are fetched before they are asked for.
 const $ = (id) => document.getElementById(id);
 const facts = await ask("facts");
 const view = new View($("stage"), facts.edges);
@@ -83,7 +82,7 @@ async function go(at) {
   }
   await show(...state.queue[state.at]);
   document.documentElement.dataset.milliseconds = String(performance.now() - started);
-  for (const [image, face] of state.queue.slice(state.at + 1, state.at + 1 + AHEAD)) faces.get(image, face).catch(() => {});
+  faces.ahead(state.queue.slice(state.at + 1));
 }
 
 let asked = 0;
@@ -214,7 +213,7 @@ async function propose(where) {
   say("The network looks ...");
   try {
     const answer = await tell("propose", { image: face.image, ...where });
-    if (state.face !== face) return;
+    if (keyOf(state.face?.image, state.face?.face) !== keyOf(face.image, face.face)) return;
     say("");
     if (state.box) {
       const box = state.box.map((value) => Math.round(value * 1e4) / 1e4);
@@ -234,10 +233,7 @@ async function propose(where) {
 function arrow(dx, dy, far) {
   const step = (far ? 10 : 1) / view.zoom;
   if (state.box) {
-    const [x0, y0, x1, y1] = state.box;
-    const by = 12 / view.zoom;
-    state.box = far ? [x0, y0, Math.max(x1 + dx * by, x0 + by), Math.max(y1 + dy * by, y0 + by)]
-      : [x0 + dx * by, y0 + dy * by, x1 + dx * by, y1 + dy * by];
+    state.box = pushed(state.box, dx, dy, far, 12 / view.zoom);
     return render();
   }
   if (state.chosen !== null) return change(moved(state.labels, state.chosen, dx * step, dy * step));
@@ -246,10 +242,7 @@ function arrow(dx, dy, far) {
 
 function choose(step) {
   if (!state.labels) return;
-  const all = [...state.labels.points.keys()].filter((i) => state.labels.points[i]);
-  if (state.labels.box) all.push(1000, 1001, 1002, 1003);
-  const at = all.indexOf(state.chosen);
-  state.chosen = all[(at < 0 ? (step > 0 ? 0 : all.length - 1) : at + step + all.length) % all.length];
+  state.chosen = stepped(state.labels, state.chosen, step);
   render();
 }
 
