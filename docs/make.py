@@ -1,9 +1,11 @@
 """Make all cards and pages that hold measured figures anew.
 
     python docs/make.py --comparison comparison
+    python docs/make.py --samples
 
 A card is made from the reports in `docs/results` that it names, in its order; `docs/comparison.md` from the folder of
-`landmarks compare`, if one is given. Nothing is measured here: run `landmarks evaluate` and `landmarks compare` first.
+`landmarks compare`, if one is given; `docs/samples.jpg`, with --samples, by the shipped network. Nothing is measured
+here: run `landmarks evaluate` and `landmarks compare` first.
 """
 
 from __future__ import annotations
@@ -14,6 +16,8 @@ import sys
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+SAMPLES_HEIGHT = 675
+"""Pixels of docs/samples.jpg."""
 PAGE, FACTS = "docs/comparison.md", "docs/comparison.facts.toml"
 
 
@@ -27,10 +31,31 @@ def reports_of(card: Path) -> list[Path]:
     )
 
 
+def draw_samples() -> None:
+    """The photographs of `data/samples` with what `compact` finds, side by side."""
+    import cv2
+    import numpy as np
+
+    from landmarks import Annotator, draw
+    from landmarks.images import read
+
+    annotator, drawn = Annotator("compact", scheme=68), []
+    for path in sorted((ROOT / "data" / "samples").glob("*.[jp][pn]g")):
+        pixels = read(path).pixels
+        zoom = SAMPLES_HEIGHT / len(pixels)
+        pixels = cv2.resize(pixels, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_CUBIC)
+        drawn.append(draw(pixels, annotator(pixels)))
+    picture = np.concatenate(drawn, axis=1)
+    cv2.imwrite(str(ROOT / "docs" / "samples.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--comparison", type=Path, help="folder of `landmarks compare`, for docs/comparison.md")
+    parser.add_argument("--samples", action="store_true", help="make docs/samples.jpg anew")
     arguments = parser.parse_args()
+    if arguments.samples:
+        draw_samples()
     commands: list[list[str | Path]] = [
         ["landmarks.evaluation.card", weights.with_suffix(".md"), *reports_of(weights.with_suffix(".md"))]
         for weights in sorted((ROOT / "weights").glob("*.safetensors"))

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, POINTS_5, UNCERTAIN, Attribute, Scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -21,6 +21,21 @@ class AttributeScores:
     attribute: Attribute
     probabilities: np.ndarray
     """(N, C) float32; each row sums to 1."""
+    uncertain: np.ndarray | None = None
+    """(N,) bool: which faces do not tell it, by the limits that the weights name; None for none."""
+
+    def __getitem__(self, index: Any) -> AttributeScores:
+        """Those of some faces, as an array's."""
+        return AttributeScores(
+            self.attribute, self.probabilities[index], None if self.uncertain is None else self.uncertain[index]
+        )
+
+    @classmethod
+    def concatenate(cls, several: Sequence[AttributeScores]) -> AttributeScores:
+        """Those of several results, at least one, in order."""
+        masks = [np.zeros(len(one.probabilities), bool) if one.uncertain is None else one.uncertain for one in several]
+        together = None if all(one.uncertain is None for one in several) else np.concatenate(masks)
+        return cls(several[0].attribute, np.concatenate([one.probabilities for one in several]), together)
 
     @property
     def indices(self) -> np.ndarray:
@@ -29,8 +44,9 @@ class AttributeScores:
 
     @property
     def labels(self) -> np.ndarray:
-        """(N,) str: its text, such as `smiling`."""
-        return np.asarray(self.attribute.labels)[self.indices]
+        """(N,) str: its text, such as `smiling`, or `uncertain`."""
+        labels = np.asarray(self.attribute.labels)[self.indices]
+        return labels if self.uncertain is None else np.where(self.uncertain, UNCERTAIN, labels)
 
     @property
     def confidence(self) -> np.ndarray:
@@ -52,10 +68,15 @@ class Number:
 PER_FACE = (
     Number("scores", "score", "the detector's score, higher is surer; empty where there was no detector"),
     Number("quality", "quality", "how far to trust this face, 0 to 1; the doubtful ones are low"),
+    Number("yaw", "yaw", "degrees, positive where the face, turned upright, looks to the right of the image"),
+    Number("pitch", "pitch", "degrees, positive where it looks up"),
+    Number("roll", "roll", "degrees, how the face is turned in the image, positive clockwise"),
 )
 """Numbers of a face. Tables, files and the review list read from here: a line more is a column more in all of them."""
 PER_POINT = (Number("point_errors", "error", "expected error of the landmark as a share of the face size"),)
 """Numbers of a landmark, likewise."""
+OPTIONAL = {number.field: number in PER_POINT for number in (*PER_FACE, *PER_POINT) if number.field != "scores"}
+"""The fields that may be None, and whether they have a number for each landmark."""
 
 
 @dataclass(frozen=True)
@@ -76,12 +97,17 @@ class Faces:
     quality: np.ndarray | None = None
     """(N,) float32: probability that the points' mean error is below a tenth of the face size; low for what is no face
     and for half a face at the border; None if the network is not calibrated."""
+    yaw: np.ndarray | None = None
+    """(N,) float32 degrees: see `landmarks.head_pose.head_angles`, likewise the two below; None where nobody told."""
+    pitch: np.ndarray | None = None
+    roll: np.ndarray | None = None
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
-        shapes = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,), "point_errors": (n, k), "quality": (n,)}
+        shapes: dict[str, tuple[int, ...]] = {"boxes": (n, 4), "points": (n, k, 2), "scores": (n,)}
+        shapes |= {name: (n, k) if of_points else (n,) for name, of_points in OPTIONAL.items()}
         for name, shape in shapes.items():
-            if getattr(self, name) is None and name in ("point_errors", "quality"):
+            if getattr(self, name) is None and name in OPTIONAL:
                 continue
             array = np.asarray(getattr(self, name), dtype=np.float32)
             if array.shape != shape:
@@ -93,8 +119,15 @@ class Faces:
                 raise ValueError(f"{name} probabilities must have shape {shape}, not {scores.probabilities.shape}")
 
     @classmethod
-    def empty(cls, scheme: Scheme = POINTS_5, attributes: tuple[str, ...] = (), calibrated: bool = False) -> Faces:
-        """No faces, with the same fields as any other result of a network (that is calibrated)."""
+    def empty(
+        cls,
+        scheme: Scheme = POINTS_5,
+        attributes: tuple[str, ...] = (),
+        calibrated: bool = False,
+        turned: bool = False,
+    ) -> Faces:
+        """No faces, with the same fields as any other result of a network (that is calibrated; with angles)."""
+        angle = np.zeros(0, np.float32) if turned else None
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
@@ -106,6 +139,9 @@ class Faces:
             scheme=scheme,
             point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
             quality=np.zeros(0, np.float32) if calibrated else None,
+            yaw=angle,
+            pitch=angle,
+            roll=angle,
         )
 
     def __len__(self) -> int:
@@ -119,13 +155,9 @@ class Faces:
             boxes=self.boxes[index],
             points=self.points[index],
             scores=self.scores[index],
-            attributes={
-                name: AttributeScores(scores.attribute, scores.probabilities[index])
-                for name, scores in self.attributes.items()
-            },
+            attributes={name: scores[index] for name, scores in self.attributes.items()},
             scheme=self.scheme,
-            point_errors=None if self.point_errors is None else self.point_errors[index],
-            quality=None if self.quality is None else self.quality[index],
+            **{name: value[index] for name in OPTIONAL if (value := getattr(self, name)) is not None},
         )
 
     def __iter__(self) -> Iterator[Faces]:
@@ -137,18 +169,21 @@ class Faces:
         if not several:
             raise ValueError("there is nothing to concatenate")
         first = several[0]
-        optional = [number.field for number in (*PER_FACE, *PER_POINT)]
-        held = ["boxes", "points", *(name for name in optional if getattr(first, name) is not None)]
+        held = ["boxes", "points", "scores", *(name for name in OPTIONAL if getattr(first, name) is not None)]
         return type(first)(
             **{name: np.concatenate([getattr(faces, name) for faces in several]) for name in held},
             attributes={
-                name: AttributeScores(
-                    scores.attribute, np.concatenate([faces.attributes[name].probabilities for faces in several])
-                )
-                for name, scores in first.attributes.items()
+                name: AttributeScores.concatenate([faces.attributes[name] for faces in several])
+                for name in first.attributes
             },
             scheme=first.scheme,
         )
+
+    @property
+    def angles(self) -> np.ndarray:
+        """(N, 3) float32 degrees: yaw, pitch, roll; NaN where nobody told."""
+        absent = np.full(len(self), np.nan, np.float32)
+        return np.stack([absent if a is None else a for a in (self.yaw, self.pitch, self.roll)], axis=1)
 
     def numbers(self, kinds: Sequence[Number]) -> dict[str, np.ndarray]:
         """Those of `kinds` (PER_FACE or PER_POINT) that this result holds: column name -> (N,) or (N, K) float32."""
@@ -158,9 +193,9 @@ class Faces:
     def columns(self) -> dict[str, np.ndarray]:
         """The table of faces, column by column, each (N,).
 
-        face, x0 y0 x1 y1, the numbers of a face (score, quality), for each landmark NAME_x NAME_y and its numbers
-        (NAME_error), then each attribute's label and that label's probability. A label whose probability is NaN is
-        None. Quality and errors are left out where there are none.
+        face, x0 y0 x1 y1, the numbers of a face (score, quality, yaw, pitch, roll), for each landmark NAME_x NAME_y and
+        its numbers (NAME_error), then each attribute's label and the highest probability. A label whose probability is
+        NaN is None. Quality, angles and errors are left out where there are none.
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))

@@ -39,9 +39,27 @@ class BoxRule:
         side = np.maximum(width, height) if self.extent is None else crop_scale * self.extent * size
         return np.stack([x, y, np.maximum(side, 1e-3), np.zeros_like(x)], axis=1)
 
+    def boxes(self, squares: np.ndarray, crop_scale: float) -> np.ndarray:
+        """The square boxes (N, 4) that become these upright face squares (N, 4), the inverse of `squares`."""
+        x, y, side, _ = np.asarray(squares, np.float64).T
+        size = side if self.extent is None else side / (crop_scale * self.extent)
+        x, y = x - self.shift_x * size, y - self.shift_y * size
+        return np.stack([x - size / 2, y - size / 2, x + size / 2, y + size / 2], axis=1)
+
 
 FACE_BOX = BoxRule(shift_y=0.067, extent=0.433)
 """What a detector's box, from the forehead to the chin, is like: CenterFace's constants."""
+
+
+def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
+    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
+
+    Neighbours may be larger than the face that an image was cut out for.
+    """
+    height, width = picture.shape[:2]
+    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
+    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
+    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
 
 
 def roll(points: np.ndarray, scheme: Scheme) -> np.ndarray:

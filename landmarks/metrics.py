@@ -14,6 +14,8 @@ from landmarks.schemes import Scheme
 
 THRESHOLD = 0.1
 """Errors above this share of the normaliser are failures; where areas under the CED end."""
+ABSTENTION = (0.6, 0.7, 0.8, 0.9, 0.95)
+"""Probabilities below which an attribute might be called uncertain."""
 
 
 def interocular(points: np.ndarray, scheme: Scheme) -> np.ndarray:
@@ -93,6 +95,22 @@ def calibration_error(confidence: np.ndarray, correct: np.ndarray, bins: int = 1
     bins of confidence, weighted by their faces. confidence: (N,) in 0 to 1; correct: (N,) bool."""
     rows = reliability(confidence, correct, np.linspace(0, 1, bins + 1))
     return float(sum(row["share"] * abs(row["predicted"] - row["true"]) for row in rows))
+
+
+def abstention(confidence: np.ndarray, guess: np.ndarray, true: np.ndarray) -> list[dict[str, float]]:
+    """What answers of at least some probabilities are worth: their share and accuracies. confidence: (N,) of the guess;
+    guess, true: (N,) classes."""
+    sure = {least: confidence >= least for least in ABSTENTION}
+    return [
+        {
+            "probability": least,
+            "share": float(answered.mean()),
+            "accuracy": accuracy(guess[answered], true[answered]),
+            "balanced_accuracy": balanced_accuracy(guess[answered], true[answered]),
+        }
+        for least, answered in sure.items()
+        if answered.any()
+    ]
 
 
 def reliability(predicted: np.ndarray, true: np.ndarray, edges: np.ndarray) -> list[dict[str, float]]:

@@ -13,6 +13,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+UNCERTAIN = "uncertain"
+"""In the place of an attribute's label where a face does not tell it."""
 ABSENT = -1
 """The value of an attribute label that a dataset does not give. Absent points are NaN."""
 

@@ -90,3 +90,10 @@ def test_reliability_covers_everything():
     rows = metrics.reliability(values, values, np.array([0.2, 0.5, 0.8]))
     assert sum(row["share"] for row in rows) == pytest.approx(1) and len(rows) == 2
     assert all(row["predicted"] == pytest.approx(row["true"]) for row in rows)
+
+
+def test_abstention_leaves_the_sure_answers():
+    rows = metrics.abstention(np.array([0.65, 0.75, 0.85]), np.array([0, 1, 1]), np.array([1, 0, 1]))
+    assert [row["probability"] for row in rows] == [0.6, 0.7, 0.8]  # nobody is surer
+    assert [row["share"] for row in rows] == pytest.approx([1, 2 / 3, 1 / 3])
+    assert [row["accuracy"] for row in rows] == pytest.approx([1 / 3, 1 / 2, 1])

@@ -18,6 +18,7 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+DATA = ("landmarks/py.typed", "landmarks/weights/SHA256SUMS")
 IMPORT_ALL = """
 import importlib, json, sys
 folder, names = sys.argv[1], json.load(sys.stdin)
@@ -39,15 +40,12 @@ def modules(root: Path) -> set[str]:
 
 
 def shipped(root: Path) -> set[str]:
-    """Files of weights as a wheel names them, of those in the folder `weights` of the source tree."""
+    """Files that are no modules, as a wheel names them: those of the folder `weights` of the source tree, and those of
+    pages."""
     kinds = (".safetensors", ".onnx", ".md", ".toml", ".json")
-    return {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
-
-
-def data(root: Path) -> set[str]:
-    """Files of the package that are no modules, such as the review page's."""
-    files = (path for path in (root / "landmarks").rglob("*") if path.is_file() and "__pycache__" not in path.parts)
-    return {path.relative_to(root).as_posix() for path in files if path.suffix != ".py"}
+    weights = {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
+    pages = {path for kind in ("j2", "html", "css", "js", "svg") for path in (root / "landmarks").rglob(f"*.{kind}")}
+    return weights | {path.relative_to(root).as_posix() for path in pages}
 
 
 def build(folder: Path) -> Path:
@@ -73,11 +71,7 @@ def main() -> None:
         subprocess.run(install, check=True)
         wanted = modules(ROOT)
         missing = sorted(wanted - modules(target))
-        missing += sorted(
-            name
-            for name in {"landmarks/weights/SHA256SUMS"} | data(ROOT) | shipped(ROOT)
-            if not (target / name).is_file()
-        )
+        missing += sorted(name for name in {*DATA, *shipped(ROOT)} if not (target / name).is_file())
         if missing:
             sys.exit(f"the wheel lacks {', '.join(missing)}; see packages and package_data in setup.cfg")
         if not (target / "bin" / "landmarks").is_file():

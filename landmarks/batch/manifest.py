@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import platform
 import sys
-from collections.abc import Mapping
 from dataclasses import dataclass, field
 from datetime import datetime, timezone
 from importlib.metadata import PackageNotFoundError, version
@@ -36,9 +35,9 @@ class Manifest:
 
     @classmethod
     def begin(
-        cls, path: Path, settings: dict[str, Any], continued: bool, asked: Mapping[str, Any] | None = None
+        cls, path: Path, settings: dict[str, Any], continued: bool, named: dict[str, Any] | None = None
     ) -> Manifest:
-        """Note that a run starts, in a folder where one was `continued` or not. asked: what the user named.
+        """Note that a run starts, in a folder where one was `continued` or not. named: see `Named.as_dict`.
 
         Raises LandmarksError if the earlier one had other settings, OSError if the file cannot be written.
         """
@@ -50,7 +49,8 @@ class Manifest:
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
             run.starts = earlier["starts"]
-        run.starts.append({"command": sys.argv, **(asked or {}), "started": _now(), "versions": _versions()})
+        start = {"command": sys.argv, "started": _now(), "versions": _versions()}
+        run.starts.append(start | ({"named": named} if named else {}))
         run.write()
         return run
 

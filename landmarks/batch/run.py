@@ -10,10 +10,10 @@ from __future__ import annotations
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Mapping, Sequence
+from collections.abc import Callable, Iterable, Sequence
 from dataclasses import dataclass, field
 from pathlib import Path
-from typing import TYPE_CHECKING, Any
+from typing import TYPE_CHECKING
 
 from landmarks.atomic import remove_scratch
 from landmarks.batch.box_report import BoxReport, with_boxes
@@ -33,7 +33,8 @@ from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.record import FAILED, Record
-from landmarks.sources.find import find, lasting
+from landmarks.sources.find import find
+from landmarks.sources.named import Named
 from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 
@@ -87,7 +88,7 @@ def annotate(
     resume: Resume = Resume(),
     report: Callable[[Record], None] = lambda record: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
-    asked: Mapping[str, Any] | None = None,
+    named: Named | None = None,
 ) -> Summary:
     """Annotate images and write the results to the folder `out`, which is made if need be.
 
@@ -96,7 +97,7 @@ def annotate(
 
     annotator: an AnnotatorConfig, by which each worker makes an Annotator of its own, or one Annotator if all is to
     happen in this process; report: is given each record when it is done, in no order; progress: how many images are
-    done, and of how many, if known; asked: what the user named, for `run.json`.
+    done, and of how many, if known; named: what the sources were found by, which `run.json` keeps.
 
     Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
     earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
@@ -118,7 +119,8 @@ def annotate(
             results = Results(out, engine.facts.empty, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
-            run = Manifest.begin(out / "run.json", settings, continued=not journal.empty, asked=asked)
+            kept = named.as_dict() if named else None
+            run = Manifest.begin(out / "run.json", settings, not journal.empty, kept)
             plan = Plan(journal.index(), options.shard, resume.retry_failed, most_bytes(settings["max_pixels"]))
             order = Order()
             for writer in writers:
@@ -189,9 +191,10 @@ def annotate_folder(
     sources, recursive, every: see `find`; the rest: see `annotate`. A program that asks for workers needs the usual
     `if __name__ == "__main__":` around its call. Raises the errors of both.
     """
-    named = [sources] if isinstance(sources, (str, Path)) else list(sources)
-    asked = {"sources": [lasting(source) for source in named], "recursive": recursive, "every": every}
-    return annotate(config, find(named, recursive, every), Path(out), options, resume, report, progress, asked)
+    if not isinstance(sources, (str, Path)):
+        sources = list(sources)
+    named = Named.here(sources, recursive, every)
+    return annotate(config, find(sources, recursive, every), Path(out), options, resume, report, progress, named)
 
 
 def _writers(out: Path, options: RunOptions) -> list[Drawings | Chips]:

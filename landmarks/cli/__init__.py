@@ -12,7 +12,7 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, review, train, weights
+from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, report, review, train, weights
 from landmarks.cli.known import KnownCommand
 from landmarks.cli.shared import errors, output
 from landmarks.errors import LandmarksError
@@ -26,6 +26,7 @@ def _add(command: Callable[..., None], example: str) -> None:
 
 
 _add(annotate.annotate, "landmarks annotate photos --recursive --out results --draw")
+_add(report.report, "landmarks report results")
 _add(train.train, "landmarks train weights/compact.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl")
 _add(train.calibrate, "landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors")
 _add(

@@ -56,7 +56,7 @@ def compare(
         typer.Option(help="Draw each arm's points in the photographs of this folder, side by side, as faces.png."),
     ] = None,
     example: Annotated[
-        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about three minutes.")
+        bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about two minutes.")
     ] = False,
 ) -> None:
     """Train every arm of a grid with every seed, and compare the arms on the same test faces.

@@ -8,7 +8,7 @@ from typing import Annotated, Optional
 
 import typer
 
-from landmarks.cli.shared import errors, output, progress, table
+from landmarks.cli.shared import DETECTOR_HELP, errors, output, progress, table
 from landmarks.errors import DataError
 
 app = typer.Typer(no_args_is_help=True, help="Look at annotated face datasets, check them, prepare them for training.")
@@ -31,6 +31,9 @@ def data_prepare(
         bool,
         typer.Option("--unseen", help="Of runs: take the faces, too, that nobody has looked at, as they were found."),
     ] = False,
+    detector: Annotated[
+        Optional[str], typer.Option(help="Find the faces that neither points nor a box place with: " + DETECTOR_HELP)
+    ] = None,
 ) -> None:
     """Read and check a dataset, split off a validation part, and crop the faces once for all epochs.
 
@@ -40,6 +43,7 @@ def data_prepare(
     """
     from landmarks.datasets.dataset import prepare, read_dataset
     from landmarks.datasets.labels import label_gaps
+    from landmarks.detection.create import create_detector
     from landmarks.schemes import ATTRIBUTES, SCHEMES
     from landmarks.sources.runs import holds_run
 
@@ -52,7 +56,7 @@ def data_prepare(
     else:
         dataset = read_dataset(sources[0])
     with progress("cropping faces") as step:
-        crops = prepare(dataset, out, step)
+        crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
     for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *ATTRIBUTES)):
         output.print(gap)

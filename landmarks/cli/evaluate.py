@@ -36,6 +36,14 @@ def evaluate(
         Optional[Path],
         typer.Option(help="Draw the error distribution and the calibration into this folder."),
     ] = None,
+    faces: Annotated[
+        bool,
+        typer.Option(
+            "--faces",
+            help="Also write each face's labels, predicted points and error beside --out, to NAME.faces.parquet: "
+            "`landmarks report` shows the worst ones.",
+        ),
+    ] = False,
     quiet: Annotated[bool, typer.Option("--quiet", help="Show no progress bar.")] = False,
 ) -> None:
     """Measure a network on annotated faces: errors, failure rates, slices, attributes, with 95 % intervals. Or measure
@@ -43,18 +51,22 @@ def evaluate(
     from landmarks.datasets.photographs import tells_only_boxes
     from landmarks.evaluation.detectors import detector_tables, evaluate_detectors
     from landmarks.evaluation.evaluate import evaluate as measure
+    from landmarks.evaluation.per_face import per_face_path
     from landmarks.evaluation.tables import tables, write_report
 
+    if faces and out is None:
+        raise LandmarksError("--faces writes beside the report; give --out, too")
     of_detectors = tells_only_boxes(data)
-    if of_detectors and (weights or plots):
+    if of_detectors and (weights or plots or faces):
         raise LandmarksError(
-            f"{data}: has boxes alone, on which detectors are measured; leave --weights and --plots out"
+            f"{data}: has boxes alone, on which detectors are measured; leave --weights, --plots and --faces out"
         )
     with progress("evaluating", quiet) as step:
         if of_detectors:
             figures = evaluate_detectors(data, [detector] if detector else None, split, step)
         else:
-            figures = measure(weights or "compact", data, split, detector, passes, device, backend, step)
+            kept = per_face_path(out) if faces and out else None
+            figures = measure(weights or "compact", data, split, detector, passes, device, backend, step, kept)
     for table in detector_tables(figures) if of_detectors else tables(figures):
         output.print(table)
     if out:

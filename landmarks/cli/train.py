@@ -79,11 +79,27 @@ def calibrate(
         typer.Option(help="Take the validation faces of this prepared folder. Give it again for more folders."),
     ],
     out: Annotated[Path, typer.Option(help="Write the calibrated weights to this file.")],
+    uncertain: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="ATTRIBUTE=PROBABILITY",
+            help="Have the label `uncertain` below this probability, such as gender=0.8. Give it again for more; "
+            "without, the weights keep the limits that they have.",
+        ),
+    ] = None,
+    smallest: Annotated[
+        Optional[list[str]],
+        typer.Option(
+            metavar="ATTRIBUTE=PIXELS",
+            help="Have the label `uncertain` for faces whose box is smaller, such as smile=20: sqrt(width x height).",
+        ),
+    ] = None,
 ) -> None:
     """Fit expected errors, quality and probabilities to validation faces, and write the weights with them."""
     from landmarks.evaluation.calibrate import calibrate_file
+    from landmarks.models.calibration import read_limits
 
-    model = calibrate_file(weights, data, out)
+    model = calibrate_file(weights, data, out, read_limits(uncertain or (), smallest or ()))
     output.print(json.dumps(model.calibration.as_dict(), indent=1))
     output.print(table("validation faces", ["task", "faces"], [
         [task, str(count) if isinstance(count, int) else ", ".join(f"{label} {n}" for label, n in count.items())]

@@ -13,13 +13,13 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import PartialFolder
-from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Dataset
+from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, told
-from landmarks.evaluation.measures import middle_box
-from landmarks.geometry import BoxRule, crop_matrices, extract_crop, transform
+from landmarks.geometry import BoxRule, crop_matrices, extract_crop, middle_box, transform
 from landmarks.schemes import POINTS_5
 
 

@@ -6,37 +6,35 @@ of `crops.parquet`, the face and its surroundings at the scale networks need, so
 
 from __future__ import annotations
 
-import hashlib
 import json
 import warnings
 from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
-from landmarks.datasets.left_out import COPY, FILE, NOWHERE, LeftOut
-from landmarks.datasets.readers import celeba, coco, cofw, custom, ibug, mtfl, wflw
+from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE, cut_faces
+from landmarks.datasets.left_out import FILE, LeftOut
+from landmarks.datasets.readers import celeba, coco, cofw, custom, fairface, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
-from landmarks.datasets.squares import canonical_squares
-from landmarks.datasets.table import BOX, check_table, load_table, save_table, split_validation
+from landmarks.datasets.table import check_table, load_table, save_table, split_validation
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import SCHEMES
 
+if TYPE_CHECKING:
+    from landmarks.detection.base import Detector
+
 READERS = {
-    "celeba": celeba, "mtfl": mtfl, "wflw": wflw, "cofw": cofw, "custom": custom, "ibug": ibug, "coco": coco,
+    "celeba": celeba, "mtfl": mtfl, "wflw": wflw, "cofw": cofw, "fairface": fairface, "custom": custom, "ibug": ibug,
+    "coco": coco,
 }  # fmt: skip
 """In the order in which they are asked: MAFL has lists of MTFL's names; `.pts` and `.json` may lie beside anything."""
-CACHE_SIZE = 192
-"""Side of a cached crop in pixels."""
-CACHE_SCALE = 4.0
-"""Side of a cached crop over the larger side of the landmarks' extent: room for every augmentation."""
 VALIDATION_SHARE = 0.1
 FACTS = "dataset.json"
 
@@ -133,11 +131,15 @@ def _map_pixels(folder: Path) -> np.ndarray:
 
 
 def prepare(
-    dataset: Dataset, out: str | Path, progress: Callable[[int, int], None] = lambda done, total: None
+    dataset: Dataset,
+    out: str | Path,
+    progress: Callable[[int, int], None] = lambda done, total: None,
+    detector: Detector | None = None,
 ) -> Crops:
     """Write the prepared form of a dataset and return its crops. Only train and val faces are cached.
 
-    Faces whose image is missing or unreadable, that neither points nor a box place, or of later copies of a
+    detector: places the faces that neither points nor a box place: of each image it takes the face in the middle.
+    Faces whose image is missing or unreadable, that nothing places, or of later copies of a
     byte-identical image are left out: one warning counts them by reason, `left_out.csv` names them.
     Nothing half-written is ever taken for a finished preparation: `dataset.json` comes last.
     Raises DataError, with the counts, if there is no face to cache.
@@ -149,7 +151,7 @@ def prepare(
     out.mkdir(parents=True, exist_ok=True)
     (out / FACTS).unlink(missing_ok=True)
     partial, left_out = partial_path(out / "crops.npy"), LeftOut()
-    crops, dropped = _cut_faces(dataset, rows, partial, left_out, progress)
+    crops, dropped = cut_faces(dataset, rows, partial, left_out, progress, detector)
     left_out.write(out)
     if left_out.rows:
         told = f"{len(left_out.rows)} of {len(rows)} faces cannot be used: {left_out.counts()}"
@@ -170,70 +172,6 @@ def prepare(
     }
     write_text(out / FACTS, json.dumps(facts, indent=1))
     return load_crops(out)
-
-
-def _cut_faces(
-    dataset: Dataset, rows: np.ndarray, path: Path, left_out: LeftOut, progress: Callable[[int, int], None]
-) -> tuple[pd.DataFrame, list[int]]:
-    """Cut the faces of some rows and write them to a file of pixels, of which the last ones stay unused where an image
-    is left out. Returns the table of those cut, points and boxes in crop pixels, and the rows without a usable image.
-    """
-    table = dataset.table
-    squares = canonical_squares(table.iloc[rows], CACHE_SCALE) * [1, 1, 1, 0]  # unturned
-    matrices = crop_matrices(squares, CACHE_SIZE)
-    pixels = np.lib.format.open_memmap(path, "w+", np.uint8, (len(rows), CACHE_SIZE, CACHE_SIZE, 3))
-    moved = {name: table[name].copy() for name in [*SCHEMES, *BOX]}
-    kept: list[int] = []
-    dropped: list[int] = []
-    seen: dict[bytes, str] = {}
-    for done, row in enumerate(rows.tolist()):
-        progress(done, len(rows))
-        name, matrix = table["image"].iloc[row], matrices[done : done + 1]
-        if not np.isfinite(matrix).all():  # stays in the table, for its labels
-            left_out.add(name, NOWHERE, f"{name}: neither points nor a box say where the face is")
-            continue
-        try:
-            image = _read_once(dataset, name, seen)
-        except _LeftOutFace as error:
-            left_out.add(name, error.reason, str(error))
-            dropped.append(row)
-            continue
-        pixels[len(kept)] = extract_crop(image, matrix[0], CACHE_SIZE)
-        for column, values in _in_crop(table.iloc[row], matrix).items():
-            moved[column].iloc[row] = values
-        kept.append(row)
-    pixels.flush()
-    progress(len(rows), len(rows))
-    return table.assign(**moved).iloc[kept], dropped
-
-
-class _LeftOutFace(Exception):
-    """Why a face is left out. reason: the word that it is counted under."""
-
-    def __init__(self, reason: str, text: str) -> None:
-        super().__init__(text)
-        self.reason = reason
-
-
-def _read_once(dataset: Dataset, name: str, seen: dict[bytes, str]) -> np.ndarray:
-    """The pixels of an image (H, W, 3). seen: names by the digest of their bytes. Raises _LeftOutFace."""
-    try:
-        data = dataset.files.read(name)
-        image = images.decode(data, name).pixels
-    except (DataError, ImageError) as error:
-        status = error.status if isinstance(error, ImageError) else "missing"
-        raise _LeftOutFace(status, str(error)) from error
-    original = seen.setdefault(hashlib.sha256(data).digest(), name)
-    if original != name:
-        raise _LeftOutFace(COPY, f"{name} is a copy of {original}")
-    return image
-
-
-def _in_crop(row: pd.Series, matrix: np.ndarray) -> dict[str, Any]:
-    """A row's points and box in the pixels of its crop, by column. matrix: (1, 2, 3)."""
-    corners = row[list(BOX)].to_numpy(float).reshape(1, 2, 2)
-    points = {name: transform(matrix, row[name][None])[0] for name in SCHEMES if row[name] is not None}
-    return points | dict(zip(BOX, transform(matrix, corners).ravel()))
 
 
 def load_crops(*paths: str | Path) -> Crops:

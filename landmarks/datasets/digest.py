@@ -6,8 +6,9 @@ import hashlib
 
 import numpy as np
 
-from landmarks.datasets.dataset import CACHE_SIZE, Crops
-from landmarks.datasets.table import BOX, labels_of, points_of
+from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.dataset import Crops
+from landmarks.datasets.table import BOX, GROUPS, labels_of, points_of
 from landmarks.schemes import ATTRIBUTES, SCHEMES
 
 
@@ -25,6 +26,9 @@ def digest(crops: Crops) -> str:
             found.update(scheme.name.encode() + np.asarray(points_of(table, scheme), np.float64).tobytes())
     for attribute in ATTRIBUTES.values():
         found.update(labels_of(table, attribute).tobytes())
+    for name in GROUPS:
+        if table[name].any():
+            found.update(name.encode() + "\0".join(table[name]).encode())
     for row in range(len(table)):
         found.update(crops.picture(row)[CACHE_SIZE // 2].tobytes())
     return found.hexdigest()[:16]

@@ -10,13 +10,14 @@ from pathlib import Path
 from landmarks.atomic import write_text
 
 FILE = "left_out.csv"
-COPY, NOWHERE = "copy", "nowhere"
+COPY, NOWHERE, UNSEEN = "copy", "nowhere", "unseen"
 MEANINGS = {
     "missing": "without their image",
     "unreadable": "in images that cannot be read",
     "too_large": "in images that are too large",
     COPY: "in copies of an earlier image",
     NOWHERE: "without a box or points from an eye to a mouth corner",
+    UNSEEN: "in which the detector finds no face",
 }
 """What is said of the faces of each reason."""
 

@@ -16,11 +16,16 @@ from landmarks.datasets.augment import (
     flip,
     picture_transforms,
 )
+from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
+from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.squares import anchors_of, canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+
+CORNER = CACHE_SIZE // 4
+"""Side of a cached crop's corner, in which there is no face: what covers others looks like it."""
 
 
 class Samples(TorchDataset[dict[str, Tensor]]):
@@ -42,9 +47,11 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         seed: int = 0,
         jitter: Jitter | None = None,
         pictures: bool = True,
+        conditions: Conditions = Conditions(),
     ) -> None:
         """jitter: of every crop; None: what the network will meet, second passes if it has a locator, else a mixture of
-        first and second ones. pictures: whether light, colours and sharpness change, too."""
+        first and second ones. pictures: whether light, colours and sharpness change, too. conditions: how often each
+        hard condition holds."""
         table = crops.table.iloc[rows]
         self.crops, self.rows = crops, rows
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
@@ -52,6 +59,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
         self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
         self.jitter, self.picture = jitter, picture_transforms() if pictures else None
+        self.conditions = conditions
 
     def __len__(self) -> int:
         return len(self.rows)
@@ -85,9 +93,16 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
             image, points, labels = flip(image, points, labels)
+        conditions = self.conditions.draw(generator)
+        if "covered" in conditions:
+            other = self.crops.picture(self.rows[generator.integers(len(self.rows))])
+            image = cover(image, other[:CORNER, :CORNER], generator)
         if self.picture is not None:
             self.picture.set_random_seed(int(generator.integers(2**31)))
             image = self.picture(image=image)["image"]
+        image = expose(image, conditions, generator)
+        if "cut_off" in conditions:
+            image = cut_off(image, generator)
         return {
             "crop": torch.from_numpy(image),
             **{name: torch.from_numpy(p.astype(np.float32)) for name, p in points.items()},

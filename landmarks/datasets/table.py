@@ -2,11 +2,12 @@
 
 Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
 NaN where there is none), one column of (K, 2) float arrays a scheme, NaN for points that are not labelled, one column
-of nullable small integers an attribute. Kept as Parquet.
+of nullable small integers an attribute, one column of texts for each of GROUPS, empty where absent. Kept as Parquet.
 """
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -20,12 +21,18 @@ from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
 
 SPLITS = ("train", "val", "test")
 BOX = list(geometry.BOX)
+GROUPS = ("race", "age")
+"""Groups of people, as annotators perceived them: training is balanced and figures are given by them; no network is
+taught to tell them."""
+BALANCED = ("source", *ATTRIBUTES, *GROUPS)
+"""Columns of groups in which faces can be drawn alike."""
 
 
 def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
     """A complete table from rows that may lack any column but `image` and `split`."""
-    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES])
-    table["source"] = table["source"].astype(object).where(table["source"].notna(), "")
+    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES, *GROUPS])
+    for name in ("source", *GROUPS):
+        table[name] = table[name].astype(object).where(table[name].notna(), "")
     table[BOX] = table[BOX].astype(float)
     for name in SCHEMES:
         table[name] = pd.Series([p if isinstance(p, np.ndarray) else None for p in table[name]], dtype=object)
@@ -44,6 +51,14 @@ def points_of(table: pd.DataFrame, scheme: Scheme) -> np.ndarray:
 def labels_of(table: pd.DataFrame, attribute: Attribute) -> np.ndarray:
     """(N,) int64; ABSENT where a face has no label."""
     return table[attribute.name].fillna(ABSENT).to_numpy(np.int64)
+
+
+def groups_of(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
+    """(N,) int64: a number for each group that the columns (of BALANCED) make together; ABSENT where one is empty."""
+    chosen = table[list(columns)].astype(object)
+    absent = (chosen.isna() | (chosen == "")).any(axis=1).to_numpy()
+    groups = chosen.groupby(list(columns), sort=False, dropna=False).ngroup().to_numpy()
+    return np.where(absent, ABSENT, groups)
 
 
 def check_table(table: pd.DataFrame) -> None:
@@ -133,6 +148,9 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
     rows = {"faces": [len(part) for part in parts.values()]}
     for source in sorted(table["source"].unique()):
         rows[f"source {source or '(none)'}"] = [int((part["source"] == source).sum()) for part in parts.values()]
+    for name in GROUPS:
+        for value in sorted(set(table[name]) - {""}):
+            rows[f"{name}: {value}"] = [int((part[name] == value).sum()) for part in parts.values()]
     rows["boxes"] = [int(part["x0"].notna().sum()) for part in parts.values()]
     for name in SCHEMES:
         rows[name] = [int(part[name].map(lambda p: p is not None).sum()) for part in parts.values()]

@@ -10,8 +10,9 @@ from functools import lru_cache
 import cv2
 import numpy as np
 
-from landmarks.drawing.labels import draw_labels
+from landmarks.drawing.labels import DOUBTFUL, draw_labels
 from landmarks.drawing.strokes import (
+    FRACTION_BITS,
     GREY,
     INK,
     LEFT,
@@ -21,6 +22,8 @@ from landmarks.drawing.strokes import (
     RIGHT,
     Colour,
     accent,
+    dashes,
+    fixed,
     quarter_turn,
     shorten,
     stroke,
@@ -28,7 +31,13 @@ from landmarks.drawing.strokes import (
     write,
 )
 from landmarks.faces import Faces
+from landmarks.geometry import face_squares
 from landmarks.schemes import Scheme
+
+DIM, DISC = 0.55, 0.3
+"""How much of the picture doubtful faces cover, and the discs of expected errors."""
+LARGEST_ERROR = 0.12
+"""Of an expected error as it is drawn, as a share of the face size: larger ones would hide the face."""
 
 
 @dataclass(frozen=True)
@@ -38,7 +47,8 @@ class Style:
     box: bool = True
     """The corners of the face box."""
     points: bool = True
-    """The landmarks, as dots; the 68 are joined by lines."""
+    """The landmarks inside the image, as dots; the 68 are joined by lines. Around a dot lies a disc as large as its
+    expected error."""
     names: bool = False
     """Each landmark's name, or its number among 68, where the face is large enough to read it."""
     label: bool = True
@@ -61,7 +71,8 @@ class Style:
 def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
     """A copy of the image with the faces drawn into it. image: (H, W, 3) uint8 RGB -> the same shape.
 
-    Points and boxes that are NaN or outside the image are left out.
+    Points and boxes that are NaN or outside the image are left out. Faces of a quality below DOUBTFUL are dim, their
+    lines and boxes dashed.
     """
     if image.dtype != np.uint8 or image.ndim != 3 or image.shape[2] != 3:
         raise ValueError(f"image must be (H, W, 3) uint8, not {image.shape} {image.dtype}")
@@ -77,14 +88,21 @@ def draw(image: np.ndarray, faces: Faces, style: Style = Style()) -> np.ndarray:
     # Strokes suit both the face and the picture, and do not drown a small face.
     units = np.minimum(np.sqrt(sizes * max(height, width)) / 270, sizes / 45)
     units = style.scale * np.maximum(units, 0.85)
-    for i in range(len(faces)):
+    doubtful = _doubtful(faces)
+    radii = _error_radii(points, faces)
+    layer = canvas.copy() if doubtful.any() else canvas  # Doubtful faces lie below the others, and shine through.
+    for i in np.argsort(~doubtful, kind="stable").tolist():
+        if layer is not canvas and not doubtful[i]:
+            layer = _blend(canvas, layer)
         tint = accent(i, len(faces))
         if style.box:
-            _draw_box(canvas, boxes[i], units[i], tint)
+            _draw_box(layer, boxes[i], units[i], tint, doubtful[i])
         if style.points:
-            _draw_points(canvas, points[i], faces.scheme, units[i], tint if style.colour_by == "face" else None)
+            colour = tint if style.colour_by == "face" else None
+            _draw_points(layer, points[i], radii[i], faces.scheme, units[i], colour, doubtful[i])
         if style.names:
-            _draw_names(canvas, points[i], faces.scheme, units[i], sizes[i])
+            _draw_names(layer, points[i], faces.scheme, units[i], sizes[i])
+    _blend(canvas, layer)
     if style.label:
         draw_labels(canvas, faces, anchors, boxes, sizes, style.scale, style.gender)
     return canvas
@@ -138,13 +156,40 @@ def _face_sizes(anchors: np.ndarray, boxes: np.ndarray) -> np.ndarray:
     return np.nan_to_num(np.where(np.isnan(sizes), of_boxes, sizes))
 
 
-def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: Colour) -> None:
-    """Rounded corner brackets on a dark outline. box: (4,) x0 y0 x1 y1."""
+def _doubtful(faces: Faces) -> np.ndarray:
+    """(N,) bool: the faces that are not to be trusted; none where nothing says so."""
+    if faces.quality is None:
+        return np.zeros(len(faces), bool)
+    return faces.quality < DOUBTFUL
+
+
+def _error_radii(points: np.ndarray, faces: Faces) -> np.ndarray:
+    """Expected errors in pixels, at most LARGEST_ERROR of the face size. points: (N, K, 2) -> (N, K); 0: not known."""
+    if faces.point_errors is None:
+        return np.zeros(points.shape[:2])
+    size = face_squares(points, faces.scheme, 1.0)[:, 2]
+    return np.nan_to_num(np.minimum(faces.point_errors, LARGEST_ERROR) * size[:, None])
+
+
+def _blend(canvas: np.ndarray, layer: np.ndarray) -> np.ndarray:
+    """Let a layer of doubtful faces shine through on the canvas, in place; returns the canvas."""
+    if layer is not canvas:
+        cv2.addWeighted(layer, DIM, canvas, 1 - DIM, 0, dst=canvas)
+    return canvas
+
+
+def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: Colour, dashed: bool) -> None:
+    """Rounded corner brackets on a dark outline, or a dashed rectangle. box: (4,) x0 y0 x1 y1."""
     height, width = canvas.shape[:2]
     edge = 1.5 * unit
     x0, y0, x1, y1 = np.clip(box, edge, np.array([width, height, width, height]) - 1 - edge)
     length = 0.18 * min(x1 - x0, y1 - y0)
     if length < 3 * unit:
+        return
+    if dashed:
+        corners = np.array([[x0, y0], [x1, y0], [x1, y1], [x0, y1], [x0, y0]])
+        for pen, breadth in ((INK, 2.4 * unit), (colour, unit)):
+            dashes(canvas, corners, breadth, pen, max(5 * unit, length / 3))
         return
     for pen, breadth, reach in ((INK, 2.4 * unit, length + 0.7 * unit), (colour, unit, length)):
         bracket = np.concatenate([[[0, reach]], 0.4 * length * quarter_turn(), [[reach, 0]]])
@@ -153,17 +198,52 @@ def _draw_box(canvas: np.ndarray, box: np.ndarray, unit: float, colour: Colour) 
                 stroke(canvas, bracket * [inward, down] + [x, y], breadth, pen)
 
 
-def _draw_points(canvas: np.ndarray, points: np.ndarray, scheme: Scheme, unit: float, colour: Colour | None) -> None:
-    """Dots, on the lines that join them. points: (K, 2); colour: None for the colours of the sides."""
+def _draw_points(
+    canvas: np.ndarray,
+    points: np.ndarray,
+    radii: np.ndarray,
+    scheme: Scheme,
+    unit: float,
+    colour: Colour | None,
+    dashed: bool,
+) -> None:
+    """Dots inside the image, on the lines that join them, in discs of their expected errors. points: (K, 2); radii:
+    (K,) pixels; colour: None for the colours of the sides."""
     height, width = canvas.shape[:2]
-    # Drops NaN and what would not fit OpenCV's 32 bits.
-    near = (np.abs(points - [width / 2, height / 2]) < 2 * max(width, height)).all(axis=1)
-    for chain in map(list, scheme.chains):
-        if near[chain].all():
-            stroke(canvas, points[chain], 0.5 * unit, colour or LINE)
+    # Not where it is NaN.
+    inside = np.all((points >= -0.5) & (points <= np.array([width, height]) - 0.5), axis=1)
     radius, ring = (1.0, 0.4) if _dense(scheme) else (1.9, 0.7)
+    radius, ring = max(radius * unit, 0.7), max(ring * unit, 0.4)
     fills = np.array([colour] * len(scheme) if colour else _side_colours(scheme), np.float32)
-    _draw_dots(canvas, points[near], fills[near], max(radius * unit, 0.7), max(ring * unit, 0.4))
+    wide = inside & (radii > radius + ring)
+    _draw_discs(canvas, points[wide], radii[wide], fills[wide])
+    for chain in scheme.chains:
+        for line in _runs(np.array(chain), inside):
+            draw_line = dashes if dashed else stroke
+            draw_line(canvas, points[line], 0.5 * unit, colour or LINE)
+    _draw_dots(canvas, points[inside], fills[inside], radius, ring)
+
+
+def _runs(chain: np.ndarray, inside: np.ndarray) -> list[np.ndarray]:
+    """The parts of a chain of landmarks, at least two long, that lie inside the image."""
+    breaks = np.flatnonzero(~inside[chain])
+    return [
+        part for part in np.split(chain, np.unique([*breaks, *(breaks + 1)])) if len(part) > 1 and inside[part].all()
+    ]
+
+
+def _draw_discs(canvas: np.ndarray, points: np.ndarray, radii: np.ndarray, fills: np.ndarray) -> None:
+    """Discs that the picture shines through. points: (M, 2), radii: (M,) pixels, fills: (M, 3) colours."""
+    if not len(points):
+        return
+    low = np.maximum(np.floor((points - radii[:, None]).min(axis=0)).astype(int) - 1, 0)
+    high = np.ceil((points + radii[:, None]).max(axis=0)).astype(int) + 2
+    patch = canvas[low[1] : high[1], low[0] : high[0]]
+    layer = patch.copy()
+    for place, radius, fill in zip(fixed(points - low).tolist(), fixed(radii).tolist(), fills.tolist()):
+        cv2.circle(layer, place, radius, fill, -1, cv2.LINE_AA, FRACTION_BITS)
+    cv2.addWeighted(layer, DISC, patch, 1 - DISC, 0, dst=layer)
+    patch[:] = layer
 
 
 @lru_cache

@@ -9,11 +9,17 @@ import numpy as np
 
 from landmarks.drawing.strokes import FRACTION_BITS, GREY, INK, PAPER, Colour, accent, fixed, quarter_turn, write
 from landmarks.faces import Faces
+from landmarks.schemes import UNCERTAIN
 
 UNREMARKABLE = {"frontal", "not smiling", "no glasses"}
 """Attribute labels that are not worth a word in the picture."""
 GENDER = "gender"
 WORDING = {"left": "looking left", "right": "looking right"}
+
+DOUBTFUL = 0.5
+"""Faces of a lower quality are drawn as such."""
+LEAST_ROOM = (9.5, 2.0)
+"""Width and height that a label may have however small the face, in sizes of its letters: `quality 20%` in a line."""
 
 Line = list[tuple[str, str]]
 """A line of a label: words, each with a number or without."""
@@ -35,12 +41,15 @@ def draw_labels(
     cores = np.concatenate([anchors.min(axis=1) - margins, anchors.max(axis=1) + margins], axis=1)
     cores = np.where(np.isnan(cores), boxes, cores)
     taken = np.zeros((0, 4))
-    words_and_numbers = zip(_words(faces, gender), _numbers(faces), boxes, sizes)
-    for i, (words, numbers, box, size) in enumerate(words_and_numbers):
+    doubtful = np.zeros(len(faces), bool) if faces.quality is None else faces.quality < DOUBTFUL
+    told = zip(_words(faces, gender), _numbers(faces), doubtful, boxes, sizes)
+    for i, (words, numbers, warn, box, size) in enumerate(told):
         text = max(7, round(scale * max(10, np.clip(0.014 * max(height, width), 0.03 * size, 0.12 * size))))
-        room = np.minimum([1.9, 0.9] * (box[2:] - box[:2]), [width - 2, height - 2])  # no room where there is no box
+        sides = box[2:] - box[:2]
+        room = np.maximum([1.9, 0.9] * sides, np.array(LEAST_ROOM) * text) * (sides > 0).all()
+        room = np.minimum(room, [width - 2, height - 2])
         least, best = 1.3, None
-        for rank, lines in enumerate(_layouts(words, numbers, text, box[2] - box[0])):
+        for rank, lines in enumerate(_layouts(words, numbers, warn, text, sides[0])):
             plate = np.array([max(_write_line(None, line, 0, 0, text) for line in lines), 1.4 * len(lines) * text])
             plate += [1.25 * text, 0.4 * text]
             if (plate > room).any() or plate.prod() > 0.12 * height * width:
@@ -70,15 +79,21 @@ def _words(faces: Faces, gender: bool) -> list[Line]:
         if name == GENDER and not gender:
             continue
         for line, label, confidence in zip(words, scores.labels, scores.confidence):
-            if label not in UNREMARKABLE and np.isfinite(confidence):
+            if label == UNCERTAIN:
+                line.append((f"{name} {label}", ""))
+            elif label not in UNREMARKABLE and np.isfinite(confidence):
                 line.append((WORDING.get(label, label), f"{100 * confidence:.0f}%"))
     return words
 
 
-def _layouts(words: Line, numbers: Line, text: int, room: float) -> Iterator[list[Line]]:
-    """Ways to write a label, the fullest first: each in one line, then in lines of about `room` pixels."""
+def _layouts(words: Line, numbers: Line, doubtful: bool, text: int, room: float) -> Iterator[list[Line]]:
+    """Ways to write a label, the fullest first: each in one line, then in lines of about `room` pixels.
+
+    The number is the first to go, but for a doubtful face the last.
+    """
     bare = [(word, "") for word, _ in words]
-    for items in filter(None, (words + numbers, words, bare, bare[:2], bare[:1])):
+    shorter = (numbers,) if doubtful else (words, bare, bare[:2], bare[:1])
+    for items in filter(None, (words + numbers, *shorter)):
         yield [items]
         lines: list[Line] = [[]]
         for item in items:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import threading
 from functools import lru_cache
+from itertools import pairwise
 
 import cv2
 import numpy as np
@@ -40,6 +41,15 @@ def stroke(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour) -
     across = along[:, ::-1] * [-1, 1]
     outline = np.concatenate([path + across, (path - across)[::-1]])
     cv2.fillPoly(canvas, [fixed(outline)], colour, cv2.LINE_AA, FRACTION_BITS)
+
+
+def dashes(canvas: np.ndarray, path: np.ndarray, width: float, colour: Colour, length: float = 4.0) -> None:
+    """The same line in dashes of about `length` pixels, each as long as the gaps between them."""
+    for start, end in pairwise(path):
+        count = max(1, round(float(np.linalg.norm(end - start)) / (2 * length)))
+        cuts = start + np.linspace(0, 1, 2 * count + 1)[:, None] * (end - start)
+        for i in range(0, 2 * count, 2):
+            stroke(canvas, cuts[i : i + 2], width, colour)
 
 
 @lru_cache

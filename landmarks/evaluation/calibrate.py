@@ -15,22 +15,24 @@ from __future__ import annotations
 
 import copy
 import warnings
-from collections.abc import Callable, Collection, Sequence
+from collections.abc import Callable, Collection, Mapping, Sequence
+from dataclasses import replace
 from pathlib import Path
 
 import cv2
 import numpy as np
 
-from landmarks.datasets.dataset import CACHE_SCALE, CACHE_SIZE, Crops, load_crops
+from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.labels import class_counts, label_counts, mirrored
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import labels_of, points_of
-from landmarks.errors import DataError
+from landmarks.errors import DataError, unknown
 from landmarks.evaluation.robustness import Placement, locate_crops
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate
-from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, QualityCurve, Softmax
+from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, Limits, QualityCurve, Softmax
 from landmarks.models.heads import NEVER
 from landmarks.models.store import Model, load_model, save_model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
@@ -51,17 +53,24 @@ HALF_TRUST = 50
 """Training faces of a class at which half of its prior is taken out: see `equal_priors`."""
 
 
-def calibrate_file(weights: str | Path, data: Sequence[str | Path], out: str | Path) -> Model:
+def calibrate_file(
+    weights: str | Path, data: Sequence[str | Path], out: str | Path, limits: Mapping[str, Limits] | None = None
+) -> Model:
     """Calibrate a weights file on the validation parts of prepared folders, write it with its constants to `out` and
     return what was written: `about["calibrated_on"]` counts the faces of each task and class.
 
-    Raises the errors of its parts.
+    limits: where attributes are uncertain; None for those of the weights. Raises ValueError for limits of what is none
+    of the network's attributes, and the errors of its parts.
     """
     model = load_model(weights)
+    for name in limits or ():
+        if name not in model.network.config.attributes:
+            raise ValueError(unknown("attribute", name, model.network.config.attributes))
     crops = load_crops(*data)
     if "labels" not in model.about and not model.calibration.attributes:  # nothing else says what it learnt from
         forget_unseen(model.network, crops.table.iloc[crops.part("train")])
     calibration = calibrate(load_backend(copy.deepcopy(model), "cpu"), crops)
+    calibration = replace(calibration, limits=model.calibration.limits if limits is None else limits)
     faces = label_counts(crops.table.iloc[crops.part("val")], model.network.config.tasks)
     save_model(model.network, out, {**model.about, "calibrated_on": faces}, calibration)
     return load_model(Path(out))

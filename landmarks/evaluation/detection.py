@@ -69,7 +69,7 @@ def at_threshold(pictures: Sequence[Judged], threshold: float) -> dict[str, Any]
     sizes, found, groups, false = [], [], [], 0
     for picture in pictures:
         taken = picture.scores >= threshold
-        overlap = _overlaps(picture.boxes[taken], picture.true)
+        overlap = overlaps(picture.boxes[taken], picture.true)
         wanted = ~picture.ignored
         best = overlap.max(axis=0, initial=0)
         sizes += np.sqrt(np.maximum(picture.true[wanted, 2:] - picture.true[wanted, :2], 0).prod(axis=1)).tolist()
@@ -102,7 +102,7 @@ def _share(hit: np.ndarray) -> float:
     return float(hit.mean()) if len(hit) else float("nan")
 
 
-def _overlaps(found: np.ndarray, true: np.ndarray, pixel: float = 0.0) -> np.ndarray:
+def overlaps(found: np.ndarray, true: np.ndarray, pixel: float = 0.0) -> np.ndarray:
     """Intersection over union of all pairs. (N, 4), (M, 4) -> (N, M); pixel: 1 where the last one belongs to a box."""
     low, high = np.maximum(found[:, None, :2], true[None, :, :2]), np.minimum(found[:, None, 2:], true[None, :, 2:])
     common = np.maximum(high - low + pixel, 0).prod(axis=2)
@@ -116,7 +116,7 @@ def _match(found: np.ndarray, true: np.ndarray, counts: np.ndarray) -> tuple[np.
     One on a face that does not count is no proposal; the second on a face is one that finds nothing.
     """
     hits, proposals = np.zeros(len(found), bool), np.ones(len(found), bool)
-    overlap = _overlaps(found, true, pixel=1.0)
+    overlap = overlaps(found, true, pixel=1.0)
     seen = np.zeros(len(true), bool)
     for i in np.flatnonzero(overlap.max(axis=1, initial=0) >= LEAST_OVERLAP):
         face = overlap[i].argmax()

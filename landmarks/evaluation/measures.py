@@ -14,11 +14,11 @@ import pandas as pd
 from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.left_out import LeftOut
-from landmarks.datasets.table import labels_of, points_of
+from landmarks.datasets.table import GROUPS, labels_of, points_of
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
-from landmarks.geometry import face_squares
+from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
@@ -27,7 +27,7 @@ from landmarks.models.store import Model
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
 
 SLICES = ("pose", "glasses", "gender", "source")
-"""Columns by whose groups figures are given."""
+"""Columns by whose groups figures are given, and GROUPS where the data have them."""
 CHUNK = 256
 """Images in memory at once."""
 
@@ -117,17 +117,6 @@ def predict_dataset(
     return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
 
 
-def middle_box(boxes: np.ndarray, picture: np.ndarray) -> np.ndarray:
-    """Of boxes (N, 4), at least one, that nearest to the middle of the picture (H, W, 3) in units of its size -> (4,).
-
-    Neighbours may be larger than the face that an image was cut out for.
-    """
-    height, width = picture.shape[:2]
-    offset = (boxes[:, :2] + boxes[:, 2:]) / 2 - [(width - 1) / 2, (height - 1) / 2]
-    size = np.sqrt(np.maximum((boxes[:, 2:] - boxes[:, :2]).prod(axis=1), 1e-6))
-    return boxes[(np.linalg.norm(offset, axis=1) / size).argmin()]
-
-
 def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
     """All figures of predictions as plain values for JSON: shares, with 95 % bootstrap intervals over faces.
 
@@ -193,7 +182,7 @@ def _points_figures(
         "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
         "slices": {},
     }
-    for name in SLICES:
+    for name in _columns(table):
         figures["slices"][name] = _slices(table, name, plain, centred, box)
     return figures
 
@@ -253,16 +242,18 @@ def _attribute_figures(
         "confusion": confusion.tolist(),
         "calibration_error": metrics.calibration_error(confidence, guess == true),
         "reliability": metrics.reliability(confidence, guess == true, np.linspace(0, 1, 16)),
+        "abstention": metrics.abstention(confidence, guess, true),
         "slices": {
             column: {
                 label: {
                     "faces": int(mask.sum()),
                     "accuracy": metrics.accuracy(guess[mask], true[mask]),
                     "balanced_accuracy": metrics.balanced_accuracy(guess[mask], true[mask]),
+                    "calibration_error": metrics.calibration_error(confidence[mask], (guess == true)[mask]),
                 }
                 for label, mask in _groups(table, column).items()
             }
-            for column in SLICES
+            for column in _columns(table)
         },
     }
 
@@ -290,11 +281,17 @@ def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarr
     }
 
 
+def _columns(table: pd.DataFrame) -> list[str]:
+    """The columns by whose groups figures are given."""
+    return [*SLICES, *(name for name in GROUPS if table[name].any())]
+
+
 def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:
     """The groups of faces that a column makes: label -> (N,) bool; none is empty."""
     if name in ATTRIBUTES:
         codes = labels_of(table, ATTRIBUTES[name])
         groups = {label: codes == code for code, label in enumerate(ATTRIBUTES[name].labels)}
     else:
-        groups = {str(value): (table[name] == value).to_numpy() for value in sorted(table[name].unique())}
+        values = sorted(set(table[name]) - ({""} if name in GROUPS else set()))
+        groups = {str(value): (table[name] == value).to_numpy() for value in values}
     return {label: mask for label, mask in groups.items() if mask.any()}

@@ -61,13 +61,16 @@ def _expected_table(figures: dict[str, Any], name: str) -> Table:
 
 
 def _attribute_slices(attributes: dict[str, Any]) -> Table:
-    """Balanced accuracy of every attribute in every group."""
-    table = Table("", "faces", *attributes, title="balanced accuracy by group, %")
+    """Balanced accuracy and calibration error of every attribute in every group."""
+    table = Table("", "faces", *attributes, title="balanced accuracy by group (and calibration error), %")
     groups = next(iter(attributes.values()))["slices"]
     for column, labels in groups.items():
         for label, group in labels.items():
             cells = [attribute["slices"].get(column, {}).get(label) for attribute in attributes.values()]
-            shown = ("" if cell is None else f"{100 * cell['balanced_accuracy']:.1f}" for cell in cells)
+            shown = (
+                "" if cell is None else f"{100 * cell['balanced_accuracy']:.1f} ({100 * cell['calibration_error']:.1f})"
+                for cell in cells
+            )
             table.add_row(f"{column}: {label}", str(group["faces"]), *shown)
     return table
 

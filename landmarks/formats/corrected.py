@@ -17,8 +17,9 @@ from landmarks.errors import DataError
 from landmarks.faces import PER_POINT
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.schema import read_frame, read_layout
-from landmarks.formats.tables import read_images
+from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
+from landmarks.head_pose import head_angles
 from landmarks.schemes import Scheme
 
 if TYPE_CHECKING:
@@ -27,6 +28,8 @@ if TYPE_CHECKING:
 REVIEW = "review"
 """The column that says what a person said of a face."""
 
+ANGLES = ("yaw", "pitch", "roll")
+"""Columns that follow from the landmarks: of a face whose landmarks were moved they are told anew."""
 ROUNDED = 1e-3
 """Pixels by which a line of the corrections may differ from the number it was made from."""
 
@@ -34,8 +37,9 @@ ROUNDED = 1e-3
 def with_corrections(run: Path, table: pd.DataFrame) -> pd.DataFrame:
     """The table of faces of a run's folder, as `read_results` gives it, with its corrections; see `read_results`.
 
-    A number is the network's word on its own answer: scores and qualities stay, the expected errors of landmarks that
-    were moved are NaN, and a label that a person gave has the probability 1. Raises DataError if this is no run.
+    A number is the network's word on its own answer: scores and qualities stay. Of a face with landmarks that were
+    moved their expected errors are NaN and its angles follow from them; a label that a
+    person gave has the probability 1. Raises DataError if this is no run.
     """
     layout, lines = read_layout(run), read_corrections(run)
     if layout is None or not run.is_dir():
@@ -66,7 +70,7 @@ def turned_images(run: Path) -> dict[str, images.Image]:
     """
     if read_frame(run) != "original":
         return {}
-    table = read_images(run)
+    table = read_images_csv(run / "images.csv")
     turned = table[(table["orientation"] != 1) & (table["width"] > 0)]
     found = {}
     for name, width, height, orientation in turned[["image", "width", "height", "orientation"]].itertuples(index=False):
@@ -127,9 +131,15 @@ def _corrected_row(row: dict[str, Any], face: Corrected, turned: images.Image | 
         return row
     if labels.box is not None:
         _put(row, dict(zip(BOX, file_box(labels.box, turned))))
+    moved = False
     for name, point in labels.points.items():
         if _put(row, dict(zip((f"{name}_x", f"{name}_y"), file_point(point, turned)))):
+            moved = True
             row |= {f"{name}_{number.column}": np.nan for number in PER_POINT}
+    if moved:
+        points = np.array([(np.nan, np.nan) if point is None else point for point in labels.points.values()])
+        angles = zip(ANGLES, head_angles(points[None], layout.scheme)[0].tolist())
+        row |= {name: angle for name, angle in angles if name in layout.per_face}
     for name, label in labels.attributes.items():
         if name in layout.attributes and row.get(name) != label:
             row |= {name: label, f"{name}_probability": np.nan if label is None else 1.0}

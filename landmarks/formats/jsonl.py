@@ -13,6 +13,7 @@ from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import PlainFace, plain_faces
 from landmarks.formats.records import record_facts
+from landmarks.schemes import UNCERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -72,8 +73,13 @@ def _read(face: dict[str, Any]) -> PlainFace:
         face["box"],
         {number.column: face[number.column] for number in PER_FACE if number.column in face},
         {n.column: face[f"points_{n.column}"] for n in PER_POINT if f"points_{n.column}" in face},
-        {name: (task["label"], task["probabilities"].get(task["label"])) for name, task in face["attributes"].items()},
+        {name: (task["label"], _probability(**task)) for name, task in face["attributes"].items()},
     )
+
+
+def _probability(label: str | None, probabilities: dict[str, float]) -> float | None:
+    """Of the label; of an uncertain one, of the most probable class."""
+    return max(probabilities.values()) if label == UNCERTAIN else probabilities.get(str(label))
 
 
 FORMAT = Format(

@@ -10,7 +10,7 @@ import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -78,7 +78,8 @@ class Layout:
             columns += [Column(f"{point}_{name}", "float32", "", meanings[name], "numbers") for name in self.per_point]
         for name in self.attributes:
             attribute = ATTRIBUTES[name]
-            meaning = f"one of: {', '.join(attribute.labels)}. {attribute.note}".strip()
+            told = ", ".join((*attribute.labels, UNCERTAIN))
+            meaning = f"one of: {told}. {attribute.note}".strip()
             columns.append(Column(name, "string", "", meaning, "attributes"))
             columns.append(
                 Column(f"{name}_probability", "float32", "0 to 1", f"the network's probability of {name}", "attributes")

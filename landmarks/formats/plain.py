@@ -64,6 +64,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
     parts += of_points.values()
     parts += [scores.probabilities for scores in faces.attributes.values()]
     chosen = {name: scores.indices.tolist() for name, scores in faces.attributes.items()}
+    texts = {name: scores.labels.tolist() for name, scores in faces.attributes.items()}
     found = []
     for i, row in enumerate(plain(np.concatenate(parts, axis=1), decimals)):
         rest = iter(row)
@@ -75,8 +76,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
         labels: dict[str, tuple[str | None, Plain]] = {}
         for name, probabilities in classes.items():
             probability = probabilities[chosen[name][i]]
-            label = faces.attributes[name].attribute.labels[chosen[name][i]]
-            labels[name] = (None if probability is None else label, probability)
+            labels[name] = (None if probability is None else texts[name][i], probability)
         found.append(PlainFace(points, box, numbers, point_numbers, labels, classes))
     return found
 

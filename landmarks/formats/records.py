@@ -37,6 +37,11 @@ def record_to_dict(record: Record) -> dict[str, Any]:
             "attributes": {
                 name: plain(scores.probabilities, decimals=None) for name, scores in faces.attributes.items()
             },
+            "uncertain": {
+                name: scores.uncertain.tolist()
+                for name, scores in faces.attributes.items()
+                if scores.uncertain is not None
+            },
         },
     }
 
@@ -51,7 +56,11 @@ def record_from_dict(document: dict[str, Any]) -> Record:
     shapes |= {name: (count,) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_FACE}
     shapes |= {name: (count, k) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_POINT}
     attributes = {
-        name: AttributeScores(ATTRIBUTES[name], _array(values, (count, len(ATTRIBUTES[name]))))
+        name: AttributeScores(
+            ATTRIBUTES[name],
+            _array(values, (count, len(ATTRIBUTES[name]))),
+            np.array(found["uncertain"][name], bool) if name in found["uncertain"] else None,
+        )
         for name, values in found["attributes"].items()
     }
     arrays = {name: _array(found[name], shape) for name, shape in shapes.items()}

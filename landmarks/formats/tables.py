@@ -91,20 +91,21 @@ def read_faces_csv(path: Path, layout: Layout | None = None) -> pd.DataFrame:
         raise DataError(f"{path}: not a table of faces ({error})") from error
 
 
-def read_images(out: Path) -> pd.DataFrame:
-    """`images.csv` of a run's folder as a DataFrame, a row an image. Raises DataError if it is not such a file."""
+def read_images_csv(path: Path) -> pd.DataFrame:
+    """`images.csv` as a DataFrame, a row an image. Raises DataError if it is not such a file."""
     import pandas as pd
 
-    path, texts = out / "images.csv", [name for name, (type, _) in IMAGE_COLUMNS.items() if type == "string"]
+    texts = [name for name, (type, _) in IMAGE_COLUMNS.items() if type == "string"]
+    counts = ["faces", "width", "height", "orientation"]
     try:
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))
-        frame = frame[list(IMAGE_COLUMNS)]
+        frame[texts] = frame[texts].fillna("")
         for name in texts:
-            frame[name] = frame[name].fillna("").map(from_csv_text)
-        whole = ["faces", "width", "height", "orientation"]
-        return frame.astype(dict.fromkeys(whole, "int64"))
+            frame[name] = frame[name].map(from_csv_text)
+        frame[counts] = frame[counts].fillna(0).astype("int64")
+        return frame[list(IMAGE_COLUMNS)]
     except (ValueError, KeyError, OSError) as error:
-        raise DataError(f"{path}: not a table of images ({told(error)})") from error
+        raise DataError(f"{path}: not a table of images ({error})") from error
 
 
 def without_pixels(record: Record) -> Record:

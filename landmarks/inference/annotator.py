@@ -16,14 +16,15 @@ from landmarks.clock import Clock
 from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
 from landmarks.errors import ImageError, ProcessError, WeightsError
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
+from landmarks.head_pose import head_angles
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.border import border_factors
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.inference.eye import NOTHING_SEEN, Content, Eye, Seen
 from landmarks.inference.locate import Located, locate
 from landmarks.record import ERROR, NO_FACE, OK, Record
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme, scheme_of_size
+from landmarks.schemes import POINTS_68, SCHEMES, Scheme, scheme_of_size
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
@@ -32,7 +33,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-RESULTS_VERSION = 4
+RESULTS_VERSION = 5
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
 
@@ -71,7 +72,7 @@ class Annotator:
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated)
+        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated, turned=True)
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
@@ -222,17 +223,22 @@ class Annotator:
                     points[owners == i] = images.from_reduced(points[owners == i], image)
             sizes = np.array([pictures[owner].size for owner in owners], np.float64)
             errors, quality = self._certainty(found, sizes)
+        of_angles = SCHEMES[POINTS_68.name if POINTS_68.name in found.points else self.scheme.name]
+        yaw, pitch, roll = head_angles(found.points[of_angles.name], of_angles).T
         together = Faces(
             boxes=np.concatenate(boxes),
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
             attributes={
-                name: AttributeScores(ATTRIBUTES[name], self.calibration.probabilities(name, found.logits[name]))
+                name: self.calibration.scores(name, found.logits[name], np.concatenate(boxes))
                 for name in self.attributes
             },
             scheme=self.scheme,
             point_errors=errors,
             quality=quality,
+            yaw=yaw,
+            pitch=pitch,
+            roll=roll,
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
 

@@ -3,11 +3,16 @@ fitted on validation faces (`landmarks calibrate`) and kept in the weights file.
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from dataclasses import asdict, dataclass, field
 from typing import Any
 
 import numpy as np
+
+from landmarks.config import key_of, value_of
+from landmarks.errors import LandmarksError
+from landmarks.faces import AttributeScores
+from landmarks.schemes import ATTRIBUTES
 
 QUALITY_THRESHOLD = 0.1
 """`quality` is the probability that the mean error of a face's points is below this share of the face size."""
@@ -58,6 +63,20 @@ class Softmax:
 
 
 @dataclass(frozen=True)
+class Limits:
+    """Where an attribute is not told."""
+
+    probability: float = 0.0
+    """Of the label, below which it is uncertain."""
+    side: float = 0.0
+    """Size of the face box in pixels, sqrt(width x height), below which it is uncertain."""
+
+    def uncertain(self, probabilities: np.ndarray, sides: np.ndarray) -> np.ndarray:
+        """probabilities: (N, C), sides: (N,) -> (N,) bool."""
+        return (probabilities.max(axis=1, initial=0) < self.probability) | (sides < self.side)
+
+
+@dataclass(frozen=True)
 class Calibration:
     """All constants of a network."""
 
@@ -67,10 +86,21 @@ class Calibration:
     """From the points of the network's first scheme."""
     attributes: Mapping[str, Softmax] = field(default_factory=dict)
     """By attribute; a plain softmax where there is none."""
+    limits: Mapping[str, Limits] = field(default_factory=dict)
+    """By attribute; without limits it is always told. Weights of earlier versions have none."""
 
     def probabilities(self, attribute: str, logits: np.ndarray) -> np.ndarray:
         """logits: (N, C) -> (N, C) float32."""
         return self.attributes.get(attribute, Softmax())(logits)
+
+    def scores(self, attribute: str, logits: np.ndarray, boxes: np.ndarray) -> AttributeScores:
+        """An attribute of N faces. logits: (N, C), boxes: (N, 4) pixels."""
+        probabilities = self.probabilities(attribute, logits)
+        uncertain = None
+        if attribute in self.limits:
+            widths, heights = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).T
+            uncertain = self.limits[attribute].uncertain(probabilities, np.sqrt(widths * heights))
+        return AttributeScores(ATTRIBUTES[attribute], probabilities, uncertain)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
@@ -87,7 +117,20 @@ class Calibration:
                 name: Softmax(float(curve["temperature"]), tuple(float(b) for b in curve["bias"]))
                 for name, curve in values["attributes"].items()
             },
+            {name: Limits(**_numbers(limits)) for name, limits in values.get("limits", {}).items()},
         )
+
+
+def read_limits(uncertain: Sequence[str], smallest: Sequence[str]) -> dict[str, Limits] | None:
+    """Limits from settings `ATTRIBUTE=PROBABILITY` and `ATTRIBUTE=PIXELS`; None without any. Raises LandmarksError."""
+    found: dict[str, dict[str, float]] = {}
+    for key, settings, largest in (("probability", uncertain, 1.0), ("side", smallest, np.inf)):
+        for setting in settings:
+            name, value = ".".join(key_of(setting)), value_of(setting)
+            if not isinstance(value, (int, float)) or not 0 <= value <= largest:
+                raise LandmarksError(f"{setting}: {key} must be a number from 0 to {largest:g}")
+            found.setdefault(name, {})[key] = float(value)
+    return {name: Limits(**values) for name, values in found.items()} or None
 
 
 def mean_log(errors: np.ndarray) -> np.ndarray:

@@ -61,7 +61,11 @@ def read_reviewed(paths: Sequence[str | Path], images: Sequence[str] = (), unsee
 
 def _files(path: Path, images: Sequence[str]) -> dict[str, str]:
     """Where the images of a run are that have files of their own, by their names."""
-    return {source.name: os.path.abspath(source.path) for source in sources_of(path, images) if type(source) is Source}
+    return {
+        name: os.path.abspath(source.path)
+        for name, source in sources_of(path, images).items()
+        if type(source) is Source
+    }
 
 
 def _faces(run: Run, unseen: bool) -> Iterator[tuple[str, dict[str, Any]]]:

@@ -30,7 +30,7 @@ def open_review(
 
     Raises LandmarksError if the run cannot be read, another process corrects it, or an extra is missing.
     """
-    for package in ("fastapi", "uvicorn", "jinja2"):
+    for package in ("fastapi", "uvicorn"):
         needed(package)
     path = Path(path)
     run = read_run(path)

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import threading
 from collections import OrderedDict
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 
 import cv2
 import numpy as np
@@ -24,10 +24,11 @@ QUALITY = 92
 class Pictures:
     """The images that sources hold, by name. Threads may share it."""
 
-    def __init__(self, sources: Sequence[Source], max_pixels: int, accept_damaged: bool = False) -> None:
+    def __init__(self, sources: Mapping[str, Source], max_pixels: int, accept_damaged: bool = False) -> None:
         self.max_pixels, self.accept_damaged = max_pixels, accept_damaged
-        self._files = {source.name: source for source in sources if not isinstance(source, Container)}
-        self._containers = [source for source in sources if isinstance(source, Container)]
+        """sources: by the names of the run's images; archives and videos by their own."""
+        self._files = {name: source for name, source in sources.items() if not isinstance(source, Container)}
+        self._containers = {name: source for name, source in sources.items() if isinstance(source, Container)}
         self._kept: OrderedDict[str, np.ndarray] = OrderedDict()
         self._lock, self._locks = threading.Lock(), [threading.Lock() for _ in range(16)]
 
@@ -48,16 +49,16 @@ class Pictures:
 
     def has(self, name: str) -> bool:
         """Whether there is a source that may hold the image."""
-        return name in self._files or any(name.startswith(source.name) for source in self._containers)
+        return name in self._files or any(name.startswith(container) for container in self._containers)
 
     def _source(self, name: str) -> Source:
         """Raises ImageError if no source has the image."""
         if name in self._files:
             return self._files[name]
-        for container in self._containers:
-            if name.startswith(container.name):
+        for called, container in self._containers.items():
+            if name.startswith(called):
                 for source in container:
-                    if source.name == name:
+                    if source.name == container.name + name.removeprefix(called):
                         return source.hold(images.most_bytes(self.max_pixels))
         raise ImageError(name, "missing", "the image is not where the run found it; name the images with --images")
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import json
 from collections.abc import Mapping, Sequence
+from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -21,11 +22,10 @@ from landmarks.formats.corrected import turned_images
 from landmarks.formats.doubts import doubts
 from landmarks.formats.layout import Layout
 from landmarks.formats.schema import read_layout
-from landmarks.formats.tables import read_images
+from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES
-from landmarks.sources.find import find
-from landmarks.sources.runs import holds_run
+from landmarks.sources.named import Named
 from landmarks.sources.source import Source
 
 if TYPE_CHECKING:
@@ -63,7 +63,7 @@ def read_run(path: str | Path) -> Run:
     layout = read_layout(path) if path.is_dir() else None
     if layout is None or not (path / "images.csv").is_file():
         raise DataError(f"{path}: holds no finished run; name the folder given to `landmarks annotate --out`")
-    table, listed = read_results(path), read_images(path)
+    table, listed = read_results(path), read_images_csv(path / "images.csv")
     listed = listed[listed["width"] > 0]
     turned = turned_images(path)
     names = listed["image"].tolist()
@@ -97,7 +97,7 @@ def rows_of(run: Run, said: Mapping[tuple[str, str], Corrected]) -> dict[tuple[s
 
 def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
     """The faces of a table as `read_results` gives it. Of classes that are not the label the probability is not known:
-    they share what is left; a label that does not exist has NaN."""
+    they share what is left; one that does not exist, or is `uncertain`, has NaN."""
 
     def numbers(column: str) -> np.ndarray:
         given = column in table
@@ -107,6 +107,7 @@ def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
     for name in layout.attributes:
         attribute, sure = ATTRIBUTES[name], numbers(f"{name}_probability")
         labels = table[name] if name in table else [None] * len(table)
+        sure = np.where(np.isin(np.array(labels, object), attribute.labels), sure, np.float32("nan"))
         codes = np.array([attribute.labels.index(label) if label in attribute.labels else 0 for label in labels], int)
         probabilities = np.repeat((1 - sure[:, None]) / (len(attribute) - 1), len(attribute), axis=1)
         probabilities[np.arange(len(table)), codes] = sure
@@ -135,24 +136,27 @@ def _upright(faces: Faces, owners: pd.Series, turned: dict[str, images.Image]) -
     return Faces(boxes, points, attributes=faces.attributes, scheme=faces.scheme, **optional)
 
 
-def manifest(path: Path) -> dict[str, Any]:
-    """What `run.json` says: `settings`, and of the last start that says it `sources`, `recursive`, `every`.
+def sources_of(path: Path, given: Sequence[str] = ()) -> dict[str, Source]:
+    """Where the images of a run are, by name; archives and videos by their own names.
 
-    Raises DataError if it is none.
+    given: what was annotated, if it lies elsewhere now. Raises LandmarksError.
     """
+    named = None
+    for start in reversed(manifest(path)["starts"]):
+        with suppress(KeyError, TypeError, ValueError):
+            named = Named.from_dict(start["named"])
+            break
+    if given:
+        return dict(Named.here(list(given), True, named.every if named else 1).find())
+    if named is None:
+        raise DataError(f"{path}: run.json does not say where the images are; name them with --images")
+    return dict(named.find())
+
+
+def manifest(path: Path) -> dict[str, Any]:
+    """What `run.json` says: `settings` and `starts`. Raises DataError if it is none."""
     try:
         content = json.loads((path / "run.json").read_text(encoding="utf-8"))
-        asked: dict[str, Any] = next((start for start in reversed(content["starts"]) if "sources" in start), {})
-        return {"settings": dict(content["settings"]), "sources": [], "recursive": False, "every": 1} | asked
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+        return {"settings": dict(content["settings"]), "starts": list(content["starts"])}
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path / 'run.json'}: does not tell how the run was made ({error})") from error
-
-
-def sources_of(path: Path, given: Sequence[str] = ()) -> list[Source]:
-    """Where the images of a run are. given: what was annotated, if it lies elsewhere now. Raises LandmarksError."""
-    if given:
-        return find(list(given), recursive=True, every=manifest(path)["every"] if holds_run(path) else 1)
-    asked = manifest(path)
-    if not asked["sources"] or "-" in asked["sources"]:
-        raise DataError(f"{path}: run.json does not say where the images are; name them with --images")
-    return find(asked["sources"], asked["recursive"], asked["every"])

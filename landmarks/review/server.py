@@ -35,7 +35,8 @@ def create_app(
     session: Session, pictures: Pictures, proposals: Proposals, side_by_side: SideBySide | None = None
 ) -> "FastAPI":
     """The application behind the guard. Raises LandmarksError without the extra `review`."""
-    fastapi, jinja2 = needed("fastapi"), needed("jinja2")
+    fastapi = needed("fastapi")
+    import jinja2
     from fastapi import Body, Request
     from fastapi.exceptions import RequestValidationError
     from fastapi.responses import HTMLResponse, JSONResponse, Response

@@ -47,16 +47,6 @@ def find(
     return sorted(_distinct(list(found.values())), key=lambda source: natural(source.name))
 
 
-def lasting(source: str | os.PathLike[str]) -> str:
-    """A source that a user names, as text that means the same in every working folder; `-` stays what it is."""
-    text = os.fsdecode(source)
-    if remote.is_url(text) or text == "-":
-        return text
-    if text.startswith("@") and not os.path.lexists(source):
-        return "@" + os.path.abspath(text[1:])
-    return os.path.abspath(text)
-
-
 def expand(sources: Iterable[Source]) -> Iterator[Source]:
     """The images among the sources and inside the archives and videos among them, in order.
 

@@ -12,7 +12,7 @@ from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
 from landmarks.datasets.samples import Samples
-from landmarks.datasets.table import labels_of
+from landmarks.datasets.table import groups_of, labels_of
 from landmarks.datasets.views import Views
 from landmarks.schemes import ABSENT, POSE
 from landmarks.training.config import TrainingConfig
@@ -87,14 +87,20 @@ class CachedBatches:
 def draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:
     """(N,) float64: how often each face is drawn, relative to the others."""
     table = samples.crops.table.iloc[samples.rows]
-    pose = labels_of(table, POSE)
-    labelled = pose != ABSENT
-    weights = np.ones(len(table))
-    if labelled.any():
-        _, inverse, counts = np.unique(pose[labelled], return_inverse=True, return_counts=True)
-        rarity = counts[inverse].astype(float) ** -config.pose_balance
-        weights[labelled] = rarity / rarity.mean()
+    weights = _rarity(labels_of(table, POSE), config.pose_balance)
+    if config.balance:
+        weights = weights * _rarity(groups_of(table, config.balance), 1.0)
     return weights * table["source"].map(config.source_weights).fillna(1.0).to_numpy(float)
+
+
+def _rarity(groups: np.ndarray, power: float) -> np.ndarray:
+    """(N,) group of each face -> (N,) weights n^-power, n the faces of its group, of mean 1; 1 where it is ABSENT."""
+    weights, known = np.ones(len(groups)), groups != ABSENT
+    if known.any():
+        _, inverse, counts = np.unique(groups[known], return_inverse=True, return_counts=True)
+        rarity = counts[inverse].astype(float) ** -power
+        weights[known] = rarity / rarity.mean()
+    return weights
 
 
 def _one_thread(worker: int) -> None:

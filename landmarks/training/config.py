@@ -6,6 +6,8 @@ from collections.abc import Collection
 from dataclasses import dataclass, field, fields
 
 from landmarks.config import checked
+from landmarks.datasets.conditions import Conditions
+from landmarks.datasets.table import BALANCED
 from landmarks.errors import unknown
 from landmarks.models.config import NetworkConfig
 from landmarks.models.sharing import NORMS
@@ -46,8 +48,13 @@ class TrainingConfig:
     """`euclidean`, `least_squares`, `smooth_l1` or `wing`."""
     pose_balance: float = 0.5
     """Faces are drawn with probability n^-pose_balance, n the number of faces in their pose class."""
+    balance: tuple[str, ...] = ()
+    """Columns, such as race and gender, by whose groups together the faces that have all of them are drawn alike: as
+    often of each group."""
     source_weights: dict[str, float] = field(default_factory=dict)
     """How often the faces of a source are drawn; 1 where not given."""
+    conditions: Conditions = field(default_factory=Conditions)
+    """How often crops are hard to see; see `landmarks.datasets.conditions`."""
     draws: int = 0
     """Faces an epoch; 0: as many as there are."""
     average_decay: float = 0.995
@@ -78,6 +85,9 @@ class TrainingConfig:
             for key, weight in getattr(self, name).items():
                 if not 0 <= weight <= LARGEST:
                     raise ValueError(f"{name}: the weight of {key!r} must be 0 or more, not {weight}")
+        for column in self.balance:
+            if column not in BALANCED:
+                raise ValueError(f"balance: {unknown('column', column, BALANCED)}")
         PointsLoss(distance=self.distance)
         if self.precision not in PRECISIONS:
             raise ValueError(unknown("precision", self.precision, PRECISIONS))

@@ -64,7 +64,7 @@ def train(
         begin_with(network, start)
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
     batches = {
-        part: SampleBatches(samples_of(crops, chosen, network_config, config.seed), config, part == "train")
+        part: SampleBatches(samples_of(crops, chosen, network_config, config), config, part == "train")
         for part, chosen in rows.items()
     }
     if not len(batches["train"]):
@@ -86,9 +86,12 @@ def train(
     return cast(Network, trained)
 
 
-def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, seed: int) -> Samples:
+def samples_of(crops: Crops, rows: np.ndarray, network: NetworkConfig, config: TrainingConfig) -> Samples:
     """Samples of some rows as a network wants them."""
-    return Samples(crops, rows, network.tasks, network.input_size, network.crop_scale, network.locator_size, seed)
+    return Samples(
+        crops, rows, network.tasks, network.input_size, network.crop_scale, network.locator_size, config.seed,
+        conditions=config.conditions,
+    )  # fmt: skip
 
 
 def fit(

@@ -9,7 +9,8 @@ import pytest
 import torch
 
 from landmarks.batch.run import annotate
-from landmarks.datasets.dataset import CACHE_SIZE, check_images, load_crops, prepare, read_dataset
+from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.dataset import check_images, load_crops, prepare, read_dataset
 from landmarks.datasets.digest import digest
 from landmarks.datasets.labels import label_counts, label_gaps, unlabelled
 from landmarks.datasets.samples import Samples

@@ -225,6 +225,68 @@ def test_the_number_of_a_label_is_the_quality_where_there_is_one():
     assert (draw(image, scored[0]) != draw(image, scored[1])).any()
 
 
+def with_quality(face, quality, error=0.0):
+    """The face as a calibrated network gives it."""
+    errors = np.full(face.points.shape[:2], error, np.float32)
+    return Faces(face.boxes, face.points, face.scores, face.attributes, face.scheme, errors, np.array([quality]))
+
+
+@pytest.mark.parametrize("scheme", [POINTS_5, POINTS_68])
+def test_a_doubtful_face_is_dimmer_than_a_good_one(scheme):
+    image, style = grey_image(350, 350), Style(label=False)
+    good, doubtful = (draw(image, with_quality(face_at(100, 100, 150, scheme), q), style) for q in (0.9, 0.2))
+    strength = [np.abs(one.astype(int) - GREY).sum() for one in (good, doubtful)]
+    assert 0 < strength[1] < 0.8 * strength[0]
+    x, y = np.round(face_at(100, 100, 150, scheme).points[0, 0]).astype(int)
+    assert (doubtful[y, x] != GREY).any()
+
+
+def test_a_doubtful_neighbour_changes_nothing_of_a_good_face():
+    good, other = with_quality(face_at(40, 60, 120), 0.9), with_quality(face_at(300, 60, 120), 0.1)
+    image, style = grey_image(260, 520), Style(label=False, box=False)
+    both = draw(image, Faces.concatenate([good, other]), style)
+    np.testing.assert_array_equal(both[:, :240], draw(image, good, style)[:, :240])
+
+
+def test_discs_are_as_large_as_expected_errors():
+    """The area that changes grows with the square of the error, up to a bound."""
+    image, style = grey_image(700, 700), Style(label=False, box=False)
+    face = face_at(150, 150, 400)
+    areas = [changed(image, with_quality(face, 0.9, error), style).sum() for error in (0.0, 0.05, 0.1, 5.0, np.nan)]
+    size = np.ptp(face.points[0], axis=0).max()
+    assert areas[1] == pytest.approx(5 * np.pi * (0.05 * size) ** 2, rel=0.3)
+    assert areas[2] == pytest.approx(4 * areas[1], rel=0.25)
+    assert areas[3] < 0.25 * image.shape[0] * image.shape[1] and areas[4] == areas[0] < areas[1]
+
+
+@pytest.mark.parametrize("scheme", [POINTS_5, POINTS_68])
+def test_points_outside_the_image_leave_no_trace(scheme):
+    """Dots just beyond the border, and lines towards them."""
+    face = face_at(60, 60, 120, scheme)
+    out = face.points.copy()
+    left = out[0, :, 0] < 110
+    out[0, left, 0] = -1.0 - 0.01 * np.arange(left.sum())
+    moved = Faces(face.boxes, out, face.scores, {}, scheme)
+    mask = changed(grey_image(240, 240), moved, Style(box=False, label=False))
+    assert mask.any() and not mask[:, :100].any()
+
+
+def test_small_faces_in_large_pictures_keep_a_label():
+    image, face = grey_image(600, 900), face_at(400, 300, 22, words=True)
+    assert changed(image, face, Style(box=False, points=False)).any()
+    bare = with_quality(face_at(400, 300, 22), 0.3)
+    assert changed(image, bare, Style(box=False, points=False)).any()
+
+
+def test_a_doubtful_face_tells_its_quality_first():
+    """Where there is room for one thing alone."""
+    image, style = grey_image(600, 900), Style(box=False, points=False)
+    labels = [draw(image, with_quality(face_at(400, 300, 22, words=True), q), style) for q in (0.2, 0.3)]
+    assert (labels[0] != labels[1]).any()
+    labels = [draw(image, with_quality(face_at(400, 300, 22, words=True), q), style) for q in (0.8, 0.9)]
+    assert (labels[0] == labels[1]).all()
+
+
 def test_names_appear_where_they_can_be_read():
     for scheme in (POINTS_5, POINTS_68):
         for size, readable in ((40, False), (500, True)):

@@ -19,12 +19,12 @@ from landmarks.evaluation.calibrate import (
     fit_softmax,
 )
 from landmarks.evaluation.evaluate import evaluate
-from landmarks.evaluation.measures import Predictions, measure, middle_box, predict_dataset
+from landmarks.evaluation.measures import Predictions, measure, predict_dataset
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
 from landmarks.evaluation.robustness import CURVES, Placement
 from landmarks.evaluation.tables import tables, write_report
 from landmarks.faces import Faces
-from landmarks.geometry import face_squares
+from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
@@ -75,6 +75,18 @@ def test_slices_add_up(mtfl):
     for groups in slices.values():
         assert sum(group["faces"] for group in groups.values()) == len(predictions.table)
     assert set(slices["source"]) == {"lfw", "web"} and set(slices["pose"]) == {"frontal"}
+
+
+def test_groups_of_people_have_accuracy_and_calibration(mtfl):
+    predictions = perfect(read_dataset(mtfl), "train", (0.05, 0))
+    table = predictions.table.assign(race=[("a", "b", "")[i % 3] for i in range(len(predictions.table))])
+    probabilities = np.tile(np.float32([0.7, 0.3]), (len(table), 1))
+    figures = measure(replace(predictions, table=table, probabilities={"gender": probabilities}), rounds=10)
+    slices = figures["attributes"]["gender"]["slices"]
+    assert set(slices["race"]) == {"a", "b"} and "age" not in slices
+    for group in slices["race"].values():
+        assert group["calibration_error"] == pytest.approx(abs(0.7 - group["accuracy"]), abs=1e-6)
+    assert figures["attributes"]["gender"]["abstention"][0]["share"] == 1
 
 
 def test_the_box_never_comes_from_the_points(mtfl, small_weights):

@@ -1,4 +1,4 @@
-"""Chromium without a window, for tests of pages."""
+"""A browser without a window, for the tests of pages."""
 
 from __future__ import annotations
 
@@ -7,35 +7,39 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
-import pytest
 
-SECONDS = 90.0
-"""Until a page that does not answer fails a test: machines that test may be busy."""
+class NoBrowser(Exception):
+    """There is no browser, or nothing to drive it; the text says what is missing."""
 
 
 @contextmanager
-def chromium(width: int = 1280, height: int = 860, dark: bool = False) -> Iterator[Any]:
-    """A Selenium driver; the test skips where there is no Chromium or no Selenium."""
-    webdriver = pytest.importorskip("selenium.webdriver", reason="needs Selenium's Python package")
-    browser, service = shutil.which("chromium"), shutil.which("chromedriver")
-    if not browser or not service:
-        pytest.skip("needs Debian's chromium and chromium-driver")
-    options = webdriver.ChromeOptions()
-    options.binary_location = browser
-    flags = ["--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"]
-    flags += [f"--window-size={width},{height}", "--force-device-scale-factor=1"]
-    for flag in [*flags, *(["--blink-settings=preferredColorScheme=0"] if dark else [])]:
-        options.add_argument(flag)
-    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
-    driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(service))
+def browser(width: int = 1280, height: int = 900) -> Iterator[Any]:
+    """A driver of Chromium. Raises NoBrowser."""
     try:
-        driver.set_page_load_timeout(SECONDS)
-        driver.set_script_timeout(SECONDS)
+        from selenium import webdriver
+        from selenium.common.exceptions import WebDriverException
+    except ImportError as error:
+        raise NoBrowser("selenium is not installed") from error
+    program = shutil.which("chromium") or shutil.which("google-chrome")
+    driver_program = shutil.which("chromedriver")
+    if not (program and driver_program):
+        raise NoBrowser("chromium and chromedriver are not installed")
+    options = webdriver.ChromeOptions()
+    options.binary_location = program
+    for argument in ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage", "--hide-scrollbars"):
+        options.add_argument(argument)
+    options.add_argument(f"--window-size={width},{height}")
+    options.set_capability("goog:loggingPrefs", {"browser": "ALL"})
+    try:
+        driver = webdriver.Chrome(options=options, service=webdriver.ChromeService(driver_program))
+    except WebDriverException as error:
+        raise NoBrowser(f"chromium does not start ({str(error).splitlines()[0]})") from error
+    try:
         yield driver
     finally:
         driver.quit()
 
 
-def complaints(driver: Any) -> list[str]:
-    """What the page's console says that is an error."""
-    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] == "SEVERE"]
+def console_errors(driver: Any) -> list[str]:
+    """What the page has complained of since the last call."""
+    return [entry["message"] for entry in driver.get_log("browser") if entry["level"] in ("SEVERE", "WARNING")]

@@ -49,8 +49,10 @@ def make(root: Path, faces: int) -> Path:
         for i, (name, n) in enumerate(zip(names, counts))
     ]
     write(root / "run", records, ["csv"])
-    start = {"sources": [str(root / "photos")], "recursive": False, "every": 1}
-    (root / "run" / "run.json").write_text(json.dumps({"settings": {"max_pixels": 10**6}, "starts": [start]}))
+    named = {"sources": [str(root / "photos")], "recursive": False, "every": 1, "folder": "/"}
+    (root / "run" / "run.json").write_text(
+        json.dumps({"settings": {"max_pixels": 10**6}, "starts": [{"named": named}]})
+    )
     return root / "run"
 
 

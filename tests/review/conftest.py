@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from landmarks.corrections import CorrectionLog
-from tests.helpers.runs import DrawnRun, make_run
+from tests.helpers.drawn_runs import DrawnRun, make_run
 
 pytest.importorskip("fastapi")
 pytest.importorskip("httpx")

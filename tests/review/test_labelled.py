@@ -12,7 +12,7 @@ from landmarks.models.store import load_model
 from landmarks.review.labelled import read_reviewed
 from landmarks.schemes import POINTS_5
 from tests.helpers.commands import run
-from tests.helpers.runs import NAMES, make_run
+from tests.helpers.drawn_runs import NAMES, make_run
 
 
 def say(drawn, image, kind, face="0", points=None, **attributes):

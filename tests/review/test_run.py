@@ -12,13 +12,12 @@ from landmarks import annotate_folder, read_results
 from landmarks.corrections import CorrectionLog
 from landmarks.errors import DataError, LandmarksError
 from landmarks.formats import FORMATS
-from landmarks.review.run import faces_of, manifest, read_run, sources_of
+from landmarks.review.run import faces_of, read_run, sources_of
 from landmarks.review.server import default_who, needed
-from landmarks.sources.find import lasting
 from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.results import calibrated, record, some_faces, write
-from tests.helpers.runs import NAMES, make_run
+from tests.helpers.drawn_runs import NAMES, make_run
 from tests.helpers.stub import Stub
 
 
@@ -28,28 +27,12 @@ def test_a_run_says_where_its_images_are(tmp_path, monkeypatch):
     monkeypatch.chdir(tmp_path)
     annotate_folder("in", "out", Stub(), recursive=True)
     monkeypatch.chdir("/")
-    assert manifest(tmp_path / "out")["sources"] == [str(tmp_path / "in")]
-    assert [source.name for source in sources_of(tmp_path / "out")] == ["a.png", "sub/b.png"]
-    assert [len(source.load(10**6)) > 0 for source in sources_of(tmp_path / "out")] == [True, True]
+    found = sources_of(tmp_path / "out")
+    assert list(found) == ["a.png", "sub/b.png"] and all(len(source.load(10**6)) for source in found.values())
 
 
 @pytest.mark.parametrize(
-    ("source", "wanted"),
-    [
-        ("a", "/here/a"),
-        ("/x/*.jpg", "/x/*.jpg"),
-        ("@list.txt", "@/here/list.txt"),
-        ("-", "-"),
-        ("s3://b/c", "s3://b/c"),
-    ],
-)
-def test_sources_mean_the_same_everywhere(source, wanted, monkeypatch):
-    monkeypatch.setattr("os.getcwd", lambda: "/here")
-    assert lasting(source) == wanted
-
-
-@pytest.mark.parametrize(
-    "change", [{"starts": []}, {"starts": [{"sources": ["-"]}]}, {"starts": 3}, {"settings": None}]
+    "change", [{"starts": []}, {"starts": [{"named": {"sources": ["a"]}}]}, {"starts": 3}, {"settings": None}]
 )
 def test_runs_that_do_not_say_it_are_told_what_to_do(tmp_path, change):
     drawn = make_run(tmp_path)

@@ -11,7 +11,7 @@ import pytest
 
 from landmarks import read_results
 from landmarks.corrections import FILE, read_corrections
-from tests.helpers.runs import NAMES, make_run
+from tests.helpers.drawn_runs import NAMES, make_run
 
 
 @pytest.fixture
@@ -268,7 +268,7 @@ def test_other_places_of_the_images(drawn, tmp_path):
 
     drawn.photos.rename(tmp_path / "moved")
     with pytest.raises(LandmarksError):
-        [source.load(10**9) for source in sources_of(drawn.path)]
+        [source.load(10**9) for source in sources_of(drawn.path).values()]
     pictures = Pictures(sources_of(drawn.path, [str(tmp_path / "moved")]), 10**8)
     assert all(pictures.has(name) and len(pictures.cut(name)) for name in NAMES)
 
@@ -280,7 +280,7 @@ def test_images_in_archives_are_found(tmp_path):
 
     drawn = make_run(tmp_path / "first")
     archive = make(tmp_path / "all.zip", {"x/a.png": (drawn.photos / "a.png").read_bytes(), "b.png": b"no"})
-    pictures = Pictures(find(archive), 10**8)
+    pictures = Pictures({"all.zip": find(archive)[0]}, 10**8)
     assert pictures.pixels("all.zip/x/a.png").shape == (160, 160, 3)
 
 

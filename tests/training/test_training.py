@@ -1,6 +1,7 @@
 import json
 from dataclasses import replace
 
+import numpy as np
 import pytest
 import torch
 from torch.utils.data import default_collate
@@ -13,6 +14,7 @@ from landmarks.models.network import Network
 from landmarks.models.store import load_model
 from landmarks.schemes import ABSENT
 from landmarks.shipped import SHIPPED
+from landmarks.training.batches import draw_weights
 from landmarks.training.config import TrainingConfig
 from landmarks.training.from_config import read_config, train_from_config
 from landmarks.training.loop import train
@@ -289,3 +291,19 @@ def test_weights_of_sources_that_are_not_in_the_data_are_refused(prepared, tmp_p
 @pytest.mark.parametrize("name", ["compact", "accurate", "locator"])
 def test_the_configs_of_the_shipped_weights_are_right(name):
     read_config(SHIPPED / f"{name}.toml")
+
+
+def test_groups_are_drawn_alike(prepared):
+    """With `balance` every group of both columns is drawn as often as any other; faces that lack one as before."""
+    crops = load_crops(prepared)
+    train = crops.part("train")
+    table = crops.table.copy()
+    table.loc[table.index[train[:20]], "race"] = ["a"] * 15 + ["b"] * 5
+    table.loc[table.index[train[:20]], "gender"] = [0] * 9 + [1] * 6 + [0] * 4 + [1]
+    samples = Samples(Crops(crops.folders, table), train, SMALL.tasks, SMALL.input_size, SMALL.crop_scale)
+    weights = draw_weights(samples, TrainingConfig(pose_balance=0.0, balance=("race", "gender")))
+    sums = [weights[low:high].sum() for low, high in ((0, 9), (9, 15), (15, 19), (19, 20))]
+    assert np.allclose(sums, 5.0) and np.allclose(weights[20:], 1.0)
+    assert np.allclose(draw_weights(samples, TrainingConfig(pose_balance=0.0)), 1.0)
+    with pytest.raises(ValueError, match="balance: unknown column 'raze'; did you mean 'race'"):
+        TrainingConfig(balance=("raze",))

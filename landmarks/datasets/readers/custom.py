@@ -2,7 +2,8 @@
 
 Columns: `image` (path beside the CSV file), `split` (train, val, test; empty means train), and whatever there is of
 `source`, `x0,y0,x1,y1`, `NAME_x,NAME_y` for every landmark of a scheme (`left_eye_x`, ... or `point_0_x`, ...) and
-the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no. Empty cells are absent labels.
+the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no; `race` and `age`, groups of any
+name by which figures are given and training is balanced. Empty cells are absent labels.
 For detectors also `ignore` (yes: finding this face is neither right nor wrong) and WIDER FACE's `easy,medium,hard`; a
 row with nothing but an image is one without faces.
 The `faces.csv` that `landmarks annotate` writes is such a file. data/custom.md has the rules in full.
@@ -21,10 +22,10 @@ import numpy as np
 import pandas as pd
 
 from landmarks.datasets.readers.dataset_files import Files
-from landmarks.datasets.table import BOX, SPLITS, make_table
+from landmarks.datasets.table import BOX, GROUPS, SPLITS, make_table
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme
 
 TERMS = "Your own data."
 CUT_OUT = False
@@ -43,6 +44,7 @@ READ = {
     *("image", "split", "source", *FLAGS),
     *BOX,
     *ATTRIBUTES,
+    *GROUPS,
     *(f"{point}_{axis}" for scheme in SCHEMES.values() for point in scheme.points for axis in "xy"),
 }
 """The columns that are read."""
@@ -104,7 +106,8 @@ def _cleaned(cells: dict[str, str], decimal_commas: bool) -> dict[str, str]:
     """Cells with words for nothing made empty, and with decimal points."""
     cells = {column: "" if cell.lower() in ABSENT_WORDS else cell for column, cell in cells.items()}
     if decimal_commas:
-        cells = {column: cell if column == "source" else cell.replace(",", ".") for column, cell in cells.items()}
+        texts = ("source", *GROUPS)
+        cells = {column: cell if column in texts else cell.replace(",", ".") for column, cell in cells.items()}
     return cells
 
 
@@ -143,10 +146,11 @@ def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
     if split not in SPLITS:
         raise DataError(f"{where}: split must be one of {', '.join(SPLITS)}, not {cells['split']!r}")
     row: dict[str, Any] = {"image": image, "split": split, "source": cells.get("source", ""), **_box(cells, where)}
+    row |= {group: cells.get(group, "") for group in GROUPS}
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
     for attribute in ATTRIBUTES.values():
-        if cells.get(attribute.name):
+        if cells.get(attribute.name, UNCERTAIN).lower() not in ("", UNCERTAIN):
             row[attribute.name] = _label(cells[attribute.name], attribute, where)
     return row
 

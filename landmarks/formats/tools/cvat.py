@@ -24,7 +24,7 @@ from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.text import xml_text
 from landmarks.formats.tools.shared import CATEGORY, box_or_zero, edges, from_corner, to_centres
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import ATTRIBUTES, UNCERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def label_specs(layout: Layout) -> list[dict[str, Any]]:
     points = [{"name": name, "type": "points", "attributes": of_points} for name in layout.scheme.points]
     attributes = [_text_spec(column) for column in layout.per_face]
     for name in layout.attributes:
-        labels = ["", *ATTRIBUTES[name].labels]
+        labels = ["", *ATTRIBUTES[name].labels, UNCERTAIN]
         attributes.append(
             {"name": name, "mutable": False, "input_type": "select", "default_value": "", "values": labels}
         )

@@ -19,7 +19,7 @@ from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, joined, json_text, read_json
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import ATTRIBUTES, UNCERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -125,7 +125,7 @@ def config_xml(layout: Layout) -> str:
     ]
     for name in layout.attributes:
         lines.append(f'  <Choices name="{name}" toName="image" perRegion="true" whenTagName="box" showInline="true">')
-        lines += [f"    <Choice value={quoteattr(label)}/>" for label in ATTRIBUTES[name].labels]
+        lines += [f"    <Choice value={quoteattr(label)}/>" for label in (*ATTRIBUTES[name].labels, UNCERTAIN)]
         lines.append("  </Choices>")
     controls = [(name, "box") for name in layout.per_face if name != "score"]
     controls += [(name, "points") for name in layout.per_point]

@@ -3,7 +3,8 @@
 import numpy as np
 import pytest
 
-from landmarks.datasets.dataset import CACHE_SIZE, load_crops, prepare, read_dataset
+from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.dataset import load_crops, prepare, read_dataset
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, counts, labels_of, points_of
 from landmarks.errors import DataError

@@ -1,0 +1,46 @@
+"""Whether yaw in degrees and the five classes of pose say the same.
+
+    python -m landmarks.evaluation.pose_classes prepared/mtfl
+
+prints, from the labelled five points of every prepared face, the yaw of the faces of each class, and the yaw that parts
+each class from the next best with the balanced accuracy that it reaches.
+"""
+
+from __future__ import annotations
+
+import argparse
+
+import numpy as np
+
+from landmarks.datasets.dataset import load_crops
+from landmarks.datasets.table import labels_of, points_of
+from landmarks.head_pose import head_angles
+from landmarks.schemes import POINTS_5, POSE
+
+
+def boundary(yaw: np.ndarray, right: np.ndarray) -> tuple[float, float]:
+    """yaw: (N,) degrees, right: (N,) bool, of the class further right -> the whole or half degree that parts the two
+    best, and the balanced accuracy there."""
+    cuts = np.arange(-90, 90, 0.5)
+    below = yaw[:, None] < cuts
+    accuracy = (below[~right].mean(axis=0) + 1 - below[right].mean(axis=0)) / 2
+    return float(cuts[accuracy.argmax()]), float(accuracy.max())
+
+
+def main() -> None:
+    parser = argparse.ArgumentParser(description="Yaw by class of pose.")
+    parser.add_argument("data", help="prepared folder with five points and pose")
+    table = load_crops(parser.parse_args().data).table
+    yaw = head_angles(points_of(table, POINTS_5), POINTS_5)[:, 0]
+    pose = np.where(np.isfinite(yaw), labels_of(table, POSE), -1)
+    for code, label in enumerate(POSE.labels):
+        low, middle, high = np.percentile(yaw[pose == code], (5, 50, 95))
+        print(f"{label}: {(pose == code).sum()} faces, yaw {middle:+.1f} (5 to 95 %: {low:+.1f} to {high:+.1f})")
+    for code, (label, following) in enumerate(zip(POSE.labels, POSE.labels[1:])):
+        two = (pose == code) | (pose == code + 1)
+        cut, accuracy = boundary(yaw[two], pose[two] == code + 1)
+        print(f"{label} | {following}: {cut:+.1f}, balanced accuracy {100 * accuracy:.1f} %")
+
+
+if __name__ == "__main__":
+    main()
