@@ -14,7 +14,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from landmarks.atomic import PartialFile
-from landmarks.errors import DataError, told
+from landmarks.errors import DataError
 from landmarks.formats.format import Format
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
 from landmarks.formats.plain import DECIMALS, plain

@@ -25,7 +25,7 @@ from typing import Any
 
 import numpy as np
 
-from landmarks.corrections import FILE, read_corrections
+from landmarks.corrections import read_corrections
 from landmarks.formats import read_results
 from landmarks.record import Record
 from landmarks.review.open import open_review
@@ -64,7 +64,12 @@ class Server:
     port: int
     process: int = 0
     kills: int = 0
-    stop: threading.Event = field(default_factory=threading.Event)
+    said: int = 0
+    """Corrections that were acknowledged."""
+    wanted: int = 1
+    """At how many of them the next kill is due, and what then happens."""
+    reached: threading.Event = field(default_factory=threading.Event)
+    ended: bool = False
 
     def start(self) -> None:
         self.process = os.fork()
@@ -79,26 +84,30 @@ class Server:
         os.kill(self.process, signal.SIGKILL)
         os.waitpid(self.process, 0)
 
-    def kill_again_and_again(self, kills: int, longest: float, seed: int) -> None:
-        """Kill it after random times, counted from when it writes, and start it again."""
+    def kill_again_and_again(self, kills: int, every: int, longest: float, seed: int) -> None:
+        """Kill it after about `every` corrections, at a random instant, and start it again."""
         dice = random.Random(seed)
-        while self.kills < kills and not self.stop.is_set():
-            before = _size(self.run)
-            while _size(self.run) == before and not self.stop.is_set():
-                time.sleep(0.002)
+        while self.kills < kills:
+            self.wanted, self.reached = self.said + dice.randint(1, 2 * every - 1), threading.Event()
+            if not self.ended:
+                self.reached.wait()
             time.sleep(dice.uniform(0, longest))
-            if self.stop.is_set():
+            if self.ended:
                 return
             self.kill()
             self.kills += 1
             self.start()
 
+    def count(self) -> None:
+        """One more correction was acknowledged."""
+        self.said += 1
+        if self.said >= self.wanted:
+            self.reached.set()
 
-def _size(run: Path) -> int:
-    try:
-        return (run / FILE).stat().st_size
-    except OSError:
-        return 0
+    def end(self) -> None:
+        """Kill it no more."""
+        self.ended = True
+        self.reached.set()
 
 
 class Client:
@@ -122,7 +131,7 @@ class Client:
             except (OSError, http.client.HTTPException):
                 self.connection = None
                 self.retries += 1
-                time.sleep(0.02)
+                time.sleep(0.1)
 
 
 def correct(faces: int, kills: int, longest: float, seed: int = 0) -> tuple[int, int, list[str]]:
@@ -134,7 +143,9 @@ def correct(faces: int, kills: int, longest: float, seed: int = 0) -> tuple[int,
             port = free.getsockname()[1]
         server, ask = Server(run, port), Client(port)
         server.start()
-        killer = threading.Thread(target=server.kill_again_and_again, args=(kills, longest, seed))
+        killer = threading.Thread(
+            target=server.kill_again_and_again, args=(kills, max(faces // (kills + 1), 1), longest, seed)
+        )
         killer.start()
         acknowledged: dict[str, list[list[float]]] = {}
         try:
@@ -152,8 +163,9 @@ def correct(faces: int, kills: int, longest: float, seed: int = 0) -> tuple[int,
                 labels = {task: value["label"] for task, value in face["attributes"].items()}
                 ask("POST", "say", line | {"box": face["box"], "points": points, "attributes": labels})
                 acknowledged[line["id"]] = points
+                server.count()
         finally:
-            server.stop.set()
+            server.end()
             killer.join()
             server.kill()
         return server.kills, ask.retries, _wrong(run, acknowledged, faces)
@@ -174,7 +186,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--faces", type=int, default=2000)
     parser.add_argument("--kills", type=int, default=100)
-    parser.add_argument("--longest", type=float, default=0.3, help="seconds from a correction to the kill, at most")
+    parser.add_argument("--longest", type=float, default=0.2, help="seconds from a correction to the kill, at most")
     parser.add_argument("--seed", type=int, default=0)
     arguments = parser.parse_args()
     started = time.monotonic()

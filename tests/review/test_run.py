@@ -15,9 +15,9 @@ from landmarks.formats import FORMATS
 from landmarks.review.run import faces_of, read_run, sources_of
 from landmarks.review.server import default_who, needed
 from tests.helpers.commands import run
+from tests.helpers.drawn_runs import NAMES, make_run
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.results import calibrated, record, some_faces, write
-from tests.helpers.drawn_runs import NAMES, make_run
 from tests.helpers.stub import Stub
 
 
