@@ -19,7 +19,7 @@ CALLS = {
     "accept_damaged exact keep_pixels",
     "AnnotatorConfig": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size "
     "backend accept_damaged exact keep_pixels",
-    "Faces": "boxes points scores attributes scheme point_errors quality",
+    "Faces": "boxes points scores attributes scheme point_errors quality yaw pitch roll",
     "Record": "image status faces reason width height orientation frame time pixels",
     "Resume": "fresh retry_failed",
     "RunOptions": "formats coords drawings style chips chip_format engine address workers timeout shard",
@@ -28,7 +28,7 @@ CALLS = {
     "backend",
     "annotate_folder": "sources out config options resume recursive every report progress",
     "draw": "image faces style",
-    "evaluate": "weights data split detector passes device backend report",
+    "evaluate": "weights data split detector passes device backend report faces",
     "find": "sources recursive every",
     "load_model": "name",
     "read_dataset": "path",

@@ -20,6 +20,8 @@ from landmarks.sources.source import Source
 
 MOST_BYTES = 36_000_000
 """Of all pictures of a page; as text they take a third more."""
+ANGLES = ("yaw", "pitch", "roll")
+"""Numbers of a face in degrees; older results have none."""
 MOST_EMPTY = 500
 """Images without faces that are shown."""
 
@@ -137,6 +139,7 @@ def _table(run: Run, rows: np.ndarray, names: list[str], squares: np.ndarray, ge
         "size": floats(run.sizes),
         "face_size": floats(run.face_sizes),
         "error": floats(None if run.errors is None else run.errors.mean(axis=1)),
+        **{name: floats(run.faces[name].to_numpy(np.float32)) for name in ANGLES if name in run.faces},
     }
     attributes = {}
     for name in shown_attributes(run, gender):

@@ -37,7 +37,7 @@ def cluster():
     root = str(Path(__file__).parents[2])
     os.environ["PYTHONPATH"] = os.pathsep.join([root, os.environ.get("PYTHONPATH", "")])
     os.environ["RAY_USAGE_STATS_ENABLED"] = "0"
-    os.environ["RAY_worker_niceness"] = "0"  # By default its workers wait while other tests run.
+    os.environ["RAY_worker_niceness"] = "0"  # noqa: SIM112, its name. By default its workers wait while other tests run.
     ray.init(num_cpus=2, object_store_memory=100 << 20, include_dashboard=False, log_to_driver=False)
     yield ray
     ray.shutdown()

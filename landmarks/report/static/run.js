@@ -129,6 +129,8 @@ function open() {
     if (column.quality) row_of(list, "quality", number(value("quality", item), 3));
     if (column.score) row_of(list, "detector score", number(value("score", item), 3));
     if (column.error) row_of(list, "expected error", number(100 * value("error", item), 1) + " % of the face size");
+    for (const name of ["yaw", "pitch", "roll"])
+      if (column[name]) row_of(list, name, number(value(name, item), 1) + "°");
     for (const one of attributes) {
       const sure = one.probabilities ? one.probabilities[item] : NaN;
       row_of(list, one.name, (one.labels[one.codes[item]] || "none") + (known(sure) ? ", " + number(100 * sure, 0) + " %" : ""));
