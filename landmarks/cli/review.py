@@ -34,6 +34,13 @@ def review(
             "compact,accurate."
         ),
     ] = None,
+    tasks: Annotated[
+        Optional[str],
+        typer.Option(
+            help="Attributes to show and to correct, comma-separated; by default all of the run but gender. Nothing is "
+            "said of others, and nothing learns from them."
+        ),
+    ] = None,
     who: Annotated[
         Optional[str], typer.Option(help="Name to write down with each correction; by default that of the login.")
     ] = None,
@@ -56,7 +63,8 @@ def review(
             webbrowser.open(address)
 
     chosen = None if networks is None else split_names(networks)
-    open_review(run, images or (), weights, chosen, who, host, port, tell)
+    shown = None if tasks is None else split_names(tasks)
+    open_review(run, images or (), weights, chosen, shown, who, host, port, tell)
 
 
 @app.command("import", epilog="Example: landmarks corrections import results export.json")

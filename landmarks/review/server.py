@@ -53,8 +53,7 @@ def create_app(
         "points": layout.scheme.points,
         "edges": edges(layout.scheme),
         "attributes": [
-            {"name": task, "labels": ATTRIBUTES[task].labels, "note": ATTRIBUTES[task].note}
-            for task in layout.attributes
+            {"name": task, "labels": ATTRIBUTES[task].labels, "note": ATTRIBUTES[task].note} for task in session.tasks
         ],
         "queues": [*QUEUES, WITHOUT],
     }

@@ -51,9 +51,12 @@ class Progress:
 class Session:
     """The one writer of a run's corrections. Threads may share it."""
 
-    def __init__(self, run: Run, log: CorrectionLog, who: str, via: str = "review") -> None:
-        """who, via: see `Correction`."""
+    def __init__(
+        self, run: Run, log: CorrectionLog, who: str, via: str = "review", tasks: Sequence[str] | None = None
+    ) -> None:
+        """who, via: see `Correction`; tasks: the attributes that are shown and of which lines speak; None for all."""
         self.run, self.log, self.who, self.via = run, log, who, via
+        self.tasks = [name for name in run.layout.attributes if tasks is None or name in tasks]
         self._lock = threading.Lock()
         self._ids = {line.id: (line.image, line.face) for line in log.corrections}
         self._images = {name: i for i, name in enumerate(run.names)}
@@ -203,17 +206,18 @@ class Session:
         said, row, layout = self._said.get(key), self._rows.get(key), self.run.layout
         if said and said.labels:
             labels = said.labels
-            attributes = {name: {"label": labels.attributes.get(name)} for name in layout.attributes}
+            attributes = {name: {"label": labels.attributes.get(name)} for name in self.tasks}
             return {"box": labels.box, "points": _lists(labels.points.values()), "attributes": attributes}
         if row is None:  # An added face that was taken back.
-            unknown = {name: {"label": None} for name in layout.attributes}
+            unknown = {name: {"label": None} for name in self.tasks}
             return {"box": None, "points": [None] * len(layout.scheme), "attributes": unknown}
         return self._found(row)
 
     def _found(self, row: int) -> dict[str, Any]:
         """Box, landmarks and attributes of a face as the run found it."""
         attributes = {}
-        for name, scores in self.run.faces.attributes.items():
+        for name in self.tasks:
+            scores = self.run.faces.attributes[name]
             probability, label = float(scores.confidence[row]), scores.labels[row].item()
             known = np.isfinite(probability)
             attributes[name] = {"label": label, "probability": round(probability, 3)} if known else {"label": None}
@@ -235,7 +239,9 @@ class Session:
         if row is None:
             return {"doubt": None, "quality": None, "reasons": ["added by hand"] if self._status(key) == ADDED else []}
         width, height = self.run.sizes[key[0]].tolist()
-        one = Record(self.run.names[key[0]], "ok", self.run.faces[row], width=width, height=height)
+        face = self.run.faces[row]
+        shown = replace(face, attributes={name: face.attributes[name] for name in self.tasks})
+        one = Record(self.run.names[key[0]], "ok", shown, width=width, height=height)
         quality = self.run.faces.quality
         known = quality is not None and np.isfinite(quality[row])
         return {

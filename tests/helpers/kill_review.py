@@ -76,7 +76,7 @@ class Server:
         if not self.process:
             os.environ[TOKEN_VARIABLE] = TOKEN
             try:
-                open_review(self.run, (), "compact", None, "script", "127.0.0.1", self.port, lambda address: None)
+                open_review(self.run, (), "compact", None, None, "script", "127.0.0.1", self.port, lambda address: None)
             finally:
                 os._exit(1)
 

@@ -254,6 +254,22 @@ def test_a_review_goes_on_where_it_was(review, drawn, opened):
     assert again.client.get("api/facts").json()["who"] == "bob"
 
 
+def test_of_attributes_that_are_not_shown_nothing_is_said(drawn):
+    from landmarks.corrections import CorrectionLog
+    from landmarks.review.labelled import read_reviewed
+    from landmarks.review.run import read_run
+    from landmarks.review.session import Session
+
+    with CorrectionLog(drawn.path) as log:
+        session = Session(read_run(drawn.path), log, "ann", tasks=["smile", "pose"])
+        face = session.face(0, "0")
+        assert list(face["attributes"]) == ["pose", "smile"]
+        session.say(letter(face))
+    assert list(read_corrections(drawn.path)[0].attributes) == ["pose", "smile"]
+    assert read_results(drawn.path, corrected=True)["gender"].notna().all()
+    assert read_reviewed([drawn.path]).table[["gender", "glasses"]].isna().all(axis=None)
+
+
 def test_names_are_data_and_never_markup(review):
     text = review.client.get("").text
     assert "<img" not in text
