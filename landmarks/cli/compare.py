@@ -8,7 +8,8 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from landmarks.cli.shared import DETECTOR_HELP, errors, output
+from landmarks.cli.logs import say
+from landmarks.cli.shared import DETECTOR_HELP, output
 from landmarks.errors import LandmarksError
 
 WIDTH = 170
@@ -114,6 +115,6 @@ def compare(
         write_side_by_side(out, chosen, photographs, create_detector(detector), out / "faces.png")
         output.print(f"faces side by side: {out / 'faces.png'}", markup=False)
     for failure in failures:
-        errors.print(f"landmarks: {failure.run}: {failure.reason}")
+        say(f"landmarks: {failure.run}: {failure.reason}")
     if failures:
         raise typer.Exit(1)

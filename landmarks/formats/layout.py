@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Scheme
 
@@ -63,7 +63,8 @@ class Layout:
 
     def columns(self) -> list[Column]:
         """The table of faces: image, then the columns of `Faces.columns`."""
-        pixel, meanings = "pixel", {number.column: number.meaning for number in (*PER_FACE, *PER_POINT)}
+        pixel, numbers = "pixel", {number.column: number for number in (*PER_FACE, *PER_POINT)}
+        meanings = {column: number.meaning for column, number in numbers.items()}
         columns = [
             Column("image", "string", "", IMAGE_COLUMNS["image"][1], "face"),
             Column("face", "int32", "", "number of the face in its image, from 0, the largest box first", "face"),
@@ -71,7 +72,7 @@ class Layout:
                 Column(name, "float32", pixel, f"{side} border of the face box", "box")
                 for name, side in zip(BOX, ("left", "upper", "right", "lower"))
             ),
-            *(Column(name, "float32", "", meanings[name], "numbers") for name in self.per_face),
+            *(Column(name, numbers[name].type, "", meanings[name], "numbers") for name in self.per_face),
         ]
         for point in self.scheme.points:
             columns += [Column(f"{point}_{axis}", "float32", pixel, f"{axis} of {point}", "points") for axis in "xy"]
@@ -140,6 +141,8 @@ def as_frame(
         if name == "image" or name in ATTRIBUTES:
             texts = frame[name].astype(object).where(frame[name].notna(), None)
             frame[name] = pd.Series(texts.tolist(), index=frame.index, dtype="str")
+        elif name in WHOLE:
+            frame[name] = pd.to_numeric(frame[name]).astype("Int64")
         else:
             with np.errstate(over="ignore"):  # A number beyond float32 is infinite.
                 frame[name] = frame[name].astype("int64" if name == "face" else "float32")

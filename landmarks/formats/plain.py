@@ -10,7 +10,7 @@ from typing import Any, Optional
 
 import numpy as np
 
-from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
 from landmarks.schemes import ATTRIBUTES
 
@@ -71,6 +71,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
         box = list(islice(rest, len(BOX)))
         points = {name: [next(rest), next(rest)] for name in names}
         numbers = {column: next(rest) for column in of_face}
+        numbers.update({column: int(numbers[column]) for column in WHOLE if numbers.get(column) is not None})
         point_numbers = {column: dict(zip(names, islice(rest, len(names)))) for column in of_points}
         classes = {name: list(islice(rest, len(scores.attribute))) for name, scores in faces.attributes.items()}
         labels: dict[str, tuple[str | None, Plain]] = {}

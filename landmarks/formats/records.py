@@ -63,7 +63,7 @@ def record_from_dict(document: dict[str, Any]) -> Record:
         )
         for name, values in found["attributes"].items()
     }
-    arrays = {name: _array(found[name], shape) for name, shape in shapes.items()}
+    arrays: dict[str, Any] = {name: _array(found[name], shape) for name, shape in shapes.items()}
     return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme))
 
 

@@ -122,7 +122,8 @@ class Annotator:
             name = images.printable(image)
             content = images.read_bytes(image, images.most_bytes(self.config.max_pixels))
         seen = self._eye(content, name or "bytes", str(image) if name else "")
-        return self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
+        faces = self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
+        return replace(faces, path=str(image)) if name else faces
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
         """Faces whose boxes are known: (H, W, 3) uint8 RGB images and their (n, 4) x0 y0 x1 y1 pixel boxes.

@@ -60,11 +60,11 @@ def write(out: Path, found: list[Record], formats, coords: str = "upright") -> N
 
 def expected(found: list[Record], format: str) -> pd.DataFrame:
     """What the format holds of the records, as the table of faces."""
-    frame = pd.concat([one.faces.to_frame().assign(image=one.image) for one in found], ignore_index=True)
+    frame = pd.concat([one.faces.to_pandas().assign(image=one.image) for one in found], ignore_index=True)
     frame = frame[["image", *frame.columns.drop("image")]]
     drop = [] if "box" in HELD[format] else ["x0", "y0", "x1", "y1"]
     if "score" not in HELD[format]:
-        drop += ["score", *(c for c in frame if c == "quality" or c.endswith("_error"))]
+        drop += ["score", *(c for c in frame if c in ("quality", "track") or c.endswith("_error"))]
     if "attributes" not in HELD[format]:
         drop += [c for name in found[0].faces.attributes for c in (name, f"{name}_probability")]
     return frame.drop(columns=drop)
@@ -75,9 +75,13 @@ def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, tolerance: float) -> 
     assert len(found) == len(wanted)
     for name in wanted:
         if wanted[name].dtype.kind in "fi":
-            assert found[name].dtype == ("int64" if name == "face" else "float32")
+            assert found[name].dtype == {"face": "int64", "track": "Int64"}.get(name, "float32")
             np.testing.assert_allclose(
-                found[name].to_numpy(float), wanted[name].to_numpy(float), rtol=2e-7, atol=tolerance, err_msg=name
+                found[name].to_numpy(float, na_value=NAN),
+                wanted[name].to_numpy(float, na_value=NAN),
+                rtol=2e-7,
+                atol=tolerance,
+                err_msg=name,
             )
         else:
             values = [[None if pd.isna(v) else v for v in frame[name].tolist()] for frame in (found, wanted)]
@@ -102,5 +106,10 @@ CASES = {
     ],
     "calibrated": [record(calibrated(2)), record(calibrated(0), "b.jpg"), record(calibrated(1, seed=4), "c.jpg")],
     "calibrated, 68": [record(calibrated(3, 68))],
+    "tracks": [
+        record(replace(some_faces(2), track=np.array([12, 0])), "clip.mp4/000000", frame=0, time=0.0),
+        record(replace(some_faces(0), track=np.zeros(0)), "clip.mp4/000001", frame=1, time=0.04),
+        record(replace(some_faces(2, seed=1), track=np.array([NAN, 3])), "clip.mp4/000002", frame=2, time=0.08),
+    ],
     "many": [record(some_faces(i % 3, seed=i), f"{i // 20}/{i}.jpg") for i in range(120)],
 }
