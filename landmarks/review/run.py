@@ -114,7 +114,7 @@ def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
         attributes[name] = AttributeScores(attribute, probabilities.astype(np.float32))
     names = layout.scheme.points
     points = [np.stack([numbers(f"{point}_x"), numbers(f"{point}_y")], axis=1) for point in names]
-    optional: dict[str, np.ndarray] = {}
+    optional: dict[str, Any] = {}
     for number in (*PER_FACE, *PER_POINT):
         if number in PER_FACE and number.column in (*layout.per_face, "score"):
             optional[number.field] = numbers(number.column)
