@@ -16,7 +16,7 @@ from landmarks.corrections import Corrected
 from landmarks.corrections.correction import Box
 from landmarks.corrections.fold import keys
 from landmarks.errors import DataError
-from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, AttributeScores, Faces
 from landmarks.formats import read_results
 from landmarks.formats.corrected import turned_images
 from landmarks.formats.doubts import doubts
@@ -116,6 +116,8 @@ def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
     points = [np.stack([numbers(f"{point}_x"), numbers(f"{point}_y")], axis=1) for point in names]
     optional: dict[str, Any] = {}
     for number in (*PER_FACE, *PER_POINT):
+        if number.column in WHOLE:
+            continue  # Nothing that is said of a face depends on its number among others.
         if number in PER_FACE and number.column in (*layout.per_face, "score"):
             optional[number.field] = numbers(number.column)
         elif number in PER_POINT and number.column in layout.per_point:
