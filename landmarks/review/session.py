@@ -12,7 +12,7 @@ import numpy as np
 from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
 from landmarks.corrections.correction import ADD, PUT_OFF, REMOVE, UNDO, VERSION, Point, correction_from, now
 from landmarks.corrections.fold import ADDED, REMOVED, UNSEEN, after
-from landmarks.errors import LandmarksError
+from landmarks.errors import DataError, LandmarksError
 from landmarks.formats.corrected import of_scheme
 from landmarks.formats.doubts import reasons
 from landmarks.record import Record
@@ -168,7 +168,18 @@ class Session:
         row = self._rows.get(key)
         found = None if row is None else self.run.found(row)
         line = correction_from({"v": VERSION, **kept, "image": self.run.names[image], "face": face})
+        self._check_labels(line)
         return replace(line, found=found, who=self.who, via=self.via, time=now())
+
+    def _check_labels(self, line: Correction) -> None:
+        """Raises DataError for an attribute or a label that the run does not know."""
+        layout = self.run.layout
+        for name, label in line.attributes.items():
+            if name not in layout.attributes:
+                raise DataError(f"unknown attribute {name!r}; known: {', '.join(layout.attributes)}")
+            labels = layout.attribute(name).labels
+            if label is not None and label not in labels:
+                raise DataError(f"{name} must be one of {', '.join(labels)}, or null, not {label!r}")
 
     def _status(self, key: Key) -> str:
         return self._said[key].status if key in self._said else UNSEEN

@@ -11,7 +11,7 @@ import numpy as np
 
 from landmarks.faces import AttributeScores, Faces
 from landmarks.record import Record
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import Attribute, known_attributes
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.photographs import drawn_box
 from tests.helpers.results import write
@@ -37,18 +37,20 @@ def make_run(
     formats: Sequence[str] = ("csv",),
     empty: Sequence[str] = ("none.png",),
     size: int = SIZE,
+    declared: Sequence[Attribute] = (),
 ) -> DrawnRun:
-    """A run with one face an image, the first one the most doubtful; `empty`: images in which it found none."""
+    """A run with one face an image, the first one the most doubtful; `empty`: images in which it found none; declared:
+    attributes of its own, of which every face has the first label."""
     photos, truth, records = root / "photos", {}, []
-    none = Faces.empty(attributes=tuple(ATTRIBUTES), calibrated=True)
+    known = known_attributes(declared)
     for i, name in enumerate(names):
         image, points, labels = draw_face(i, size)
         write_png(photos / name, image)
         truth[name] = points
         scores = {}
-        for task, attribute in ATTRIBUTES.items():
+        for task, attribute in known.items():
             chances = np.full((1, len(attribute)), 0.2 / (len(attribute) - 1), np.float32)
-            chances[0, labels[task]] = 0.8
+            chances[0, labels.get(task, 0)] = 0.8
             scores[task] = AttributeScores(attribute, chances)
         found = points + np.array([[0, 0], [0, 0], [8, 0], [0, 0], [0, 0]])
         faces = Faces(
@@ -58,7 +60,7 @@ def make_run(
         records.append(Record(name, "ok", faces, width=size, height=size))
     for name in empty:
         write_png(photos / name, np.full((40, 60, 3), 90, np.uint8))
-        records.append(Record(name, "no_face", none, width=60, height=40))
+        records.append(Record(name, "no_face", records[0].faces[:0], width=60, height=40))
     write(root / "run", records, formats)
     named = {"sources": [str(photos)], "recursive": True, "every": 1, "folder": "/"}
     document = {"settings": {"max_pixels": 10**8}, "results": {}, "starts": [{"command": [], "named": named}]}

@@ -10,7 +10,9 @@ from landmarks.datasets.dataset import load_crops, prepare, read_dataset
 from landmarks.errors import DataError
 from landmarks.models.store import load_model
 from landmarks.review.labelled import read_reviewed
-from landmarks.schemes import POINTS_5
+from landmarks.review.run import read_run
+from landmarks.review.session import Session
+from landmarks.schemes import POINTS_5, Attribute
 from tests.helpers.commands import run
 from tests.helpers.drawn_runs import NAMES, make_run
 
@@ -39,6 +41,25 @@ def test_only_what_a_person_vouches_for_is_taken(tmp_path):
     table = read_reviewed([drawn.path], unseen=True).table
     assert sorted(table["image"]) == sorted([NAMES[0], "none.png", NAMES[2], NAMES[3]])
     assert table[table["image"] == NAMES[3]]["smile"].notna().all()
+
+
+def test_a_task_of_ones_own_is_reviewed_and_learnt(tmp_path):
+    beard = Attribute("beard", ("none", "full"), (0, 1))
+    drawn = make_run(tmp_path, declared=[beard])
+    with CorrectionLog(drawn.path) as log:
+        session = Session(read_run(drawn.path), log, "ann")
+        image, face = session.queue("doubtful")[0]
+        shown = session.face(image, face)
+        assert shown["attributes"]["beard"]["label"] == "none"
+        labels = {name: value["label"] for name, value in shown["attributes"].items()} | {"beard": "full"}
+        line = {"id": "0" * 8, "kind": "correct", "image": image, "face": face, "version": 0, "box": shown["box"]}
+        session.say(line | {"points": shown["points"], "attributes": labels})
+        with pytest.raises(DataError, match="beard must be one of none, full, or null, not 'grey'"):
+            session.say(
+                line | {"id": "1" * 8, "version": 1, "points": shown["points"], "attributes": {"beard": "grey"}}
+            )
+    dataset = read_reviewed([drawn.path])
+    assert dataset.declared == (beard,) and dataset.table["beard"].tolist() == [1]
 
 
 def test_several_runs_together(tmp_path):

@@ -6,8 +6,8 @@ from typing import Any
 
 from landmarks.corrections.correction import Point
 from landmarks.formats.tools.shared import EDGE
-from landmarks.review.exports.exported import ExportedFace, ExportedImage, box_of
-from landmarks.schemes import ATTRIBUTES, Scheme
+from landmarks.review.exports.exported import ExportedFace, ExportedImage, box_of, said
+from landmarks.schemes import Scheme
 
 TOOL = "coco"
 
@@ -31,9 +31,7 @@ def _face(annotation: dict[str, Any], names: tuple[str, ...]) -> ExportedFace:
         if v:  # One that is not labelled says nothing.
             points[name] = (float(x), float(y))
     x0, y0, width, height = (float(value) for value in annotation["bbox"])
-    attributes = {
-        name: label or None for name, label in (annotation.get("attributes") or {}).items() if name in ATTRIBUTES
-    }
+    attributes = {name: said(label) for name, label in (annotation.get("attributes") or {}).items()}
     number = annotation.get("face")
     return ExportedFace(
         box_of(x0 - EDGE, y0 - EDGE, x0 + width - EDGE, y0 + height - EDGE), points, attributes,

@@ -8,8 +8,7 @@ from xml.etree import ElementTree
 from landmarks.corrections.correction import Box, Point
 from landmarks.formats.tools.cvat import BOX_LABEL
 from landmarks.formats.tools.shared import CATEGORY, EDGE
-from landmarks.review.exports.exported import ExportedFace, ExportedImage, around, box_of
-from landmarks.schemes import ATTRIBUTES
+from landmarks.review.exports.exported import ExportedFace, ExportedImage, around, box_of, said
 
 TOOL = "cvat"
 HEAD = 1 << 16
@@ -37,8 +36,8 @@ def _faces(image: ElementTree.Element) -> list[ExportedFace]:
             continue
         face = ExportedFace(points={point.attrib["label"]: _point(point) for point in skeleton.iter("points")})
         for child in skeleton:
-            if child.tag == "attribute" and child.attrib["name"] in ATTRIBUTES:
-                face.attributes[child.attrib["name"]] = child.text or None
+            if child.tag == "attribute":
+                face.attributes[child.attrib["name"]] = said(child.text)
         face.box = _own_box(face, skeleton.attrib.get("group_id"), boxes)
         faces.append(face)
     return faces

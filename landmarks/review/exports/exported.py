@@ -5,6 +5,12 @@ from __future__ import annotations
 from dataclasses import dataclass, field
 
 from landmarks.corrections.correction import Box, Point
+from landmarks.schemes import UNCERTAIN
+
+
+def said(label: str | None) -> str | None:
+    """The label of an attribute as a correction has it: None for an empty one, and for what we told as uncertain."""
+    return None if label in (None, "", UNCERTAIN) else label
 
 
 @dataclass

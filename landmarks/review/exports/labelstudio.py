@@ -11,8 +11,7 @@ from typing import Any
 from urllib.parse import parse_qs, unquote, urlsplit
 
 from landmarks.formats.tools.shared import EDGE
-from landmarks.review.exports.exported import ExportedFace, ExportedImage, box_of, holds
-from landmarks.schemes import ATTRIBUTES
+from landmarks.review.exports.exported import ExportedFace, ExportedImage, box_of, holds, said
 
 TOOL = "labelstudio"
 _OURS = re.compile(r"\d+-(\d+)")
@@ -61,8 +60,8 @@ def _faces(results: list[dict[str, Any]]) -> list[ExportedFace]:
                 strays.append((name, point))
             else:
                 face.points[name] = point
-        elif result["type"] == "choices" and result["from_name"] in ATTRIBUTES and face is not None:
-            face.attributes[result["from_name"]] = result["value"]["choices"][0]
+        elif result["type"] == "choices" and face is not None:
+            face.attributes[result["from_name"]] = said(result["value"]["choices"][0])
     for name, point in strays:
         around = [face for face in faces.values() if face.box and holds(face.box, point) and name not in face.points]
         if around:
