@@ -33,7 +33,7 @@ CALLS = {
     "find": "sources recursive every",
     "load_model": "name",
     "read_dataset": "path",
-    "read_results": "path format",
+    "read_results": "path format corrected",
 }
 METHODS = {
     "Annotator": {"from_config", "predict", "settings", "stream", "calibrated"},

@@ -12,7 +12,19 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, live, report, train, weights
+from landmarks.cli import (
+    annotate,
+    benchmark,
+    compare,
+    data,
+    evaluate,
+    export,
+    live,
+    report,
+    review,
+    train,
+    weights,
+)
 from landmarks.cli.known import KnownCommand
 from landmarks.cli.logs import say, with_logs
 from landmarks.cli.shared import errors, output
@@ -38,8 +50,10 @@ _add(
 )
 _add(compare.compare, "landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")
 _add(benchmark.benchmark, "landmarks benchmark data/samples --images 200 --workers 1,2 --peers")
+_add(review.review, "landmarks review results")
 _add(export.export, "landmarks export compact --out exported")
 app.add_typer(data.app, name="data")
+app.add_typer(review.app, name="corrections")
 app.add_typer(weights.app, name="weights")
 
 

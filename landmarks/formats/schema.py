@@ -70,5 +70,13 @@ def read_formats(out: Path) -> list[str] | None:
         return None
 
 
+def read_frame(out: Path) -> str:
+    """The frame of the coordinates of the last run in a folder; `upright` if there is no `schema.json` that says so."""
+    try:
+        return str(_read(out)["coordinates"]["frame"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "upright"
+
+
 def _read(folder: Path) -> dict[str, Any]:
     return json.loads((folder / NAME).read_text(encoding="utf-8"))
