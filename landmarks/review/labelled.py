@@ -15,11 +15,12 @@ from landmarks.corrections.fold import TRUSTED, UNSEEN
 from landmarks.datasets.dataset import VALIDATION_SHARE, Dataset
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import check_table, make_table, split_validation
+from landmarks.declared import merged
 from landmarks.errors import DataError
 from landmarks.formats.corrected import of_scheme
+from landmarks.formats.layout import Layout
 from landmarks.geometry import BOX
 from landmarks.review.run import Run, read_run, rows_of, sources_of
-from landmarks.schemes import ATTRIBUTES
 from landmarks.sources.source import Source
 
 NAME = "reviewed"
@@ -35,8 +36,10 @@ def read_reviewed(paths: Sequence[str | Path], images: Sequence[str] = (), unsee
     """
     rows: list[dict[str, Any]] = []
     places: list[str] = []
+    declared = []
     for path in map(Path, paths):
         run = read_run(path)
+        declared.append((str(path), run.layout.declared))
         files = _files(path, images)
         places += files.values()
         for name, row in _faces(run, unseen):
@@ -54,9 +57,10 @@ def read_reviewed(paths: Sequence[str | Path], images: Sequence[str] = (), unsee
     root = os.path.commonpath([os.path.dirname(place) for place in places])
     for row in rows:
         row["image"] = Path(os.path.relpath(row["image"], root)).as_posix()
-    table = make_table(rows)
-    check_table(table)
-    return Dataset(NAME, split_validation(table, VALIDATION_SHARE), Files(root), TERMS)
+    tasks = merged(declared)
+    table = make_table(rows, tasks)
+    check_table(table, tasks)
+    return Dataset(NAME, split_validation(table, VALIDATION_SHARE), Files(root), TERMS, tasks)
 
 
 def _files(path: Path, images: Sequence[str]) -> dict[str, str]:
@@ -73,20 +77,20 @@ def _faces(run: Run, unseen: bool) -> Iterator[tuple[str, dict[str, Any]]]:
     said = fold(of_scheme(read_corrections(run.path), run.layout.scheme))
     for one in said.values():
         if one.status in TRUSTED and one.labels is not None:
-            yield one.image, _labels(one.labels)
+            yield one.image, _labels(one.labels, run.layout)
     for (image, face), row in rows_of(run, said).items() if unseen else ():
         known = said.get((image, face))
         if known is None or known.status in (UNSEEN, PUT_OFF):
             yield image, _answers(run, row)
 
 
-def _labels(line: Correction) -> dict[str, Any]:
+def _labels(line: Correction, layout: Layout) -> dict[str, Any]:
     """What a person said of a face, as a row of a dataset's table."""
     points = np.array([(np.nan, np.nan) if point is None else point for point in line.points.values()], float)
     row: dict[str, Any] = dict(zip(BOX, line.box or [np.nan] * len(BOX)))
     row[line.scheme.name] = None if np.isnan(points).all() else points
     for name, label in line.attributes.items():
-        row[name] = None if label is None else ATTRIBUTES[name].labels.index(label)
+        row[name] = None if label is None else layout.attribute(name).labels.index(label)
     return row
 
 

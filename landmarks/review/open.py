@@ -14,7 +14,7 @@ from landmarks.review.run import manifest, read_run, sources_of
 from landmarks.review.server import create_app, default_who, needed, serve
 from landmarks.review.session import Session
 from landmarks.review.side_by_side import SideBySide
-from landmarks.schemes import ATTRIBUTES, GENDER
+from landmarks.schemes import GENDER, known_attributes
 
 
 def open_review(
@@ -34,11 +34,12 @@ def open_review(
     """
     for package in ("fastapi", "uvicorn"):
         needed(package)
-    for name in tasks or ():
-        if name not in ATTRIBUTES:
-            raise LandmarksError(unknown("attribute", name, ATTRIBUTES))
     path = Path(path)
     run = read_run(path)
+    known = known_attributes(run.layout.declared)
+    for name in tasks or ():
+        if name not in known:
+            raise LandmarksError(unknown("attribute", name, known))
     settings = manifest(path)["settings"]
     pictures = Pictures(sources_of(path, images), settings["max_pixels"], settings.get("accept_damaged", False))
     lost = [name for name in run.names if not pictures.has(name)]

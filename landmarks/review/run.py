@@ -24,7 +24,6 @@ from landmarks.formats.layout import Layout
 from landmarks.formats.schema import read_layout
 from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES
 from landmarks.sources.named import Named
 from landmarks.sources.source import Source
 
@@ -105,7 +104,7 @@ def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
 
     attributes = {}
     for name in layout.attributes:
-        attribute, sure = ATTRIBUTES[name], numbers(f"{name}_probability")
+        attribute, sure = layout.attribute(name), numbers(f"{name}_probability")
         labels = table[name] if name in table else [None] * len(table)
         sure = np.where(np.isin(np.array(labels, object), attribute.labels), sure, np.float32("nan"))
         codes = np.array([attribute.labels.index(label) if label in attribute.labels else 0 for label in labels], int)

@@ -17,7 +17,6 @@ from landmarks.review.pictures import LARGEST, Pictures
 from landmarks.review.propose import Proposals, box_around
 from landmarks.review.session import QUEUES, WITHOUT, ConflictError, Session
 from landmarks.review.side_by_side import SideBySide
-from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -53,7 +52,8 @@ def create_app(
         "points": layout.scheme.points,
         "edges": edges(layout.scheme),
         "attributes": [
-            {"name": task, "labels": ATTRIBUTES[task].labels, "note": ATTRIBUTES[task].note} for task in session.tasks
+            {"name": task, "labels": layout.attribute(task).labels, "note": layout.attribute(task).note}
+            for task in session.tasks
         ],
         "queues": [*QUEUES, WITHOUT],
     }
