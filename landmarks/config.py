@@ -9,8 +9,8 @@ from __future__ import annotations
 
 import json
 import sys
-from collections.abc import Iterator, Mapping, Sequence
-from dataclasses import fields, is_dataclass
+from collections.abc import Collection, Iterator, Mapping, Sequence
+from dataclasses import MISSING, Field, asdict, fields, is_dataclass
 from functools import lru_cache
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, TypeVar, cast, get_args, get_origin, get_type_hints
@@ -49,9 +49,18 @@ def checked(kind: type[T]) -> type[T]:
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The content of a TOML file. Raises LandmarksError with the line that is wrong."""
     try:
-        return tomllib.loads(Path(path).read_text(encoding="utf-8"))
-    except (OSError, ValueError, RecursionError) as error:
+        text = Path(path).read_text(encoding="utf-8")
+    except (OSError, ValueError) as error:
         raise LandmarksError(f"{path}: cannot be read as TOML ({told(error)})") from error
+    return parse_toml(text, str(path))
+
+
+def parse_toml(text: str, where: str) -> dict[str, Any]:
+    """What a text in TOML says. where: the name of its file. Raises LandmarksError with the line that is wrong."""
+    try:
+        return tomllib.loads(text)
+    except (ValueError, RecursionError) as error:
+        raise LandmarksError(f"{where}: cannot be read as TOML ({told(error)})") from error
 
 
 def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
@@ -88,6 +97,18 @@ def override(kind: type, values: Mapping[str, Any], settings: Sequence[str]) -> 
             table[part] = table = dict(inner)
         table[last] = value_of(setting)
     return result
+
+
+def plain_values(value: Any, later: Collection[str]) -> dict[str, Any]:
+    """A dataclass as plain values, its fields in `later` only where they are not their defaults: what was written
+    before there were such fields stays the same as what is written today."""
+    defaults = {entry.name: _default(entry) for entry in fields(value)}
+    values = asdict(value)
+    return {name: v for name, v in values.items() if name not in later or getattr(value, name) != defaults[name]}
+
+
+def _default(entry: Field[Any]) -> Any:
+    return entry.default if entry.default_factory is MISSING else entry.default_factory()
 
 
 def named(path: str | Path, settings: Sequence[str]) -> str:

@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.schemes import ATTRIBUTES, POINTS_5, UNCERTAIN, Attribute, Scheme
+from landmarks.errors import LandmarksError
+from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, UNCERTAIN, Attribute, Scheme
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -63,6 +64,8 @@ class Number:
     column: str
     """Its column; of a landmark, after the landmark's name: `nose_error`."""
     meaning: str
+    type: str = "float32"
+    """Its type in tables, or `int32`."""
 
 
 PER_FACE = (
@@ -71,8 +74,11 @@ PER_FACE = (
     Number("yaw", "yaw", "degrees, positive where the face, turned upright, looks to the right of the image"),
     Number("pitch", "pitch", "degrees, positive where it looks up"),
     Number("roll", "roll", "degrees, how the face is turned in the image, positive clockwise"),
+    Number("track", "track", "which faces of a video's frames are the same one: its number, from 0", "int32"),
 )
 """Numbers of a face. Tables, files and the review list read from here: a line more is a column more in all of them."""
+WHOLE = tuple(number.column for number in PER_FACE if number.type == "int32")
+"""Columns of whole numbers among them."""
 PER_POINT = (Number("point_errors", "error", "expected error of the landmark as a share of the face size"),)
 """Numbers of a landmark, likewise."""
 OPTIONAL = {number.field: number in PER_POINT for number in (*PER_FACE, *PER_POINT) if number.field != "scores"}
@@ -101,6 +107,11 @@ class Faces:
     """(N,) float32 degrees: see `landmarks.head_pose.head_angles`, likewise the two below; None where nobody told."""
     pitch: np.ndarray | None = None
     roll: np.ndarray | None = None
+    track: np.ndarray | None = None
+    """(N,) float32: number of the face's track, from 0 in each video; NaN for a face without one; None if no tracks
+    were asked for."""
+    path: str | None = None
+    """The file that they were found in, which is read again to show them; None where the caller has the image."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
@@ -122,20 +133,21 @@ class Faces:
     def empty(
         cls,
         scheme: Scheme = POINTS_5,
-        attributes: tuple[str, ...] = (),
+        attributes: Iterable[str | Attribute] = (),
         calibrated: bool = False,
         turned: bool = False,
     ) -> Faces:
-        """No faces, with the same fields as any other result of a network (that is calibrated; with angles)."""
+        """No faces, with the same fields as any other result of a network (that is calibrated; with angles).
+
+        attributes: built-in ones by name, others themselves.
+        """
+        held = [ATTRIBUTES[one] if isinstance(one, str) else one for one in attributes]
         angle = np.zeros(0, np.float32) if turned else None
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
             scores=np.zeros(0, np.float32),
-            attributes={
-                name: AttributeScores(ATTRIBUTES[name], np.zeros((0, len(ATTRIBUTES[name])), np.float32))
-                for name in attributes
-            },
+            attributes={one.name: AttributeScores(one, np.zeros((0, len(one)), np.float32)) for one in held},
             scheme=scheme,
             point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
             quality=np.zeros(0, np.float32) if calibrated else None,
@@ -158,6 +170,7 @@ class Faces:
             attributes={name: scores[index] for name, scores in self.attributes.items()},
             scheme=self.scheme,
             **{name: value[index] for name in OPTIONAL if (value := getattr(self, name)) is not None},
+            path=self.path,
         )
 
     def __iter__(self) -> Iterator[Faces]:
@@ -170,8 +183,9 @@ class Faces:
             raise ValueError("there is nothing to concatenate")
         first = several[0]
         held = ["boxes", "points", "scores", *(name for name in OPTIONAL if getattr(first, name) is not None)]
+        arrays: dict[str, Any] = {name: np.concatenate([getattr(one, name) for one in several]) for name in held}
         return type(first)(
-            **{name: np.concatenate([getattr(faces, name) for faces in several]) for name in held},
+            **arrays,
             attributes={
                 name: AttributeScores.concatenate([faces.attributes[name] for faces in several])
                 for name in first.attributes
@@ -199,7 +213,7 @@ class Faces:
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))
-        columns.update(self.numbers(PER_FACE))
+        columns.update({name: _as_column(values, name) for name, values in self.numbers(PER_FACE).items()})
         of_points = self.numbers(PER_POINT)
         for i, name in enumerate(self.scheme.points):
             columns[f"{name}_x"], columns[f"{name}_y"] = self.points[:, i, 0], self.points[:, i, 1]
@@ -211,8 +225,69 @@ class Faces:
             columns[f"{name}_probability"] = confidence
         return columns
 
-    def to_frame(self) -> pd.DataFrame:
+    def to_pandas(self) -> pd.DataFrame:
         """A row a face: the columns of `columns`."""
         import pandas as pd  # Here, since no worker needs it.
 
-        return pd.DataFrame(self.columns())
+        frame = pd.DataFrame(self.columns())
+        whole = {name: "Int64" for name in WHOLE if name in frame}
+        return frame.astype(whole) if whole else frame
+
+    def to_supervision(self) -> Any:
+        """The faces as `Detections` of the library supervision: boxes, scores, and in `data` points and labels.
+
+        Raises LandmarksError if supervision is not installed.
+        """
+        try:
+            from supervision import Detections
+        except ImportError as error:
+            raise LandmarksError(f"to_supervision needs supervision ({error}); pip install supervision") from error
+        labels = {name: scores.labels for name, scores in self.attributes.items()}
+        return Detections(
+            xyxy=self.boxes,
+            confidence=None if np.isnan(self.scores).any() else self.scores,
+            class_id=np.zeros(len(self), int),
+            tracker_id=None if self.track is None else np.nan_to_num(self.track, nan=-1).astype(int),
+            data={"points": self.points, **labels},
+        )
+
+    def show(self, image: np.ndarray | None = None) -> None:
+        """Show the image with the faces drawn into it: in the notebook, or else in the system's viewer.
+
+        image: (H, W, 3) uint8 RGB; where not given, the file at `path` is read again. Raises LandmarksError if there is
+        neither, ImageError if the file cannot be read any more.
+        """
+        from landmarks.drawing.notebook import show
+
+        show(self, image)
+
+    def __repr__(self) -> str:
+        """A line a face, without the landmarks. Gender is left out, since it errs; `attributes` has it."""
+        return "\n".join(map(_line, range(len(self)), self)) or f"no faces ({len(self.scheme)} points)"
+
+    def _repr_html_(self) -> str:
+        """What a notebook shows: the picture, if its file can be read, and the lines of `repr`."""
+        from landmarks.drawing.notebook import html
+
+        return html(self)
+
+
+def _line(number: int, face: Faces) -> str:
+    """One face in words. face: a Faces of one."""
+    parts = ["box " + " ".join(f"{value:.0f}" for value in face.boxes[0])]
+    for name, values in face.numbers(PER_FACE).items():
+        if np.isfinite(values[0]):
+            parts.append(f"{name} {values[0]:.{0 if name in WHOLE else 2}f}")
+    parts += [
+        f"{scores.labels[0]} {scores.confidence[0]:.0%}"
+        for name, scores in face.attributes.items()
+        if name != GENDER.name and np.isfinite(scores.confidence[0])
+    ]
+    return f"face {number}: {', '.join(parts)}"
+
+
+def _as_column(values: np.ndarray, name: str) -> np.ndarray:
+    """Numbers of faces as a table has them: whole ones as Python's, None where there is none."""
+    if name not in WHOLE:
+        return values
+    return np.array([int(value) if np.isfinite(value) else None for value in values], object)

@@ -9,9 +9,13 @@ the front, and pose `left` is a face that looks towards the left border of the i
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+import re
+from collections.abc import Iterable
+from dataclasses import dataclass, field
 
 import numpy as np
+
+from landmarks.config import checked
 
 UNCERTAIN = "uncertain"
 """In the place of an attribute's label where a face does not tell it."""
@@ -54,21 +58,57 @@ class Scheme:
         return np.stack([points[..., list(group), :].mean(axis=-2) for group in groups], axis=-2)
 
 
+@checked
 @dataclass(frozen=True)
 class Attribute:
-    """A property of the whole face with a few classes, labelled 0, 1, ..."""
+    """A property of the whole face with a few classes, labelled 0, 1, ... Raises ValueError for what is none.
+
+    The built-in ones are in ATTRIBUTES. Others are declared beside a dataset (`landmarks.declared`) and travel with its
+    prepared form, with the weights and with the results.
+    """
 
     name: str
     """Task name and table column."""
     labels: tuple[str, ...]
     """Text of each class."""
-    flip: tuple[int, ...]
-    """`flip[label]` is the label of the mirrored face."""
-    note: str = ""
-    """What users must know before they use it."""
+    flip: tuple[int, ...] = ()
+    """`flip[label]` is the label of the mirrored face; (): the same one."""
+    note: str = field(default="", compare=False)
+    """What users must know before they use it; another note does not make it another attribute."""
+
+    def __post_init__(self) -> None:
+        if not _NAME.fullmatch(self.name):
+            raise ValueError(
+                f"a task's name must be small letters, digits and _ and begin with a letter, not {self.name!r}"
+            )
+        texts = [plain_label(label) for label in self.labels]
+        if not 2 <= len(texts) <= MOST_LABELS:
+            raise ValueError(f"{self.name}: labels must be two or more, and at most {MOST_LABELS}")
+        for label, text in zip(self.labels, texts):
+            if not text or not label.isprintable():
+                raise ValueError(f"{self.name}: labels must be texts of printable signs, not {label!r}")
+            if texts.count(text) > 1:
+                raise ValueError(f"{self.name}: the label {label!r} is there twice; case, _ and - make no difference")
+        flip = self.flip or tuple(range(len(texts)))
+        if sorted(flip) != list(range(len(texts))) or any(flip[flip[label]] != label for label in flip):
+            raise ValueError(
+                f"{self.name}: flip must name each of the {len(texts)} labels once, and mirrored twice a face must be "
+                "as it was"
+            )
+        object.__setattr__(self, "flip", flip)
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+_NAME = re.compile("[a-z][a-z0-9_]{0,62}")
+MOST_LABELS = 127
+"""Tables keep labels as integers of 8 bits."""
+
+
+def plain_label(text: str) -> str:
+    """A label's text as it is compared: whatever its case, with _, - or a blank between words, a comma or a point."""
+    return " ".join(text.lower().replace("_", " ").replace("-", " ").replace(",", ".").split())
 
 
 POINTS_5 = Scheme(
@@ -189,6 +229,17 @@ GENDER = Attribute(
 
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINTS_68, POINTS_98, POINTS_29)}
 ATTRIBUTES: dict[str, Attribute] = {attribute.name: attribute for attribute in (POSE, SMILE, GLASSES, GENDER)}
+
+
+def known_attributes(declared: Iterable[Attribute] = ()) -> dict[str, Attribute]:
+    """By name: the built-in attributes, then the declared ones."""
+    return ATTRIBUTES | {attribute.name: attribute for attribute in declared}
+
+
+def in_order(attributes: Iterable[str]) -> list[str]:
+    """Names of attributes as they are told: the built-in ones in their order, then the others by the alphabet."""
+    given, built_in = set(attributes), list(ATTRIBUTES)
+    return [*(name for name in built_in if name in given), *sorted(given - ATTRIBUTES.keys())]
 
 
 def scheme_of_size(count: int) -> Scheme:

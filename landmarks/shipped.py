@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
 from pathlib import Path
 
 PACKAGE = Path(__file__).resolve().parent
@@ -20,4 +19,6 @@ def checksums() -> dict[str, str]:
 
 def intact(path: Path, data: bytes) -> bool:
     """Whether the content of a file is what was published; of a file that is not shipped, nothing is known: true."""
+    import hashlib  # Here, since every command imports this module.
+
     return path.parent != SHIPPED or checksums().get(path.name) == hashlib.sha256(data).hexdigest()

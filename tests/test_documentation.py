@@ -89,6 +89,7 @@ def test_code_runs(page, data, tmp_path, monkeypatch, request):
     hurry(monkeypatch)
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
+    monkeypatch.syspath_prepend(tmp_path)  # as the pages' PYTHONPATH has it
     for block in blocks(page):
         if block.mark.startswith("file: "):
             Path(block.mark.removeprefix("file: ")).write_text(block.text)

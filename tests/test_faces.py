@@ -1,11 +1,13 @@
+import sys
 from dataclasses import replace
 
 import numpy as np
 import pytest
 
 from landmarks import Faces
+from landmarks.errors import LandmarksError
 from landmarks.faces import AttributeScores
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SMILE, scheme_of_size
+from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, SMILE, scheme_of_size
 
 
 def two_faces() -> Faces:
@@ -21,7 +23,7 @@ def test_empty_has_the_fields_of_any_other_result():
     empty = Faces.empty(POINTS_5, tuple(ATTRIBUTES))
     assert len(empty) == 0 and empty.points.shape == (0, 5, 2)
     assert list(empty.attributes["pose"].labels) == [] and len(empty.attributes["pose"].confidence) == 0
-    assert empty.to_frame().empty
+    assert empty.to_pandas().empty
 
 
 def calibrated_faces() -> Faces:
@@ -37,8 +39,8 @@ def test_quality_and_errors_go_along():
     assert Faces.concatenate([two_faces(), two_faces()]).quality is None
     empty = Faces.empty(POINTS_5, ("smile",), calibrated=True)
     assert empty.quality.shape == (0,) and empty.point_errors.shape == (0, 5)
-    frame = faces.to_frame()
-    assert frame.columns.tolist() == empty.to_frame().columns.tolist() == [
+    frame = faces.to_pandas()
+    assert frame.columns.tolist() == empty.to_pandas().columns.tolist() == [
         "face", "x0", "y0", "x1", "y1", "score", "quality",
         *(f"{name}_{what}" for name in POINTS_5.points for what in ("x", "y", "error")),
         "smile", "smile_probability",
@@ -64,14 +66,14 @@ def test_iterates_over_faces_of_one():
 
 
 def test_frame_has_a_row_a_face():
-    frame = two_faces().to_frame()
+    frame = two_faces().to_pandas()
     assert frame.columns.tolist() == [
         "face", "x0", "y0", "x1", "y1", "score",
         *(f"{name}_{axis}" for name in POINTS_5.points for axis in "xy"),
         "smile", "smile_probability",
     ]  # fmt: skip
     assert frame.loc[1, "left_eye_y"] == 11 and frame.loc[0, "smile"] == "smiling"
-    assert set(frame) == set(Faces.empty(POINTS_5, ("smile",)).to_frame())
+    assert set(frame) == set(Faces.empty(POINTS_5, ("smile",)).to_pandas())
 
 
 @pytest.mark.parametrize(
@@ -94,3 +96,37 @@ def test_scheme_of_size():
     assert scheme_of_size(5) is POINTS_5
     with pytest.raises(ValueError, match="no scheme of 17"):
         scheme_of_size(17)
+
+
+def test_repr_has_a_line_a_face_and_tells_no_gender():
+    gender = AttributeScores(GENDER, np.array([[0.9, 0.1], [0.2, 0.8]], np.float32))
+    faces = replace(calibrated_faces(), attributes=two_faces().attributes | {"gender": gender})
+    assert repr(faces).splitlines() == [
+        "face 0: box 0 0 10 10, score 0.90, quality 0.90, smiling 80%",
+        "face 1: box 5 5 9 9, quality 0.10, not smiling 70%",
+    ]
+    assert repr(Faces.empty()) == "no faces (5 points)"
+
+
+def test_supervision():
+    pytest.importorskip("supervision")
+    detections = two_faces().to_supervision()
+    assert detections.xyxy.tolist() == two_faces().boxes.tolist() and detections.confidence is None
+    assert detections[1].data["points"].shape == (1, 5, 2) and detections.data["smile"][0] == "smiling"
+    assert replace(two_faces(), scores=np.array([0.9, 0.5])).to_supervision().confidence[1] == pytest.approx(0.5)
+    assert len(Faces.empty(POINTS_5, ("smile",)).to_supervision()) == 0
+
+
+def test_supervision_that_is_missing_is_named(monkeypatch):
+    monkeypatch.setitem(sys.modules, "supervision", None)
+    with pytest.raises(LandmarksError, match="pip install supervision"):
+        two_faces().to_supervision()
+
+
+def test_tracks_are_whole_numbers():
+    faces = replace(two_faces(), track=np.array([7, np.nan]))
+    assert faces[0].track.tolist() == [7] and Faces.concatenate([faces, faces]).track.shape == (4,)
+    column = faces.to_pandas()["track"]
+    assert column.dtype == "Int64" and column[0] == 7 and column.isna()[1]
+    assert ", track 7, " in repr(faces[0]) and "track" not in repr(faces[1])
+    assert "track" not in two_faces().to_pandas()

@@ -19,10 +19,11 @@ CALLS = {
     "accept_damaged exact keep_pixels",
     "AnnotatorConfig": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size "
     "backend accept_damaged exact keep_pixels",
-    "Faces": "boxes points scores attributes scheme point_errors quality yaw pitch roll",
+    "Faces": "boxes points scores attributes scheme point_errors quality yaw pitch roll track path",
     "Record": "image status faces reason width height orientation frame time pixels",
     "Resume": "fresh retry_failed",
-    "RunOptions": "formats coords drawings style chips chip_format engine address workers timeout shard",
+    "RunOptions": "formats coords drawings draw_frames style chips chip_format track smooth engine address workers "
+    "timeout shard",
     "Style": "box points names label gender colour_by scale",
     "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes doubtful upside_down "
     "backend",
@@ -32,7 +33,7 @@ CALLS = {
     "find": "sources recursive every",
     "load_model": "name",
     "read_dataset": "path",
-    "read_results": "path format",
+    "read_results": "path format corrected",
 }
 METHODS = {
     "Annotator": {"from_config", "predict", "settings", "stream", "calibrated"},

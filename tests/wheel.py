@@ -44,7 +44,7 @@ def shipped(root: Path) -> set[str]:
     pages."""
     kinds = (".safetensors", ".onnx", ".md", ".toml", ".json")
     weights = {f"landmarks/weights/{path.name}" for path in (root / "weights").iterdir() if path.suffix in kinds}
-    pages = {path for kind in ("j2", "css", "js") for path in (root / "landmarks").rglob(f"*.{kind}")}
+    pages = {path for kind in ("j2", "html", "css", "js", "svg") for path in (root / "landmarks").rglob(f"*.{kind}")}
     return weights | {path.relative_to(root).as_posix() for path in pages}
 
 

@@ -23,13 +23,19 @@ class RunOptions:
     """Frame of the coordinates in the files: `upright`, or `original` for the stored pixels of files whose EXIF
     orientation turns them."""
     drawings: bool = False
-    """Also write each image with its faces drawn, to `drawings/`."""
+    """Also write each image with its faces drawn, to `drawings/`, and each video as one MP4 file."""
+    draw_frames: bool = False
+    """Draw each frame of a video as a picture of its own instead."""
     style: Style = field(default_factory=Style)
     """Of the drawings."""
     chips: int | None = None
     """Also write each face turned upright and cut out, to `chips/`, with this many pixels a side."""
     chip_format: str = "png"
     """`png` or `jpg`."""
+    track: bool = False
+    """Say which faces of a video's frames are the same one: the column `track`."""
+    smooth: bool = False
+    """Smooth boxes, points and labels over the frames of a video, track by track; `track` is then written, too."""
     engine: str = LOCAL
     """`local`, or `ray` for a Ray cluster."""
     address: str = ""
@@ -60,6 +66,8 @@ class RunOptions:
             check_chips(self.chips, f".{self.chip_format}")
         if self.workers is not None and self.workers < 0:
             raise ValueError(f"workers is a number of processes, not {self.workers}")
+        if (self.track or self.smooth) and self.shard.count > 1:
+            raise ValueError("track and smooth need all frames of a video; a shard has a part of them")
         if self.timeout is not None and not self.timeout > 0:
             raise ValueError(f"timeout is a number of seconds above 0, not {self.timeout}")
 

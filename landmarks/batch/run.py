@@ -7,13 +7,17 @@ that of the sources.
 
 from __future__ import annotations
 
+import logging
 import time
 import warnings
 from collections import Counter
-from collections.abc import Callable, Iterable, Sequence
-from dataclasses import dataclass, field
+from collections.abc import Callable, Iterable, Iterator, Sequence
+from contextlib import contextmanager
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
+
+import numpy as np
 
 from landmarks.atomic import remove_scratch
 from landmarks.batch.box_report import BoxReport, with_boxes
@@ -27,16 +31,19 @@ from landmarks.batch.processes import default_workers
 from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
+from landmarks.batch.writers.videos import VideoDrawings
 from landmarks.clock import Clock
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
+from landmarks.log import log
 from landmarks.record import FAILED, Record
 from landmarks.sources.find import find
 from landmarks.sources.named import Named
 from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
+from landmarks.sources.video import Video
 
 if TYPE_CHECKING:
     from landmarks.inference.annotator import Annotator
@@ -103,7 +110,7 @@ def annotate(
     earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
-    writers = _writers(out, options)
+    writers, following = _writers(out, options, sources), _following(options, sources)
     refuse_own_folder(sources, out)
     annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
@@ -116,7 +123,9 @@ def annotate(
             settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
             if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
                 settings["shard"] = str(options.shard)
-            results = Results(out, engine.facts.empty, options.formats, options.coords)
+            empty = engine.facts.empty
+            like = replace(empty, track=np.zeros(0)) if following else empty
+            results = Results(out, like, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
             kept = named.as_dict() if named else None
@@ -125,6 +134,8 @@ def annotate(
             order = Order()
             for writer in writers:
                 remove_scratch(writer.folder)
+            log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
+            log.debug("settings: %s", settings)
             finished, outage = 0, Outage()
             for done in engine.run(plan, sources, order):
                 with clock("write"):
@@ -133,21 +144,29 @@ def annotate(
                 for text in done.warnings:
                     warnings.warn(text, stacklevel=2)
                 finished += len(done.records)
+                log.debug("%d images: %s ...", len(done.records), done.records[0].image if done.records else "none")
                 for record in done.records:
+                    if record.reason:
+                        level = logging.WARNING if record.status in FAILED else logging.INFO
+                        log.log(level, "%s: %s: %s", record.image, record.status, record.reason)
                     report(record)
                     outage.see(record)
                 progress(order.skipped + finished, total)
             statuses: Counter[str] = Counter()
             faces = 0
             matched = BoxReport(boxes, sources, all_members=options.shard.count == 1) if boxes else None
-            with clock("write"):
+            with clock("write"), _videos(out, options, sources, settings["max_pixels"]) as videos:
                 journal.sync()
                 for record in journal.records(order.names(), journal.index()):
+                    for follow in following:
+                        record = follow(record)
                     results.write(record)
+                    videos.write(record)
                     statuses[record.status] += 1
                     faces += len(record.faces)
                     if matched:
                         matched.see(record)
+                videos.close()
                 results.close()
                 unused, without = matched.write(out) if matched else (0, 0)
             seconds = time.perf_counter() - started
@@ -167,8 +186,18 @@ def annotate(
                     "memory_in_flight": MEMORY_IN_FLIGHT,
                     **this_time,
                 },
-                {"images": summary.images, "statuses": summary.statuses, "faces": faces},
+                {
+                    "images": summary.images,
+                    "statuses": summary.statuses,
+                    "failed": summary.failed,
+                    "faces": faces,
+                    "doubtful": summary.doubtful,
+                    "upside_down": summary.upside_down,
+                    "boxes_unused": unused,
+                    "images_without_boxes": without,
+                },
             )
+            log.info("%s: %d images, %d failed, %d faces", out, summary.images, summary.failed, faces)
     except OSError as error:
         raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
     return summary
@@ -197,14 +226,41 @@ def annotate_folder(
     return annotate(config, find(sources, recursive, every), Path(out), options, resume, report, progress, named)
 
 
-def _writers(out: Path, options: RunOptions) -> list[Drawings | Chips]:
-    """What is written beside the tables."""
+def _writers(out: Path, options: RunOptions, sources: Sequence[Source]) -> list[Drawings | Chips]:
+    """What workers write beside the tables."""
     writers: list[Drawings | Chips] = []
-    if options.drawings:
-        writers.append(Drawings(out / Drawings.name, options.style))
+    if options.drawings and (options.draw_frames or not all(isinstance(source, Video) for source in sources)):
+        writers.append(Drawings(out / Drawings.name, options.style, options.draw_frames or not _any_video(sources)))
     if options.chips is not None:
         writers.append(Chips(out / Chips.name, options.chips, f".{options.chip_format}"))
     return writers
+
+
+def _following(options: RunOptions, sources: Sequence[Source]) -> list[Callable[[Record], Record]]:
+    """What is done with all records, one after the other in the order of the images, before they are written."""
+    if not (options.track or options.smooth):
+        return []
+    if not _any_video(sources):
+        raise LandmarksError("tracks and smoothing are for videos, and none of the sources is one; leave them out")
+    from landmarks.motion.smooth import Smoother
+    from landmarks.motion.tracks import Tracks
+
+    return [Tracks(), Smoother()] if options.smooth else [Tracks()]
+
+
+@contextmanager
+def _videos(out: Path, options: RunOptions, sources: Sequence[Source], max_pixels: int) -> Iterator[VideoDrawings]:
+    """What draws videos; it draws none if that is not asked for."""
+    drawn = sources if options.drawings and not options.draw_frames else ()
+    videos = VideoDrawings(out / Drawings.name, drawn, options.style, most_bytes(max_pixels))
+    try:
+        yield videos
+    finally:
+        videos.discard()
+
+
+def _any_video(sources: Sequence[Source]) -> bool:
+    return any(isinstance(source, Video) for source in sources)
 
 
 def _workers(options: RunOptions, total: int | None) -> int:

@@ -12,20 +12,35 @@ from typing import Annotated
 import typer
 from rich.markup import escape
 
-from landmarks.cli import annotate, benchmark, compare, data, evaluate, export, report, train, weights
+from landmarks.cli import (
+    annotate,
+    benchmark,
+    compare,
+    data,
+    evaluate,
+    export,
+    live,
+    report,
+    review,
+    train,
+    weights,
+)
 from landmarks.cli.known import KnownCommand
+from landmarks.cli.logs import say, with_logs
 from landmarks.cli.shared import errors, output
 from landmarks.errors import LandmarksError
 
-app = typer.Typer(no_args_is_help=True, add_completion=False, pretty_exceptions_enable=False)
+app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
 
 
 def _add(command: Callable[..., None], example: str) -> None:
     """Make a function a command. Its docstring is text: brackets in it, as in landmarks[onnx], are no markup."""
-    app.command(cls=KnownCommand, help=escape(inspect.getdoc(command) or ""), epilog=f"Example: {example}")(command)
+    text = escape(inspect.getdoc(command) or "")
+    app.command(cls=KnownCommand, help=text, epilog=f"Example: {example}")(with_logs(command))
 
 
 _add(annotate.annotate, "landmarks annotate photos --recursive --out results --draw")
+_add(live.live, "landmarks live 0")
 _add(report.report, "landmarks report results")
 _add(train.train, "landmarks train weights/compact.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl")
 _add(train.calibrate, "landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors")
@@ -35,8 +50,10 @@ _add(
 )
 _add(compare.compare, "landmarks compare docs/comparison.toml --data prepared/mtfl --out comparison --jobs 2")
 _add(benchmark.benchmark, "landmarks benchmark data/samples --images 200 --workers 1,2 --peers")
+_add(review.review, "landmarks review results")
 _add(export.export, "landmarks export compact --out exported")
 app.add_typer(data.app, name="data")
+app.add_typer(review.app, name="corrections")
 app.add_typer(weights.app, name="weights")
 
 
@@ -75,7 +92,7 @@ def _open_closed_streams() -> None:
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
     _open_closed_streams()
-    warnings.showwarning = lambda message, *_: errors.print(f"landmarks: {message}")
+    warnings.showwarning = lambda message, *_: say(f"landmarks: {message}")
     try:
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:

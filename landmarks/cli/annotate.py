@@ -2,11 +2,14 @@
 
 from __future__ import annotations
 
+import os
+from contextlib import nullcontext
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Optional
 
 import typer
 
+from landmarks.cli.logs import on_screen, say
 from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
@@ -17,6 +20,7 @@ from landmarks.cli.shared import (
     progress,
     split_names,
 )
+from landmarks.errors import LandmarksError
 
 if TYPE_CHECKING:
     from landmarks.batch.run import Summary
@@ -109,7 +113,30 @@ def annotate(
         ),
     ] = "upright",
     draw: Annotated[
-        bool, typer.Option("--draw", help="Also write each image with its faces drawn.", rich_help_panel=OUTPUT)
+        bool,
+        typer.Option(
+            "--draw", help="Also write each image with its faces drawn; a video as one MP4.", rich_help_panel=OUTPUT
+        ),
+    ] = False,
+    draw_frames: Annotated[
+        bool,
+        typer.Option("--draw-frames", help="The same, but each frame of a video as a picture.", rich_help_panel=OUTPUT),
+    ] = False,
+    track: Annotated[
+        bool,
+        typer.Option(
+            "--track",
+            help="Say which faces of a video are the same one: the column track (needs the extra `video`).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = False,
+    smooth: Annotated[
+        bool,
+        typer.Option(
+            "--smooth",
+            help="Smooth points, boxes and labels over the frames of a video; with --track.",
+            rich_help_panel=OUTPUT,
+        ),
     ] = False,
     chips: Annotated[
         Optional[int],
@@ -121,6 +148,13 @@ def annotate(
     quiet: Annotated[
         bool, typer.Option("--quiet", help="Show no progress bar and no summary.", rich_help_panel=OUTPUT)
     ] = False,
+    metrics: Annotated[
+        Optional[Path],
+        typer.Option(
+            help="Keep the progress in this text file for Prometheus (FILE.prom of its textfile collector).",
+            rich_help_panel=OUTPUT,
+        ),
+    ] = None,
     engine: Annotated[
         str,
         typer.Option(
@@ -170,6 +204,9 @@ def annotate(
 
     Exit code 0: all done; 1: some images failed, listed in failures.csv; 2: the call was wrong.
     """
+    for source in sources:
+        if source.isdigit() and not os.path.lexists(source):
+            raise LandmarksError(f"{source}: is no file; for the camera of this number type: landmarks live {source}")
     from landmarks.batch import processes
     from landmarks.inference.choice import modules
 
@@ -178,6 +215,7 @@ def annotate(
         processes.prepare(modules(weights, device, backend))
     from landmarks.batch.options import Resume, RunOptions
     from landmarks.batch.plan import Shard
+    from landmarks.batch.prometheus import ProgressFile
     from landmarks.batch.run import annotate_folder
     from landmarks.drawing.draw import Style
     from landmarks.inference.config import AnnotatorConfig
@@ -199,7 +237,10 @@ def annotate(
     options = RunOptions(
         formats=split_names(format),
         coords=coords,
-        drawings=draw,
+        drawings=draw or draw_frames,
+        draw_frames=draw_frames,
+        track=track or smooth,
+        smooth=smooth,
         style=Style(gender="gender" in (config.tasks or ())),
         chips=chips,
         chip_format=chip_format,
@@ -209,7 +250,20 @@ def annotate(
         timeout=timeout,
         shard=Shard.parse(shard),
     )
-    with progress("annotating", quiet) as step:
+    told = ProgressFile(metrics) if metrics else None
+    with progress("annotating", quiet) as step, told or nullcontext():
+
+        def report(record: Record) -> None:
+            if record.reason and not quiet and not on_screen():
+                errors.print(f"{record.image}: {record.reason}")
+            if told:
+                told.report(record)
+
+        def on(done: int, total: int | None) -> None:
+            step(done, total)
+            if told:
+                told.progress(done, total)
+
         try:
             summary = annotate_folder(
                 sources,
@@ -219,15 +273,15 @@ def annotate(
                 Resume(fresh=fresh, retry_failed=retry_failed),
                 recursive=recursive,
                 every=every,
-                report=_ignore if quiet else _show_reason,
-                progress=step,
+                report=report,
+                progress=on,
             )
         except KeyboardInterrupt:
             errors.print(f"{out}: what is done is kept; the same command goes on from there")
             raise
     if not quiet:
         for line in summary_lines(summary, out):
-            errors.print(line)
+            say(line)
     if summary.failed:
         raise typer.Exit(1)
 
@@ -255,12 +309,3 @@ def summary_lines(summary: Summary, out: Path) -> list[str]:
         )
     shares = ", ".join(f"{stage} {share:.0%}" for stage, share in summary.stages.items() if share >= 0.005)
     return [*lines, f"time: {shares}; network: {summary.backend}"]
-
-
-def _show_reason(record: Record) -> None:
-    if record.reason:
-        errors.print(f"{record.image}: {record.reason}")
-
-
-def _ignore(record: Record) -> None:
-    pass

@@ -10,13 +10,13 @@ from typing import TYPE_CHECKING, Annotated, Any, Optional
 import typer
 from rich.table import Table
 
+from landmarks.cli.logs import say
 from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
     DEVICE_HELP,
     WEIGHTS_HELP,
     counted,
-    errors,
     output,
     split_names,
     table,
@@ -95,7 +95,7 @@ def benchmark(
         for count in counts:
             runs[f"landmarks, {count} workers"] = run_speed(config, found, images, count)
         for name in installed() if peers else []:
-            errors.print(f"measuring {name}")
+            say(f"measuring {name}")
             runs[name] = run_speed(PeerFactory(name, side), found, images, counts[-1])
         output.print(_runs_table(runs, f"landmarks, {counts[-1]} workers"))
         figures |= {"runs": {name: asdict(speed) for name, speed in runs.items()}, "peers_side": side}

@@ -8,8 +8,9 @@ from typing import Annotated, Optional
 import typer
 from rich.console import Console
 
-from landmarks.cli.shared import DETECTOR_HELP, errors, output
-from landmarks.errors import LandmarksError
+from landmarks.cli.logs import say
+from landmarks.cli.shared import DETECTOR_HELP, output, table
+from landmarks.errors import DataError, LandmarksError
 
 WIDTH = 170
 """Of the table in characters, however narrow the terminal: whole figures on two lines rather than parts of them."""
@@ -55,6 +56,10 @@ def compare(
         Optional[Path],
         typer.Option(help="Draw each arm's points in the photographs of this folder, side by side, as faces.png."),
     ] = None,
+    dry_run: Annotated[
+        bool,
+        typer.Option("--dry-run", help="Say which trainings are left and about how long they take; train nothing."),
+    ] = False,
     example: Annotated[
         bool, typer.Option("--example", help="Compare a tiny grid on drawn faces: no dataset, about two minutes.")
     ] = False,
@@ -69,8 +74,10 @@ def compare(
     from landmarks.comparison.grid_file import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
+    from landmarks.comparison.run import plan as to_run
     from landmarks.comparison.side_by_side import write_side_by_side
     from landmarks.datasets.dataset import load_crops, read_dataset
+    from landmarks.datasets.facts import declared_in
     from landmarks.detection.create import create_detector
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image
@@ -89,8 +96,21 @@ def compare(
     elif grid is None or data is None:
         raise LandmarksError("give a grid and --data, or --example")
     else:
-        plan = read_grid(grid, settings, names)
+        try:
+            declared = declared_in(data)
+        except DataError:
+            read_grid(grid, settings, names)  # what is wrong with the file is told first
+            raise
+        plan = read_grid(grid, settings, names, declared)
     chosen = plan.choose(names)
+    if dry_run:
+        rows = to_run(plan, load_crops(data), out, str(choose_device(device)), names, output.print)
+        cells = [[name, str(count), f"{each:.1f}", f"{count * each:.0f}"] for name, count, each in rows]
+        output.print(table("trainings that are left", ["arm", "runs", "minutes a run", "minutes"], cells))
+        runs, total = sum(count for _, count, _ in rows), sum(count * each for _, count, each in rows)
+        at_once = f", {total / jobs:.0f} with --jobs {jobs}" if jobs else ""
+        output.print(f"{runs} trainings: about {total:.0f} min one by one{at_once}; nothing was run")
+        return
     reference = plan.reference if plan.reference in {one.name for one in chosen} else chosen[0].name
     failures = run(
         plan,
@@ -114,6 +134,6 @@ def compare(
         write_side_by_side(out, chosen, photographs, create_detector(detector), out / "faces.png")
         output.print(f"faces side by side: {out / 'faces.png'}", markup=False)
     for failure in failures:
-        errors.print(f"landmarks: {failure.run}: {failure.reason}")
+        say(f"landmarks: {failure.run}: {failure.reason}")
     if failures:
         raise typer.Exit(1)

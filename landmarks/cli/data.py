@@ -16,26 +16,49 @@ app = typer.Typer(no_args_is_help=True, help="Look at annotated face datasets, c
 
 @app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
 def data_prepare(
-    source: Annotated[Path, typer.Argument(help="Archive or folder of the dataset.")],
+    sources: Annotated[
+        list[Path],
+        typer.Argument(
+            help="Archive or folder of the dataset; or one or more runs of `landmarks annotate` with their corrections."
+        ),
+    ],
     out: Annotated[Path, typer.Option(help="Write the table and the cropped faces to this folder.")],
+    images: Annotated[
+        Optional[list[str]],
+        typer.Option(help="Of runs: where the images are, if not where the run found them. Give it again for more."),
+    ] = None,
+    unseen: Annotated[
+        bool,
+        typer.Option("--unseen", help="Of runs: take the faces, too, that nobody has looked at, as they were found."),
+    ] = False,
     detector: Annotated[
         Optional[str], typer.Option(help="Find the faces that neither points nor a box place with: " + DETECTOR_HELP)
     ] = None,
 ) -> None:
     """Read and check a dataset, split off a validation part, and crop the faces once for all epochs.
 
+    Of a run the faces are taken that a person has accepted, corrected or added (`landmarks review`).
+
     Faces that cannot be used are counted by reason and named in left_out.csv; the exit code is 2 if none can.
     """
     from landmarks.datasets.dataset import prepare, read_dataset
     from landmarks.datasets.labels import label_gaps
     from landmarks.detection.create import create_detector
-    from landmarks.schemes import ATTRIBUTES, SCHEMES
+    from landmarks.schemes import SCHEMES
+    from landmarks.sources.runs import holds_run
 
-    dataset = read_dataset(source)
+    if all(holds_run(source) for source in sources):
+        from landmarks.review.labelled import read_reviewed
+
+        dataset = read_reviewed(sources, images or (), unseen)
+    elif len(sources) > 1 or images or unseen:
+        raise DataError("several sources, --images and --unseen are for runs of `landmarks annotate`; name runs alone")
+    else:
+        dataset = read_dataset(sources[0])
     with progress("cropping faces") as step:
         crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
-    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *ATTRIBUTES)):
+    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.attributes), crops.declared):
         output.print(gap)
 
 
@@ -49,7 +72,7 @@ def data_info(
 
     dataset = read_dataset(source)
     output.print(f"{dataset.name}: {len(dataset.table)} faces. {dataset.terms}")
-    frame = counts(dataset.table)
+    frame = counts(dataset.table, dataset.declared)
     output.print(
         table("", ["", *frame.columns], [[name, *map(str, row)] for name, row in zip(frame.index, frame.to_numpy())])
     )

@@ -14,8 +14,14 @@ from rich.text import Text
 
 from landmarks.errors import LandmarksError
 
-_UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069]")
-"""Control characters, with which a name could move the cursor, and those that turn the direction of writing."""
+_UNSEEN = re.compile("[\\x00-\\x08\\x0b-\\x1f\\x7f-\\x9f\\u200e\\u200f\\u202a-\\u202e\\u2066-\\u2069\\ud800-\\udfff]")
+"""Control characters, with which a name could move the cursor, those that turn the direction of writing, and halves of
+surrogate pairs, which no terminal takes."""
+
+
+def visible(text: str) -> str:
+    """Text from anywhere as it may go to a terminal."""
+    return _UNSEEN.sub(lambda match: ascii(match[0])[1:-1], text)
 
 
 class _Plain(Console):
@@ -25,7 +31,7 @@ class _Plain(Console):
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
     def render_str(self, text: str, **options: Any) -> Text:
-        return super().render_str(_UNSEEN.sub(lambda match: ascii(match[0])[1:-1], text), **options)
+        return super().render_str(visible(text), **options)
 
 
 errors = _Plain(stderr=True)

@@ -8,7 +8,8 @@ from typing import Annotated, Any, Optional
 
 import typer
 
-from landmarks.cli.shared import SET_HELP, errors, output, progress, table
+from landmarks.cli.logs import say
+from landmarks.cli.shared import SET_HELP, output, progress, table
 from landmarks.errors import LandmarksError
 
 
@@ -53,12 +54,12 @@ def train(
 
     def report(row: dict[str, Any]) -> None:
         losses = " ".join(f"{task} {value:.3f}" for task, value in row.get("val", row["train"]).items())
-        errors.print(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
+        say(f"epoch {row['epoch'] + 1}: {losses} ({row['seconds']:.0f} s)")
 
     def report_steps(row: dict[str, Any]) -> None:
         part = "val" if "val" in row else "train"
         losses = " ".join(f"{name} {value:.3f}" for name, value in row[part].items())
-        errors.print(f"step {row['step']}{' validation' if part == 'val' else ''}: {losses}")
+        say(f"step {row['step']}{' validation' if part == 'val' else ''}: {losses}")
 
     if is_detector(config):
         if encoder is not None:

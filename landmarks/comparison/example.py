@@ -19,7 +19,16 @@ from landmarks.schemes import ATTRIBUTES, POINTS_5
 
 SIZE = 112
 FACES = {"train": 400, "val": 80, "test": 120}
-quick = partial(Arm, epochs=24, batch_size=16, seeds=2, learning_rate=3e-3, crop_scale=3.2, precision="float32")
+quick = partial(
+    Arm,
+    auxiliary_weight=1.0,
+    epochs=24,
+    batch_size=16,
+    seeds=2,
+    learning_rate=3e-3,
+    crop_scale=3.2,
+    precision="float32",
+)
 """Arms of the example; the scale is that of the drawings, which are taken whole. Processors without instructions for
 bfloat16 take almost four times as long with it."""
 _ALL = Grid(

@@ -3,13 +3,14 @@
 from __future__ import annotations
 
 from collections.abc import Collection, Iterable, Sequence
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import dataclass, field, replace
 from typing import Any
 
-from landmarks.config import checked
+from landmarks.config import checked, plain_values
+from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
-from landmarks.models.config import NetworkConfig
-from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.models.config import NetworkConfig, is_encoder
+from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, known_attributes
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -22,6 +23,14 @@ NETWORKS: dict[str, dict[str, Any]] = {
     CASCADE: {"input_size": 64, "encoder": "tcdcn"},  # of the configuration only the size is used
 }
 """Networks by name, and their settings."""
+OTHERS = {"input_size": 64, "features": 256, "bins_per_pixel": 1.0, "bins_margin": 0.1, "bins_rank": 8}
+"""Those of any other encoder."""
+VIEWS = 12
+LATER = (
+    *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
+    *("optimizer", "momentum", "schedule", "average_decay"),
+)
+"""Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
 """Ways to share, and the network's part of each."""
 VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels")
@@ -38,7 +47,8 @@ class Group:
     asked: str = ""
     """What its arms are, a sentence or two below the heading."""
     varies: str = ""
-    """What its arms vary, one of VARIES, which decides how they are told and drawn; empty: a table, and differences."""
+    """What its arms vary, which decides how they are told and drawn: `tasks`, `sharing`, `stopping`, `weighting`,
+    `epochs`, `network`, `faces` or `levels` (of the cascade); empty: a table, and differences."""
     against: str = ""
     """Arm that its arms are held against besides the landmarks alone; empty: none."""
     against_words: str = ""
@@ -63,16 +73,30 @@ DEFAULT_GROUPS = {
 @checked
 @dataclass(frozen=True)
 class Arm:
-    """One thing that is compared. Raises ValueError for values that cannot be."""
+    """One thing that is compared. Raises ValueError for values that cannot be.
+
+    The defaults of how it is trained are those that were chosen for `tcdcn` on MTFL's validation faces.
+    """
 
     name: str
+    """Of the arm, in tables and figures; in an entry that sweeps, with its fields in braces."""
     group: str = DEFAULT_GROUP
     """The question that it belongs to."""
     against: str = ""
     """Arm that it is held against besides the landmarks alone; empty: its group's."""
     network: str = "tcdcn"
+    """`tcdcn`, `tcdcn-journal`, `compact`, `cascade`, or another encoder: `accurate`, `torchvision:NAME`, `timm:NAME`,
+    `module:Class` of your own."""
+    input_size: int = 0
+    """Side of the network's crop in pixels; 0: the network's usual one."""
+    features: int = 0
+    """Width of the feature vector that every head reads; 0: the network's usual one times `width`."""
+    coding: str = ""
+    """`simcc` or `regression`; empty: the network's usual one."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """In any order; they are kept with the landmarks, the main task, first."""
+    """`points_5` and any attributes, built in or declared by the data, in any order; the landmarks come first."""
+    declared: tuple[Attribute, ...] = ()
+    """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
     sharing: str = "hard"
     """`hard`, `l2`, `trace` or `cross_stitch`."""
     strength: float = 0.0
@@ -80,44 +104,82 @@ class Arm:
     width: float = 1.0
     """Factor on the network's channels and shared features: controls of equal cost."""
     weighting: str = "fixed"
-    auxiliary_weight: float = 1.0
+    """How the tasks' weights move: `fixed`, `uncertainty`, `dwa`, `gradnorm`, `pcgrad`, `dynamic`, `random`, TorchJD's
+    `upgrad`, `cagrad`, `imtl_g`, `aligned_mtl` and `nash_mtl`, or `module:Class` of your own."""
+    weighting_options: dict[str, float] = field(default_factory=dict, hash=False)
+    """Arguments of the weighting: `alpha` of `gradnorm` (1.5), `temperature` of `dwa` (2), `c` of `cagrad` (0.4)."""
+    auxiliary_weight: float = 0.1
     """Weight of every auxiliary task's loss."""
+    task_weights: dict[str, float] = field(default_factory=dict, hash=False)
+    """Weights of single tasks' losses, in place of `auxiliary_weight`."""
     stopping: Stopping = field(default_factory=Stopping)
+    """When tasks stop; its keys are below."""
     faces: int = 0
     """Training faces, chosen at random by the seed; 0: all."""
-    crop_scale: float = NetworkConfig.crop_scale
+    views: int = VIEWS
+    """Views of each training face, made once: an epoch sees one, the next epoch the next. 1: the same crop always."""
+    jitter: float = 1.0
+    """Factor on how far the views of training faces stray, in place, size and angle, from the faces' squares; 1: as
+    detectors' boxes do, 0: not at all. Views are mirrored or not, whatever it is."""
+    crop_scale: float = 2.3
+    """Side of the face square over the larger side of the landmarks' extent."""
     epochs: int = 30
     """As many steps as so many epochs over all training faces have, however many faces there are."""
-    batch_size: int = TrainingConfig.batch_size
-    learning_rate: float = TrainingConfig.learning_rate
+    batch_size: int = 64
+    """Faces a step."""
+    optimizer: str = TrainingConfig.optimizer
+    """`adamw`, or `sgd`: gradient descent with momentum, as the papers had it."""
+    momentum: float = TrainingConfig.momentum
+    """Of `sgd`."""
+    schedule: str = TrainingConfig.schedule
+    """Of the learning rate: `one_cycle`, up to it and down to nothing, or `constant`."""
+    learning_rate: float = 3e-3
+    """Its peak, or the constant rate."""
     weight_decay: float = TrainingConfig.weight_decay
+    """Of matrices and kernels."""
+    average_decay: float = TrainingConfig.average_decay
+    """Decay a step of the running average of the weights, which is what is measured; 0: the last weights themselves."""
     distance: str = "least_squares"
+    """The landmarks' loss: `least_squares`, `euclidean`, `smooth_l1` or `wing`."""
     distance_weight: float = 1000.0
+    """Weight of that loss, in sides of the crop."""
     precision: str = "bfloat16"
+    """`bfloat16` (mixed) or `float32`."""
     seeds: int = 3
+    """Trainings of the arm, with the seeds 0, 1, ...; the same seed draws the same faces in every arm."""
 
     def __post_init__(self) -> None:
         if not self.name or any(sign in self.name for sign in "/\\\n"):
             raise ValueError(f"an arm's name must be one line without slashes, not {self.name!r}")
-        if self.network not in NETWORKS:
-            raise ValueError(unknown("network", self.network, NETWORKS))
+        if self.network not in NETWORKS and not is_encoder(self.network):
+            known = [*NETWORKS, "accurate", "torchvision:NAME", "timm:NAME", "module:Class"]
+            raise ValueError(unknown("network", self.network, known))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        order = (MAIN, *ATTRIBUTES)
+        order = (MAIN, *known_attributes(self.declared))
         tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
         object.__setattr__(self, "tasks", tuple(tasks))
+        object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in tasks))
         if self.network == CASCADE and self.tasks != (MAIN,):
             raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
-        if self.seeds < 1 or self.faces < 0:
-            raise ValueError("seeds must be 1 or more, faces 0 or more")
+        if self.seeds < 1 or self.faces < 0 or self.views < 1:
+            raise ValueError("seeds and views must be 1 or more, faces 0 or more")
+        if not 0 <= self.jitter <= 4:
+            raise ValueError(f"jitter must be 0 to 4, not {self.jitter}")
+        for task in self.task_weights:
+            if task not in self.tasks:
+                raise ValueError(f"task_weights: {unknown('task', task, self.tasks)}; the arm learns no other")
         self.training(0)
 
     def network_config(self) -> NetworkConfig:
-        preset = {"encoder": self.network, **NETWORKS[self.network]}
+        preset = {"encoder": self.network, **NETWORKS.get(self.network, OTHERS)}
         if self.width != 1 and "features" in preset:
             preset["features"] = round(preset["features"] * self.width)
+        own = {"input_size": self.input_size, "features": self.features, "coding": self.coding}
+        preset |= {key: value for key, value in own.items() if value}
         return NetworkConfig(
             tasks=self.tasks,
+            declared=self.declared,
             crop_scale=self.crop_scale,
             width=self.width,
             sharing=SHARINGS[self.sharing],
@@ -131,8 +193,13 @@ class Arm:
             batch_size=self.batch_size,
             learning_rate=self.learning_rate,
             weight_decay=self.weight_decay,
-            task_weights={task: self.auxiliary_weight for task in self.tasks[1:]},
+            task_weights={task: self.auxiliary_weight for task in self.tasks[1:]} | self.task_weights,
             weighting=self.weighting,
+            weighting_options=self.weighting_options,
+            optimizer=self.optimizer,
+            momentum=self.momentum,
+            schedule=self.schedule,
+            average_decay=self.average_decay,
             stopping=self.stopping,
             coupling=self.sharing if self.sharing in ("l2", "trace") else "l2",
             coupling_strength=self.strength,
@@ -145,7 +212,7 @@ class Arm:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values."""
-        return asdict(self) | {"tasks": list(self.tasks)}
+        return plain_values(self, LATER) | {"tasks": list(self.tasks)}
 
     def what_is_run(self) -> dict[str, Any]:
         """Plain values without those that say how often it is run and where it is told of."""
@@ -176,11 +243,17 @@ class Grid:
         for arm in self.arms:
             if arm.group not in self.groups:
                 raise ValueError(f"arm {arm.name!r}: {unknown('group', arm.group, self.groups)}")
+        merged((f"arm {arm.name!r}", arm.declared) for arm in self.arms)
         held = {f"arm {arm.name!r}": arm.against for arm in self.arms}
         held |= {f"groups.{name}": group.against for name, group in self.groups.items()}
         for what, against in held.items():
             if against and against not in names:
                 raise ValueError(f"{what}: against = {against!r} is no arm; {_meant(against, names)}")
+
+    @property
+    def declared(self) -> tuple[Attribute, ...]:
+        """All tasks of the arms that are not built in."""
+        return merged((arm.name, arm.declared) for arm in self.arms)
 
     def runs(self, names: Sequence[str] = ()) -> list[tuple[Arm, int]]:
         """Every seed of the arms of these names, of all without names; the first seeds of all arms first: a grid cut

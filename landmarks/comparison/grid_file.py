@@ -28,7 +28,7 @@ from __future__ import annotations
 
 import re
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass, field, fields
+from dataclasses import asdict, dataclass, field, fields, replace
 from decimal import Decimal
 from itertools import product
 from pathlib import Path
@@ -37,7 +37,7 @@ from typing import Any
 from landmarks.comparison.grid import DEFAULT_GROUPS, Arm, Grid, Group
 from landmarks.config import build, checked, key_of, named, override, read_toml
 from landmarks.errors import LandmarksError, unknown
-from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.schemes import POINTS_5, Attribute, in_order
 
 SWEEP = "sweep"
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -49,18 +49,26 @@ class GridFile:
     """The file as it is written; its arms are checked once they have their defaults."""
 
     arms: tuple[dict[str, Any], ...]
+    """The arms, and entries that stand for several of them."""
     reference: str = ""
-    """Empty: the first arm."""
+    """The arm that the others are held against; empty: the first one."""
+    equal_seeds: bool = False
+    """Whether every arm gets as many seeds as the one with most of them."""
     groups: dict[str, Group] = field(default_factory=lambda: dict(DEFAULT_GROUPS))
+    """The questions, by the names that arms give as their `group`, in the order of telling."""
     defaults: dict[str, Any] = field(default_factory=dict)
+    """Keys of arms, for those that do not say otherwise."""
 
 
-def read_grid(path: str | Path, settings: Sequence[str] = (), names: Sequence[str] = ()) -> Grid:
+def read_grid(
+    path: str | Path, settings: Sequence[str] = (), names: Sequence[str] = (), declared: Sequence[Attribute] = ()
+) -> Grid:
     """A grid from its file.
 
     settings: `KEY=VALUE` as `landmarks.config.override` takes them. A field of an arm (`epochs=2`) is set in the arms
     of these names, in all without names, whatever the file says of them; a field of the file by its way
-    (`reference=NAME`, `defaults.epochs=2`, `groups.NAME.title=TEXT`).
+    (`reference=NAME`, `defaults.epochs=2`, `groups.NAME.title=TEXT`). declared: what the data's faces have labels of
+    beside the built-in attributes, so that arms may learn it.
 
     Raises LandmarksError naming the file, the arm, the key, what is wrong and what is meant; also for settings that
     make two arms the same, and for unknown names.
@@ -70,6 +78,10 @@ def read_grid(path: str | Path, settings: Sequence[str] = (), names: Sequence[st
     of_arms = [setting for setting in settings if setting not in of_file]
     file = build(GridFile, override(GridFile, read_toml(path), of_file), where)
     entries = [{**file.defaults, **arm} for entry in file.arms for arm in _expand(entry, where)]
+    if any("declared" in entry for entry in entries):
+        raise LandmarksError(f"{where}: declare own tasks in a tasks.toml beside the data's faces.csv, not here")
+    if declared:
+        entries = [{**entry, "declared": [asdict(one) for one in declared]} for entry in entries]
     grid = _grid(file, _arms(entries, where), where)
     chosen = {arm.name for arm in grid.choose(names)}
     if not of_arms:
@@ -81,6 +93,8 @@ def read_grid(path: str | Path, settings: Sequence[str] = (), names: Sequence[st
 
 
 def _grid(file: GridFile, arms: Sequence[Arm], where: str) -> Grid:
+    if file.equal_seeds:
+        arms = [replace(arm, seeds=max(other.seeds for other in arms)) for arm in arms]
     try:
         return Grid(tuple(arms), file.reference or (arms[0].name if arms else ""), file.groups)
     except ValueError as error:
@@ -163,5 +177,5 @@ def _word(value: Any) -> str:
         others = [item for item in value if item != POINTS_5.name]
         if POINTS_5.name not in value:
             return f"{', '.join(others)} alone"
-        return " ".join(f"+ {name}" for name in ATTRIBUTES if name in others) or "landmarks only"
+        return " ".join(f"+ {name}" for name in in_order(others)) or "landmarks only"
     return str(value)

@@ -8,7 +8,7 @@ is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
 from __future__ import annotations
 
 import json
-from collections.abc import Mapping
+from collections.abc import Iterable, Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -19,16 +19,18 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landmarks.atomic import replacing, write_text
-from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.grid import LATER, Arm, Grid
 from landmarks.config import build
 from landmarks.errors import LandmarksError, told
-from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, known_attributes
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
 SETTINGS = "compare.json"
 """What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
-GUESSES = tuple(f"guess_{name}" for name in ATTRIBUTES)
+GUESS = "guess_"
+"""What the columns of guesses begin with, an attribute each."""
+GUESSES = tuple(f"{GUESS}{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
 CURE = "give `landmarks compare` the same folder again to make it anew"
 
@@ -51,7 +53,8 @@ ROW_SCHEMA = pa.schema(
     ]
 )
 """A finished training. `vectors`: (predicted - true) / inter-ocular distance, (N, 5, 2) flattened, of the test faces in
-the order of `faces.parquet`, empty without landmarks; `config`, `train_loss`, `val_loss`: JSON objects."""
+the order of `faces.parquet`, empty without landmarks; `config`, `train_loss`, `val_loss`: JSON objects. Declared tasks
+have columns of guesses of their own, after these."""
 
 RESULTS_SCHEMA = ROW_SCHEMA.append(pa.field("ms_face", pa.float64()))
 """All finished trainings. `ms_face`: milliseconds of one pass of the arm's network, null where not taken."""
@@ -115,9 +118,14 @@ class Results:
     folder: Path
     grid: Grid
     faces: pd.DataFrame
-    """(N rows): the columns of FACES_SCHEMA."""
+    """(N rows): the columns of FACES_SCHEMA, and one for each declared attribute."""
     arms: dict[str, ArmResults]
     """By name, in the order of `results.parquet`."""
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """By name, all that an arm may have learnt."""
+        return known_attributes(self.grid.declared)
 
 
 def write_grid(folder: Path, grid: Grid) -> None:
@@ -136,8 +144,9 @@ def read_grid_of(folder: Path) -> Grid:
 
 
 def write_faces(folder: Path, faces: pd.DataFrame) -> None:
-    """Write the test faces. faces: the columns of FACES_SCHEMA."""
-    _write(folder / FACES, pa.Table.from_pandas(faces[FACES_SCHEMA.names], FACES_SCHEMA, preserve_index=False))
+    """Write the test faces. faces: the columns of FACES_SCHEMA, others are those of declared attributes."""
+    schema = _more(FACES_SCHEMA, pa.int8(), [name for name in faces if name not in FACES_SCHEMA.names])
+    _write(folder / FACES, pa.Table.from_pandas(faces[schema.names], schema, preserve_index=False))
 
 
 def row_path(folder: Path, arm: str, seed: int) -> Path:
@@ -152,12 +161,13 @@ def row_path(folder: Path, arm: str, seed: int) -> Path:
 
 def write_row(folder: Path, row: Mapping[str, Any]) -> None:
     """Write a finished training, whole or not at all. row: the columns of ROW_SCHEMA, arrays of any shape, JSON objects
-    as dictionaries. Raises ValueError if one lacks or is unknown."""
-    if set(row) != set(ROW_SCHEMA.names):
-        odd = sorted(set(row) ^ set(ROW_SCHEMA.names))
+    as dictionaries, and the guesses of declared tasks. Raises ValueError if one lacks or is unknown."""
+    schema = _with_guesses(ROW_SCHEMA, [name for name in row if name.startswith(GUESS)])
+    if set(row) != set(schema.names):
+        odd = sorted(set(row) ^ set(schema.names))
         raise ValueError(f"a row must have the columns of ROW_SCHEMA; lacking or unknown: {', '.join(odd)}")
-    plain = {name: _plain(name, value) for name, value in row.items()}
-    _write(row_path(folder, row["arm"], row["seed"]), pa.Table.from_pylist([plain], ROW_SCHEMA))
+    plain = {name: _plain(schema.field(name).type, value) for name, value in row.items()}
+    _write(row_path(folder, row["arm"], row["seed"]), pa.Table.from_pylist([plain], schema))
 
 
 def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
@@ -167,9 +177,12 @@ def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
     Raises LandmarksError for a row that cannot be read.
     """
     places = {name: place for place, name in enumerate(milliseconds)}
-    tables = [_read(path, ROW_SCHEMA, "delete it and run again") for path in sorted((folder / ROWS).glob("*.parquet"))]
+    paths = sorted((folder / ROWS).glob("*.parquet"))
+    own = {name for path in paths for name in _names(path) if name.startswith(GUESS)}
+    schema = _with_guesses(ROW_SCHEMA, sorted(own))
+    tables = [_read(path, schema, "delete it and run again") for path in paths]
     tables.sort(key=lambda table: _place(table, places))
-    table = pa.concat_tables([ROW_SCHEMA.empty_table(), *tables])
+    table = pa.concat_tables([schema.empty_table(), *tables])
     times = pa.array([milliseconds.get(arm) for arm in table["arm"].to_pylist()], pa.float64())
     _write(folder / RESULTS, table.append_column(RESULTS_SCHEMA.field("ms_face"), times))
 
@@ -177,32 +190,36 @@ def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
 def read_results(folder: Path) -> Results:
     """Read a comparison. Raises LandmarksError if a file is missing or broken, or if they do not fit each other."""
     grid = read_grid_of(folder)
-    faces = _read(folder / FACES, FACES_SCHEMA, CURE)
-    table = _read(folder / RESULTS, RESULTS_SCHEMA, CURE)
+    declared = [attribute.name for attribute in grid.declared]
+    faces = _read(folder / FACES, _more(FACES_SCHEMA, pa.int8(), declared), CURE)
+    table = _read(folder / RESULTS, _with_guesses(RESULTS_SCHEMA, [f"{GUESS}{name}" for name in declared]), CURE)
     names = list(dict.fromkeys(table["arm"].to_pylist()))
     numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
     given = {arm.name: arm for arm in grid.arms}
     arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS, grid, given.get(name)) for name in names}
-    integers = {name: pd.Int8Dtype() for name in ATTRIBUTES}
+    integers = {name: pd.Int8Dtype() for name in (*ATTRIBUTES, *declared)}
     return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
-def read_log(folder: Path, arm: str, seed: int) -> list[dict[str, Any]]:
-    """The epochs of a training, [] where it kept no log. Raises LandmarksError for a line that is not JSON."""
-    path = folder / RUNS / f"{arm}-{seed}" / "log.jsonl"
-    if not path.is_file():
+def _more(schema: pa.Schema, kind: pa.DataType, names: Iterable[str]) -> pa.Schema:
+    """A schema with further columns of one type."""
+    return pa.schema([*schema, *((name, kind) for name in names)])
+
+
+def _with_guesses(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
+    """A schema with the columns of guesses that it does not have."""
+    return _more(schema, pa.list_(pa.int8()), [name for name in names if name not in schema.names])
+
+
+def _names(path: Path) -> list[str]:
+    """The columns of a table; none of one that cannot be read, which `_read` tells."""
+    try:
+        return list(pq.read_schema(path).names)
+    except (OSError, ValueError, pa.ArrowException):
         return []
-    rows = []
-    for number, line in enumerate(path.read_text(encoding="utf-8").splitlines(), 1):
-        try:
-            rows.append(json.loads(line))
-        except ValueError as error:
-            raise LandmarksError(f"{path} line {number}: is not JSON ({error}); delete the line") from error
-    return rows
 
 
-def _plain(name: str, value: Any) -> Any:
-    kind = ROW_SCHEMA.field(name).type
+def _plain(kind: pa.DataType, value: Any) -> Any:
     if pa.types.is_list(kind):
         return np.asarray(value, kind.value_type.to_pandas_dtype()).ravel()
     return json.dumps(value) if isinstance(value, Mapping) else value
@@ -222,7 +239,8 @@ def _arm(
     if len(set(part["config"].to_pylist())) > 1:
         raise LandmarksError(f"{path}: the seeds of the arm {name!r} differ in their settings; begin in a new folder")
     vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
-    guesses = {task: _stack(part, f"guess_{task}", (), faces, path) for task in ATTRIBUTES}
+    tasks = known_attributes(grid.declared)
+    guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in tasks}
     levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
     group = given.group if given else part["group"][0].as_py()
     question = grid.groups.get(group)
@@ -231,7 +249,7 @@ def _arm(
         group=group,
         varies=question.varies if question else "",
         against=(given.against if given else "") or (question.against if question else ""),
-        config=json.loads(part["config"][0].as_py()),
+        config={**_usual(), **json.loads(part["config"][0].as_py())},
         seeds=tuple(part["seed"].to_pylist()),
         vectors=vectors["vectors"],
         second=vectors["vectors_2"],
@@ -239,6 +257,12 @@ def _arm(
         guesses={task: values for task, values in guesses.items() if values.size},
         numbers=numbers.loc[places, list(NUMBERS)].reset_index(drop=True),
     )
+
+
+def _usual() -> dict[str, Any]:
+    """The settings that an arm is written without where they are the usual ones."""
+    arm = Arm("any")
+    return {name: getattr(arm, name) for name in LATER}
 
 
 def _stack(part: pa.Table, column: str, shape: tuple[int, ...], faces: int, path: Path) -> np.ndarray:
@@ -256,6 +280,9 @@ def _stack(part: pa.Table, column: str, shape: tuple[int, ...], faces: int, path
 def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
     try:
         table = pq.read_table(path)
+        for name in schema.names:  # an arm that does not know a declared task has no guesses of it
+            if name.startswith(GUESS) and name not in table.column_names:
+                table = table.append_column(name, pa.array([[]] * len(table), pa.list_(pa.int8())))
         return table.select(schema.names).cast(schema)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"

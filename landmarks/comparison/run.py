@@ -19,8 +19,8 @@ import pandas as pd
 import torch
 
 from landmarks.atomic import Lock, write_text
-from landmarks.comparison.estimate import minutes
-from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.estimate import minutes, minutes_each
+from landmarks.comparison.grid import VIEWS, Arm, Grid
 from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
@@ -31,10 +31,9 @@ from landmarks.datasets.labels import label_gaps, unlabelled
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import known_attributes
+from landmarks.training.weighting import create_weighting, passes_of
 
-VIEWS = 12
-"""Views of a training face; a network sees each of them every twelfth epoch."""
 BENCH, LOCK = "bench", "compare.lock"
 Runs = list[tuple[Arm, int]]
 Outcomes = Iterator[tuple[Arm, int, "str | Exception"]]
@@ -68,12 +67,7 @@ def compare(
     holds runs of other faces or of an arm with other settings or another comparison is running there, for an arm of
     more training faces than there are, and for an unknown name.
     """
-    chosen = [arm.name for arm in grid.choose(names)]
-    grid = learnable(grid, crops, report)
-    names = [arm.name for arm in grid.arms if arm.name in chosen]
-    if not names:
-        raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
-    _check_faces(grid.choose(names), crops)
+    grid, names = _to_run(grid, crops, names, report)
     out.mkdir(parents=True, exist_ok=True)
     with Lock(out / LOCK):
         _check_settings(out, dataset, split, detector, crops)
@@ -92,14 +86,42 @@ def compare(
     return failures
 
 
+def plan(
+    grid: Grid,
+    crops: Crops,
+    out: Path,
+    device: str = "cpu",
+    names: Sequence[str] = (),
+    report: Callable[[str], None] = lambda line: None,
+) -> list[tuple[str, int, float]]:
+    """What `compare` would run, and how long: a row an arm with its name, the trainings that `out` does not have yet,
+    and about the minutes of one of them alone. Trains nothing and writes nothing. Raises what `compare` does for a grid
+    that does not fit the faces or the folder."""
+    grid, names = _to_run(grid, crops, names, report)
+    missing = [(arm, seed) for arm, seed in grid.runs(names) if not _finished(out, arm, seed)]
+    each = minutes_each(missing, len(crops.part("train")), device)
+    return [(name, sum(arm.name == name for arm, _ in missing), each[name]) for name in each]
+
+
+def _to_run(grid: Grid, crops: Crops, names: Sequence[str], report: Callable[[str], None]) -> tuple[Grid, list[str]]:
+    """The grid as far as the faces teach it, and the names of the arms to run. Raises LandmarksError."""
+    chosen = [arm.name for arm in grid.choose(names)]
+    grid = learnable(grid, crops, report)
+    left = [arm.name for arm in grid.arms if arm.name in chosen]
+    if not left:
+        raise LandmarksError(f"{', '.join(chosen)}: no training face has the labels that these arms learn")
+    _check_faces(grid.choose(left), crops)
+    return grid, left
+
+
 def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
     """The grid without arms that have a task for which no training face has a label: nothing can be said of it. Reports
     those, and what else the faces do not teach. Raises LandmarksError if no arm or no reference is left."""
     table = crops.table.iloc[crops.part("train")]
     tasks = dict.fromkeys(task for arm in grid.arms for task in arm.tasks)
-    for gap in label_gaps(table, tasks):
+    for gap in label_gaps(table, tasks, crops.declared):
         report(gap)
-    lacking = set(unlabelled(table, tasks))
+    lacking = set(unlabelled(table, tasks, crops.declared))
     left = [arm.name for arm in grid.arms if not lacking & set(arm.tasks)]
     gone = [arm.name for arm in grid.arms if arm.name not in left]
     if grid.reference not in left:
@@ -126,17 +148,20 @@ def _check_faces(arms: Sequence[Arm], crops: Crops) -> None:
 def _make_views(arms: Sequence[Arm], crops: Crops, out: Path, report: Callable[[str], None]) -> None:
     """Make what the arms' networks see of the faces, where it is not there."""
     for arm in dict.fromkeys(arms):
-        folder = views_folder(out, arm)
-        for part in ("train", "val"):
-            if not (folder / part).is_dir():
+        for part, folder in views_folders(out, arm).items():
+            if not folder.is_dir():
                 report(f"keeping views of {arm.network_config().input_size} pixels, {part}")
-                samples = kept_samples(crops, crops.part(part), arm, DETECTED)
-                make_views(samples, VIEWS if part == "train" else 1, folder / part)
+                learnt = part == "train"
+                samples = kept_samples(crops, crops.part(part), arm, DETECTED.times(arm.jitter) if learnt else DETECTED)
+                make_views(samples, arm.views if learnt else 1, folder)
 
 
-def views_folder(out: Path, arm: Arm) -> Path:
-    """Where the views of an arm's network are kept."""
-    return out / "views" / f"{arm.network_config().input_size}-{arm.crop_scale:g}"
+def views_folders(out: Path, arm: Arm) -> dict[str, Path]:
+    """Where the views of an arm's network are kept, by part. Held-out faces are seen as detectors' boxes lie, however
+    far the learnt ones stray."""
+    folder = out / "views" / f"{arm.network_config().input_size}-{arm.crop_scale:g}"
+    usual = (arm.views, arm.jitter) == (VIEWS, 1)
+    return {"train": folder / ("train" if usual else f"train-{arm.views}-{arm.jitter:g}"), "val": folder / "val"}
 
 
 def run_folder(out: Path, arm: Arm, seed: int) -> Path:
@@ -203,8 +228,7 @@ def _end_with_parent() -> None:
 
 def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
     """Train, see, write the row; one line about it."""
-    folder = views_folder(out, arm)
-    views: dict[str, Views] = {part: open_views(folder / part) for part in ("train", "val")}
+    views: dict[str, Views] = {part: open_views(folder) for part, folder in views_folders(out, arm).items()}
     row = train_arm(arm, seed, views, open_bench(out / BENCH), run_folder(out, arm, seed), device)
     write_row(out, row)
     error = np.linalg.norm(np.reshape(row["vectors"], (-1, 2)), axis=1)
@@ -215,8 +239,8 @@ def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
 def _cost(arm: Arm) -> float:
     """About how long an arm takes, in any unit."""
     network, _ = make_network(arm, arm.training(0))
-    passes = len(arm.tasks) if arm.weighting in ("pcgrad", "gradnorm") else 1
-    return float(multiply_adds_of(network) * arm.epochs * passes)
+    create_weighting(arm.weighting, arm.tasks, {}, arm.weighting_options)  # what cannot be had shows before hours
+    return float(multiply_adds_of(network) * arm.epochs * (passes_of(arm.weighting) or len(arm.tasks)))
 
 
 def _finished(out: Path, arm: Arm, seed: int) -> bool:
@@ -226,7 +250,7 @@ def _finished(out: Path, arm: Arm, seed: int) -> bool:
         return False
     kept = json.loads(pd.read_parquet(path, columns=["config"])["config"].iloc[0])
     now = json.loads(json.dumps(arm.what_is_run()))
-    differing = [key for key in now if kept.get(key) != now[key]]
+    differing = [key for key in {**kept, **now} if kept.get(key) != now.get(key)]
     if differing:
         raise LandmarksError(
             f"{path}: the arm had another {differing[0]} when it was run; rename the arm, delete the file, "
@@ -262,5 +286,5 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
 
 def _faces(bench: Bench) -> pd.DataFrame:
     """The table of the test faces that goes with the results."""
-    frame = bench.table[["image", *ATTRIBUTES, "source"]].reset_index(drop=True)
+    frame = bench.table[["image", *known_attributes(bench.declared), "source"]].reset_index(drop=True)
     return frame.assign(interocular=bench.interocular, fallback=bench.fallback)

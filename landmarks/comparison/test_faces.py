@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any, NamedTuple
 
@@ -16,11 +16,12 @@ from landmarks.atomic import PartialFolder
 from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
+from landmarks.declared import read_kept
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, told
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, middle_box, transform
-from landmarks.schemes import POINTS_5
+from landmarks.schemes import POINTS_5, Attribute
 
 
 @dataclass(frozen=True)
@@ -39,6 +40,8 @@ class Bench:
     """(N,) bool: the detector found nothing and the whole image was taken."""
     interocular: np.ndarray
     """(N,): distance of the eyes in pixels of the dataset's images."""
+    declared: tuple[Attribute, ...] = ()
+    """The dataset's attributes beside the built-in ones."""
 
     def squares(self, crop_scale: float) -> np.ndarray:
         """(N, 4): the squares that a network's first pass sees."""
@@ -124,7 +127,8 @@ def make_bench(
     progress(len(rows), len(rows))
     pictures.flush()
     save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], written.file("faces.parquet"))
-    written.file("bench.json").write_text(json.dumps(columns))
+    declared = [asdict(attribute) for attribute in dataset.declared]
+    written.file("bench.json").write_text(json.dumps({**columns, "declared": declared}))
     written.close()
 
 
@@ -132,13 +136,14 @@ def open_bench(folder: Path) -> Bench:
     """What `make_bench` wrote. Raises DataError."""
     try:
         facts = json.loads((folder / "bench.json").read_text())
-        table = load_table(folder / "faces.parquet")
+        declared = read_kept(facts.get("declared", []), str(folder))
+        table = load_table(folder / "faces.parquet", declared)
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)[: len(table)]
         columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
         raise DataError(
             f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error
-    return Bench(table, pictures, **columns)
+    return Bench(table, pictures, **columns, declared=declared)

@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import asdict, replace
+from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -68,12 +68,12 @@ def train_arm(
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
     learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
-    settings = {"arm": arm.what_is_run(), "seed": seed, "training": asdict(training), "faces": len(faces)}
+    settings = {"arm": arm.what_is_run(), "seed": seed, "training": training.as_dict(), "faces": len(faces)}
     trained = fit(network, objective, learnt, own, held_out, training, out, settings, device, report)
     if isinstance(trained, Network):
         for name, head in attribute_heads(trained):  # a class that no view showed is never answered
             shown = np.unique(faces.arrays[name][:, faces.rows])
-            head.set_unseen(sorted(set(range(len(ATTRIBUTES[name]))) - set(shown.tolist())))
+            head.set_unseen(sorted(set(range(head.out_features)) - set(shown.tolist())))
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
     squares, backend = bench.squares(arm.crop_scale), backend_of(arm, trained)
@@ -157,7 +157,13 @@ def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
 def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Samples:
     """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
     return Samples(
-        crops, rows, (MAIN, *ATTRIBUTES), arm.network_config().input_size, arm.crop_scale, jitter=jitter, pictures=False
+        crops,
+        rows,
+        (MAIN, *crops.attributes),
+        arm.network_config().input_size,
+        arm.crop_scale,
+        jitter=jitter,
+        pictures=False,
     )
 
 

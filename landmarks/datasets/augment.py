@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+from collections.abc import Mapping
 from dataclasses import dataclass
 
 import numpy as np
@@ -11,7 +12,7 @@ os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks
 import albumentations as A
 
 from landmarks.geometry import flip_points
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute
 
 
 @dataclass(frozen=True)
@@ -26,6 +27,11 @@ class Jitter:
     """Standard deviation of the in-plane rotation, degrees."""
     any_angle: float = 0.0
     """Share of the crops that are turned by any angle instead."""
+
+    def times(self, factor: float) -> Jitter:
+        """The same, so many times as far."""
+        low, high = self.scale
+        return Jitter((low**factor, high**factor), self.shift * factor, self.angle * factor, self.any_angle)
 
     def draw(self, square: np.ndarray, generator: np.random.Generator) -> np.ndarray:
         """A strayed copy of a face square (4,)."""
@@ -81,12 +87,15 @@ def picture_transforms() -> A.Compose:
 
 
 def flip(
-    image: np.ndarray, points: dict[str, np.ndarray], labels: dict[str, int]
+    image: np.ndarray,
+    points: dict[str, np.ndarray],
+    labels: dict[str, int],
+    attributes: Mapping[str, Attribute] = ATTRIBUTES,
 ) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, int]]:
     """Mirror a face left to right: the picture (H, W, 3), its points by scheme (K, 2) and its labels by attribute."""
     width = image.shape[1]
     return (
         np.ascontiguousarray(image[:, ::-1]),
         {name: flip_points(p, width, SCHEMES[name]) for name, p in points.items()},
-        {name: label if label == ABSENT else ATTRIBUTES[name].flip[label] for name, label in labels.items()},
+        {name: label if label == ABSENT else attributes[name].flip[label] for name, label in labels.items()},
     )

@@ -9,7 +9,7 @@ from __future__ import annotations
 import json
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import asdict, dataclass
 from functools import cached_property
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -20,12 +20,14 @@ import pandas as pd
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
 from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE, cut_faces
+from landmarks.datasets.facts import FACTS, about, declared_in
 from landmarks.datasets.left_out import FILE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, fairface, ibug, mtfl, wflw
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import check_table, load_table, save_table, split_validation
+from landmarks.declared import merged
 from landmarks.errors import DataError, ImageError
-from landmarks.schemes import SCHEMES
+from landmarks.schemes import SCHEMES, Attribute, known_attributes
 
 if TYPE_CHECKING:
     from landmarks.detection.base import Detector
@@ -36,7 +38,6 @@ READERS = {
 }  # fmt: skip
 """In the order in which they are asked: MAFL has lists of MTFL's names; `.pts` and `.json` may lie beside anything."""
 VALIDATION_SHARE = 0.1
-FACTS = "dataset.json"
 
 
 @dataclass(frozen=True)
@@ -47,6 +48,13 @@ class Dataset:
     table: pd.DataFrame
     files: Files
     terms: str
+    declared: tuple[Attribute, ...] = ()
+    """Its attributes beside the built-in ones."""
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """By name, the attributes that its table has a column for."""
+        return known_attributes(self.declared)
 
     @property
     def cut_out(self) -> bool:
@@ -70,19 +78,20 @@ def read_dataset(path: str | Path) -> Dataset:
     the dataset brings its own validation part. Raises DataError.
     """
     if (Path(path) / FACTS).is_file():
-        facts = about(path)
-        return Dataset(facts["name"], load_table(Path(path) / "table.parquet"), Files(facts["root"]), facts["terms"])
+        facts, declared = about(path), declared_in(path)
+        table = load_table(Path(path) / "table.parquet", declared)
+        return Dataset(facts["name"], table, Files(facts["root"]), facts["terms"], declared)
     files = Files(path)
     for name, reader in READERS.items():
         if reader.recognise(files):
-            table = reader.read(files)
+            table, declared = reader.read(files), custom.declared(files) if reader is custom else ()
             try:
-                check_table(table)
+                check_table(table, declared)
             except DataError as error:
                 raise DataError(f"{files.root}: {error}") from error
             if not (table["split"] == "val").any():
                 table = split_validation(table, VALIDATION_SHARE)
-            return Dataset(name, table, files, reader.TERMS)
+            return Dataset(name, table, files, reader.TERMS, declared)
     known = "; ".join(reader.KNOWN_BY for reader in READERS.values())
     raise DataError(f"{files.root}: no dataset known here; known: {known}")
 
@@ -90,12 +99,19 @@ def read_dataset(path: str | Path) -> Dataset:
 class Crops:
     """Cached faces of prepared datasets: `table` holds their rows, with points and boxes moved into crop pixels."""
 
-    def __init__(self, folders: list[Path], table: pd.DataFrame) -> None:
-        """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy)."""
-        self.folders, self.table = folders, table
+    def __init__(self, folders: list[Path], table: pd.DataFrame, declared: tuple[Attribute, ...] = ()) -> None:
+        """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy);
+        declared: its attributes beside the built-in ones."""
+        self.folders, self.table, self.declared = folders, table, declared
 
     def __getstate__(self) -> dict[str, Any]:
-        return {"folders": self.folders, "table": self.table}  # never pixels: worker processes map them again
+        # never pixels: worker processes map them again
+        return {"folders": self.folders, "table": self.table, "declared": self.declared}
+
+    @property
+    def attributes(self) -> dict[str, Attribute]:
+        """By name, the attributes that `table` has a column for."""
+        return known_attributes(self.declared)
 
     @cached_property
     def _caches(self) -> list[np.ndarray]:
@@ -166,6 +182,7 @@ def prepare(
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
         "terms": dataset.terms,
+        "tasks": [asdict(attribute) for attribute in dataset.declared],
         "crops": len(crops),
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,
@@ -175,27 +192,20 @@ def prepare(
 
 
 def load_crops(*paths: str | Path) -> Crops:
-    """The cached crops of prepared folders, together. Raises DataError if one was not (wholly) prepared."""
+    """The cached crops of prepared folders, together. Raises DataError if one was not (wholly) prepared, or if two
+    declare tasks of one name that are not the same."""
     folders = [Path(path) for path in paths]
+    declared = merged((str(folder), declared_in(folder)) for folder in folders)
     tables = []
     for cache, folder in enumerate(folders):
         facts = about(folder)
         if (facts["cache_size"], facts["cache_scale"]) != (CACHE_SIZE, CACHE_SCALE):
             raise DataError(f"{folder}: prepared by another version; run `landmarks data prepare` again")
-        table = load_table(folder / "crops.parquet")
+        table = load_table(folder / "crops.parquet", declared)
         if len(_map_pixels(folder)) < len(table):
             raise DataError(f"{folder}: crops and table do not fit; run `landmarks data prepare` again")
         tables.append(table.assign(cache=cache, place=np.arange(len(table))))
-    return Crops(folders, pd.concat(tables, ignore_index=True))
-
-
-def about(path: str | Path) -> dict[str, Any]:
-    """What a prepared folder says of itself: name, root, terms, number of crops. Raises DataError."""
-    try:
-        facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
-        return {key: facts[key] for key in ("name", "root", "terms", "crops", "cache_size", "cache_scale")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
-        raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
+    return Crops(folders, pd.concat(tables, ignore_index=True), declared)
 
 
 def check_images(dataset: Dataset, progress: Callable[[int, int], None] = lambda done, total: None) -> list[str]:

@@ -9,7 +9,7 @@ import numpy as np
 from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import BOX, GROUPS, labels_of, points_of
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.schemes import SCHEMES
 
 
 def digest(crops: Crops) -> str:
@@ -24,7 +24,7 @@ def digest(crops: Crops) -> str:
     for scheme in SCHEMES.values():
         if table[scheme.name].notna().any():
             found.update(scheme.name.encode() + np.asarray(points_of(table, scheme), np.float64).tobytes())
-    for attribute in ATTRIBUTES.values():
+    for attribute in crops.attributes.values():
         found.update(labels_of(table, attribute).tobytes())
     for name in GROUPS:
         if table[name].any():

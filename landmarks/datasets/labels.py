@@ -12,7 +12,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.datasets.table import labels_of, points_of
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute
+from landmarks.schemes import ABSENT, SCHEMES, Attribute, known_attributes
 
 FEW = 50
 """A class with fewer training faces is named: see `landmarks.evaluation.calibrate.equal_priors`."""
@@ -29,21 +29,27 @@ def mirrored(counts: np.ndarray, attribute: Attribute) -> np.ndarray:
     return (counts + counts[list(attribute.flip)]) / 2
 
 
-def label_counts(table: pd.DataFrame, tasks: Iterable[str]) -> dict[str, int | dict[str, int]]:
-    """By task: the faces with at least one of a scheme's points, or those of each class by its text. Plain values."""
+def label_counts(
+    table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()
+) -> dict[str, int | dict[str, int]]:
+    """By task: the faces with at least one of a scheme's points, or those of each class by its text. Plain values.
+
+    declared: attributes beside the built-in ones, here and in what follows.
+    """
+    attributes = known_attributes(declared)
     counts: dict[str, int | dict[str, int]] = {}
     for task in tasks:
         if task in SCHEMES:
             counts[task] = int(np.isfinite(points_of(table, SCHEMES[task])).all(axis=2).any(axis=1).sum())
         else:
-            attribute = ATTRIBUTES[task]
+            attribute = attributes[task]
             counts[task] = dict(zip(attribute.labels, class_counts(table, attribute).tolist()))
     return counts
 
 
-def unlabelled(table: pd.DataFrame, tasks: Iterable[str]) -> tuple[str, ...]:
+def unlabelled(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()) -> tuple[str, ...]:
     """The tasks for which no face has a label."""
-    counts = label_counts(table, tasks)
+    counts = label_counts(table, tasks, declared)
     return tuple(
         task for task, count in counts.items() if not (sum(count.values()) if isinstance(count, dict) else count)
     )
@@ -54,16 +60,16 @@ def unseen(counts: np.ndarray, attribute: Attribute) -> tuple[int, ...]:
     return tuple(np.flatnonzero(mirrored(counts, attribute) == 0).tolist())
 
 
-def label_gaps(table: pd.DataFrame, tasks: Iterable[str]) -> list[str]:
+def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()) -> list[str]:
     """One sentence for everything that training faces do not teach, or hardly: tasks and classes."""
-    tasks = tuple(tasks)
-    none = unlabelled(table, tasks)
+    tasks, attributes = tuple(tasks), known_attributes(declared)
+    none = unlabelled(table, tasks, attributes.values())
     gaps = [f"no training face has labels for {', '.join(none)}; a network gets no head for them"] if none else []
     few = []
     for task in tasks:
         if task in none or task in SCHEMES:
             continue
-        attribute = ATTRIBUTES[task]
+        attribute = attributes[task]
         counts = class_counts(table, attribute)
         never = unseen(counts, attribute)
         if never:

@@ -23,7 +23,7 @@ from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.squares import anchors_of
 from landmarks.datasets.table import BOX, SPLITS, labels_of
 from landmarks.errors import DataError, ImageError
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import ABSENT, POINTS_5, SCHEMES
 
 POINTS = [f"{point}_{axis}" for point in POINTS_5.points for axis in "xy"]
 """Columns of the five points, as a `faces.csv` has them."""
@@ -124,8 +124,9 @@ def tells_only_boxes(path: str | Path) -> bool:
     """
     if (Path(path) / FACTS).is_file() or any(reader.recognise(Files(path)) for reader in READERS):
         return True
-    table = read_dataset(path).table
-    return not table[[*SCHEMES, *ATTRIBUTES]].notna().any(axis=None) and bool(table["x0"].notna().any())
+    dataset = read_dataset(path)
+    table = dataset.table
+    return not table[[*SCHEMES, *dataset.attributes]].notna().any(axis=None) and bool(table["x0"].notna().any())
 
 
 def write_photographs(photographs: Photographs, folder: Path) -> None:
@@ -167,7 +168,7 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
         for row in np.flatnonzero(np.isnan(boxes[:, 0]) & source[scheme.name].notna().to_numpy()):
             boxes[row], ignore[row] = _around(source[scheme.name].iloc[row]), 1
     table[BOX], table["ignore"], unplaced = boxes, ignore, np.isnan(boxes[:, 0])
-    labelled = np.any([labels_of(source, attribute) != ABSENT for attribute in ATTRIBUTES.values()], axis=0)
+    labelled = np.any([labels_of(source, attribute) != ABSENT for attribute in dataset.attributes.values()], axis=0)
     unknown = table["image"].isin(table["image"][unplaced & labelled])
     if unknown.any():
         lost = table["image"][unknown]

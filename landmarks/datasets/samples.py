@@ -22,7 +22,7 @@ from landmarks.datasets.dataset import Crops
 from landmarks.datasets.squares import anchors_of, canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.geometry import crop_matrices, extract_crop, transform
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 
 CORNER = CACHE_SIZE // 4
 """Side of a cached crop's corner, in which there is no face: what covers others looks like it."""
@@ -55,7 +55,8 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         table = crops.table.iloc[rows]
         self.crops, self.rows = crops, rows
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
-        self.labels = {name: labels_of(table, ATTRIBUTES[name]) for name in tasks if name in ATTRIBUTES}
+        self.attributes = {name: crops.attributes[name] for name in tasks if name not in SCHEMES}
+        self.labels = {name: labels_of(table, attribute) for name, attribute in self.attributes.items()}
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
         self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
         self.jitter, self.picture = jitter, picture_transforms() if pictures else None
@@ -92,7 +93,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         image = extract_crop(self.crops.picture(self.rows[index]), matrix[0], size)
         points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
-            image, points, labels = flip(image, points, labels)
+            image, points, labels = flip(image, points, labels, self.attributes)
         conditions = self.conditions.draw(generator)
         if "covered" in conditions:
             other = self.crops.picture(self.rows[generator.integers(len(self.rows))])

@@ -2,12 +2,13 @@
 
 Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
 NaN where there is none), one column of (K, 2) float arrays a scheme, NaN for points that are not labelled, one column
-of nullable small integers an attribute, one column of texts for each of GROUPS, empty where absent. Kept as Parquet.
+of nullable small integers an attribute, built-in or declared, one column of texts for each of GROUPS, empty where
+absent. Kept as Parquet.
 """
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Iterable, Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,7 +18,7 @@ import pandas as pd
 from landmarks import geometry
 from landmarks.atomic import replacing
 from landmarks.errors import DataError, told
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme
+from landmarks.schemes import ABSENT, ATTRIBUTES, POSE, SCHEMES, Attribute, Scheme, known_attributes
 
 SPLITS = ("train", "val", "test")
 BOX = list(geometry.BOX)
@@ -28,15 +29,17 @@ BALANCED = ("source", *ATTRIBUTES, *GROUPS)
 """Columns of groups in which faces can be drawn alike."""
 
 
-def make_table(rows: list[dict[str, Any]]) -> pd.DataFrame:
-    """A complete table from rows that may lack any column but `image` and `split`."""
-    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *ATTRIBUTES, *GROUPS])
+def make_table(rows: list[dict[str, Any]], declared: Iterable[Attribute] = ()) -> pd.DataFrame:
+    """A complete table from rows that may lack any column but `image` and `split`. declared: attributes beside the
+    built-in ones, here and in what follows."""
+    attributes = known_attributes(declared)
+    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *attributes, *GROUPS])
     for name in ("source", *GROUPS):
         table[name] = table[name].astype(object).where(table[name].notna(), "")
     table[BOX] = table[BOX].astype(float)
     for name in SCHEMES:
         table[name] = pd.Series([p if isinstance(p, np.ndarray) else None for p in table[name]], dtype=object)
-    for name in ATTRIBUTES:
+    for name in attributes:
         table[name] = table[name].astype("Int8")
     return table
 
@@ -49,7 +52,9 @@ def points_of(table: pd.DataFrame, scheme: Scheme) -> np.ndarray:
 
 
 def labels_of(table: pd.DataFrame, attribute: Attribute) -> np.ndarray:
-    """(N,) int64; ABSENT where a face has no label."""
+    """(N,) int64; ABSENT where a face has no label, as all have that are of data without such a column."""
+    if attribute.name not in table:
+        return np.full(len(table), ABSENT)
     return table[attribute.name].fillna(ABSENT).to_numpy(np.int64)
 
 
@@ -61,14 +66,14 @@ def groups_of(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     return np.where(absent, ABSENT, groups)
 
 
-def check_table(table: pd.DataFrame) -> None:
+def check_table(table: pd.DataFrame, declared: Iterable[Attribute] = ()) -> None:
     """Raise DataError, naming the row, for the first thing that breaks the table's rules."""
     bad = ~table["split"].isin(SPLITS)
     if bad.any():
         raise DataError(
             f"row {bad.idxmax()}: split must be one of {', '.join(SPLITS)}, not {table['split'][bad].iloc[0]!r}"
         )
-    for attribute in ATTRIBUTES.values():
+    for attribute in known_attributes(declared).values():
         labels = labels_of(table, attribute)
         bad = (labels < ABSENT) | (labels >= len(attribute))
         if bad.any():
@@ -107,7 +112,7 @@ def split_validation(table: pd.DataFrame, share: float, seed: int = 0) -> pd.Dat
     first = train.drop_duplicates("image")
     generator = np.random.default_rng(seed)
     chosen: list[str] = []
-    for _, group in first.groupby(["source", labels_of(first, ATTRIBUTES["pose"])], sort=True):
+    for _, group in first.groupby(["source", labels_of(first, POSE)], sort=True):
         count = round(share * len(group))
         chosen += list(generator.permutation(np.sort(group["image"].to_numpy(dtype=str)))[:count])
     table.loc[(table["split"] == "train") & table["image"].isin(chosen), "split"] = "val"
@@ -123,7 +128,7 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
         flat.to_parquet(partial, index=False)
 
 
-def load_table(path: Path) -> pd.DataFrame:
+def load_table(path: Path, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
     """Read what `save_table` wrote. Raises DataError if the file is missing or is something else."""
     try:
         flat = pd.read_parquet(path)
@@ -132,16 +137,16 @@ def load_table(path: Path) -> pd.DataFrame:
             for name in SCHEMES:
                 # A table written before a scheme was added has no column for it.
                 row[name] = None if row.get(name) is None else np.array(row[name], float).reshape(-1, 2)
-        table = make_table(rows)
+        table = make_table(rows, declared)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(
             f"{path}: not a table of annotated faces ({told(error)}); make it with `landmarks data prepare`"
         ) from error
-    check_table(table)
+    check_table(table, declared)
     return table
 
 
-def counts(table: pd.DataFrame) -> pd.DataFrame:
+def counts(table: pd.DataFrame, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
     """How many faces, boxes, points and labels each split has: a row a fact, a column a split."""
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     parts = {split: table[table["split"] == split] for split in splits}
@@ -160,7 +165,7 @@ def counts(table: pd.DataFrame) -> pd.DataFrame:
         ]
         if any(partly):
             rows[f"{name}, not all points"] = partly
-    for attribute in ATTRIBUTES.values():
+    for attribute in known_attributes(declared).values():
         for code, label in enumerate(attribute.labels):
             rows[f"{attribute.name}: {label}"] = [
                 int((labels_of(part, attribute) == code).sum()) for part in parts.values()

@@ -73,8 +73,11 @@ def _numbers(faces: Faces) -> list[Line]:
 
 
 def _words(faces: Faces, gender: bool) -> list[Line]:
-    """What is remarkable about each face, with its probability."""
+    """What is remarkable about each face, with its probability; first the number of its track."""
     words: list[Line] = [[] for _ in range(len(faces))]
+    for line, track in zip(words, [] if faces.track is None else faces.track):
+        if np.isfinite(track):
+            line.append((f"#{track:.0f}", ""))
     for name, scores in faces.attributes.items():
         if name == GENDER and not gender:
             continue

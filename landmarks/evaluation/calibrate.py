@@ -35,7 +35,7 @@ from landmarks.inference.locate import Located, locate
 from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, Limits, QualityCurve, Softmax
 from landmarks.models.heads import NEVER
 from landmarks.models.store import Model, load_model, save_model
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES
+from landmarks.schemes import ABSENT, SCHEMES
 from landmarks.training.start import forget_unseen
 
 TYPICAL = Placement(scale=(0.85, 1.4), shift=0.1)
@@ -71,7 +71,7 @@ def calibrate_file(
         forget_unseen(model.network, crops.table.iloc[crops.part("train")])
     calibration = calibrate(load_backend(copy.deepcopy(model), "cpu"), crops)
     calibration = replace(calibration, limits=model.calibration.limits if limits is None else limits)
-    faces = label_counts(crops.table.iloc[crops.part("val")], model.network.config.tasks)
+    faces = label_counts(crops.table.iloc[crops.part("val")], model.network.config.tasks, model.network.config.declared)
     save_model(model.network, out, {**model.about, "calibrated_on": faces}, calibration)
     return load_model(Path(out))
 
@@ -102,7 +102,8 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
             raise DataError(f"{where}: no validation face with {name}; nothing to calibrate on")
     attributes = dict(backend.calibration.attributes)
     for name in backend.config.attributes:
-        attribute, labels = ATTRIBUTES[name], labels_of(table, ATTRIBUTES[name])
+        attribute = backend.config.attribute(name)
+        labels = labels_of(table, attribute)
         never = np.flatnonzero((seen.logits[name] <= NEVER / 2).all(axis=0)) if len(rows) else np.zeros(0, int)
         labels[np.isin(labels, never)] = ABSENT  # what it never answers says nothing of how sure it may be
         counts = np.bincount(labels[labels != ABSENT], minlength=len(attribute))
@@ -121,7 +122,7 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
 
 def _taught(backend: Backend, crops: Crops, name: str) -> np.ndarray:
     """(C,) training faces of each class of an attribute."""
-    attribute = ATTRIBUTES[name]
+    attribute = backend.config.attribute(name)
     known = backend.about.get("labels", {}).get(name)
     if isinstance(known, dict) and set(known) == set(attribute.labels):
         return np.array([int(known[label]) for label in attribute.labels])

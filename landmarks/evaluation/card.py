@@ -20,9 +20,9 @@ from landmarks.atomic import write_text
 START, END = "<!-- figures: made by landmarks.evaluation.card -->", "<!-- end of figures -->"
 WORSE = 4 / 3
 """A group is named when it is worse than all faces by more than a third."""
-SETS = {"mtfl": "MTFL", "ibug": "300-W", "celeba": "CelebA"}
+SETS = {"mtfl": "MTFL", "ibug": "300-W", "celeba": "CelebA", "fairface": "FairFace"}
 PARTS = {"test": "test", "val": "validation"}
-INPUTS = {"whole-image": "whole crop", "centerface": "detector's box"}
+INPUTS = {"whole-image": "whole crop", "centerface": "detector's box", "facegrid": "box of facegrid"}
 MEASURES = {
     "nme": "mean error",
     "failure_rate_faces": "failure rate at 10 %, per face",
@@ -41,7 +41,8 @@ def figures_markdown(reports: Sequence[dict[str, Any]]) -> str:
         sections += [_certainty_table(having, scheme), *_groups(having[0], scheme)]
     having = [report for report in reports if report["attributes"]]
     if having:
-        sections += ["## Attributes", *(_attributes_table(report) for report in having), _attribute_groups(having[0])]
+        grouped = [having[0], *(report for report in having[1:] if _has_people(report))]
+        sections += ["## Attributes", *map(_attributes_table, having), *map(_attribute_groups, grouped)]
     return "\n\n".join(section for section in sections if section)
 
 
@@ -125,6 +126,11 @@ def _attributes_table(report: dict[str, Any]) -> str:
     return f"{_title(report)}:\n\n{markdown_table(columns, rows)}"
 
 
+def _has_people(report: dict[str, Any]) -> bool:
+    """Whether a report tells groups of people apart."""
+    return any("race" in figures["slices"] for figures in report["attributes"].values())
+
+
 def _attribute_groups(report: dict[str, Any]) -> str:
     """Errors, 100 % less the balanced accuracy, of every attribute in every group."""
     attributes = report["attributes"]
@@ -143,7 +149,8 @@ def _attribute_groups(report: dict[str, Any]) -> str:
                 cells.append(f"{100 * error:.1f}")
                 if error > WORSE * whole:
                     worse.append(f"{name} of {column} {label}")
-            rows.append([f"{column}: {label}", str(faces), *cells])
+            if any(cells):
+                rows.append([f"{column}: {label}", str(faces), *cells])
     table = markdown_table(["", "faces", *attributes], rows)
     named = f"Worse than all faces by more than a third: {', '.join(worse) or 'none'}."
     return f"Balanced error by group (100 % less the balanced accuracy), {_title(report)}:\n\n{table}\n\n{named}"

@@ -15,6 +15,7 @@ from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.left_out import LeftOut
 from landmarks.datasets.table import GROUPS, labels_of, points_of
+from landmarks.declared import merged
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
@@ -24,7 +25,7 @@ from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
 from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Scheme
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme, known_attributes
 
 SLICES = ("pose", "glasses", "gender", "source")
 """Columns by whose groups figures are given, and GROUPS where the data have them."""
@@ -50,6 +51,8 @@ class Predictions:
     """(N, 4): the box used."""
     fallback: np.ndarray
     """(N,) bool: the detector found nothing and the whole image was taken."""
+    declared: tuple[Attribute, ...] = ()
+    """The network's attributes beside the built-in ones."""
 
 
 def predict_dataset(
@@ -75,7 +78,7 @@ def predict_dataset(
     config, calibration = backend.config, backend.calibration
     points = {name: np.full((len(rows), len(SCHEMES[name]), 2), np.nan) for name in config.schemes}
     probabilities = {
-        name: np.full((len(rows), len(ATTRIBUTES[name])), np.nan, np.float32) for name in config.attributes
+        name: np.full((len(rows), len(config.attribute(name))), np.nan, np.float32) for name in config.attributes
     }
     errors = {name: np.full(points[name].shape[:2], np.nan, np.float32) for name in calibration.errors}
     quality = None if calibration.quality is None else np.full(len(rows), np.nan, np.float32)
@@ -114,7 +117,8 @@ def predict_dataset(
         raise DataError(f"{dataset.files.root}: no face of the split {split!r} can be measured: {failed.counts()}")
     if failed.rows:
         warnings.warn(f"counted as failures: of {len(rows)} faces {failed.counts()}", stacklevel=2)
-    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback)
+    declared = merged([("the weights", config.declared), (str(dataset.files.root), dataset.declared)])
+    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback, declared)
 
 
 def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
@@ -144,17 +148,16 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
                 figures["landmarks"][name]["expected_errors"] = _expected_errors(
                     predicted[given], true[given], SCHEMES[name], predictions.errors[name][given], quality
                 )
+    attributes = known_attributes(predictions.declared)
     for name, probabilities in predictions.probabilities.items():
-        true = labels_of(predictions.table, ATTRIBUTES[name])
+        true = labels_of(predictions.table, attributes[name])
         given = (true != ABSENT) & ~np.isnan(probabilities).any(axis=1)
         if given.any():
             figures["attributes"][name] = _attribute_figures(
-                probabilities[given], true[given], ATTRIBUTES[name].labels, predictions.table[given], rounds
+                probabilities[given], true[given], attributes[name].labels, predictions.table[given], rounds
             )
-    silent = [
-        *(name for name in predictions.points if name not in figures["landmarks"]),
-        *(name for name in predictions.probabilities if name not in figures["attributes"]),
-    ]
+    told = {*figures["landmarks"], *figures["attributes"]}
+    silent = [name for name in (*predictions.points, *predictions.probabilities) if name not in told]
     if silent:
         warnings.warn(f"no face has labels for {', '.join(silent)}: no figures of them", stacklevel=2)
     return figures

@@ -9,7 +9,8 @@ from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
-from landmarks.errors import WeightsError
+from landmarks.config import build
+from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.config import NetworkConfig
 from landmarks.models.files import KEY, ONNX_SUFFIX, is_shipped, read_verified
@@ -87,9 +88,11 @@ def _header(metadata: Mapping[str, str], name: str) -> dict[str, Any]:
                 f"{name}: written in format {header['format']}, this version reads {FORMAT}; export it again"
             )
         texts = {key: str(header[key]) for key in ("part", "precision", "weights_sha256")}
-        config, calibration = NetworkConfig(**header["config"]), Calibration.from_dict(header["calibration"])
+        config, calibration = build(NetworkConfig, header["config"], name), Calibration.from_dict(header["calibration"])
         return {"config": config, "calibration": calibration, "about": dict(header["about"]), **texts}
-    except (KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
+    except WeightsError:
+        raise
+    except (LandmarksError, KeyError, TypeError, ValueError, AttributeError, RecursionError) as error:
         raise WeightsError(f"{name}: an ONNX file, but not of this package; {CURE}") from error
 
 

@@ -12,7 +12,7 @@ from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration
 from landmarks.models.config import NetworkConfig
 from landmarks.models.store import Model
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 
 SQUARES = "(N, H, W, 3) uint8 RGB, of any size: "
 INPUTS = {
@@ -83,7 +83,7 @@ def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[
         if name in calibration.errors:
             add(name + ERRORS, EXPECTED, count, points=points)
     for name in config.attributes:
-        attribute = ATTRIBUTES[name]
+        attribute = config.attribute(name)
         note = f" {attribute.note}" if attribute.note else ""
         add(name + LOGITS, "logits of the classes before calibration", len(attribute), classes=attribute.labels)
         add(name, f"probability of each class.{note}", len(attribute), classes=attribute.labels)

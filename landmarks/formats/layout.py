@@ -2,15 +2,15 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterable, Sequence
-from dataclasses import dataclass
+from collections.abc import Collection, Iterable, Sequence
+from dataclasses import asdict, dataclass
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Scheme
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -53,17 +53,25 @@ class Layout:
     per_face: tuple[str, ...] = ("score",)
     """Columns of those numbers of a face that the run has."""
     per_point: tuple[str, ...] = ()
+    declared: tuple[Attribute, ...] = ()
+    """Those of the attributes that are not built in."""
 
     @classmethod
     def of(cls, faces: Faces) -> Layout:
         """The layout of a result, perhaps an empty one."""
         return cls(
-            faces.scheme, tuple(faces.attributes), tuple(faces.numbers(PER_FACE)), tuple(faces.numbers(PER_POINT))
-        )
+            faces.scheme, tuple(faces.attributes), tuple(faces.numbers(PER_FACE)), tuple(faces.numbers(PER_POINT)),
+            declared_of(faces),
+        )  # fmt: skip
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute of a name, built-in or declared."""
+        return known_attributes(self.declared)[name]
 
     def columns(self) -> list[Column]:
         """The table of faces: image, then the columns of `Faces.columns`."""
-        pixel, meanings = "pixel", {number.column: number.meaning for number in (*PER_FACE, *PER_POINT)}
+        pixel, numbers = "pixel", {number.column: number for number in (*PER_FACE, *PER_POINT)}
+        meanings = {column: number.meaning for column, number in numbers.items()}
         columns = [
             Column("image", "string", "", IMAGE_COLUMNS["image"][1], "face"),
             Column("face", "int32", "", "number of the face in its image, from 0, the largest box first", "face"),
@@ -71,13 +79,13 @@ class Layout:
                 Column(name, "float32", pixel, f"{side} border of the face box", "box")
                 for name, side in zip(BOX, ("left", "upper", "right", "lower"))
             ),
-            *(Column(name, "float32", "", meanings[name], "numbers") for name in self.per_face),
+            *(Column(name, numbers[name].type, "", meanings[name], "numbers") for name in self.per_face),
         ]
         for point in self.scheme.points:
             columns += [Column(f"{point}_{axis}", "float32", pixel, f"{axis} of {point}", "points") for axis in "xy"]
             columns += [Column(f"{point}_{name}", "float32", "", meanings[name], "numbers") for name in self.per_point]
         for name in self.attributes:
-            attribute = ATTRIBUTES[name]
+            attribute = self.attribute(name)
             told = ", ".join((*attribute.labels, UNCERTAIN))
             meaning = f"one of: {told}. {attribute.note}".strip()
             columns.append(Column(name, "string", "", meaning, "attributes"))
@@ -92,18 +100,36 @@ class Layout:
             "attributes": list(self.attributes),
             "per_face": list(self.per_face),
             "per_point": list(self.per_point),
+            **({"declared": [asdict(attribute) for attribute in self.declared]} if self.declared else {}),
         }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Layout:
-        """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known."""
+        """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known, ValueError for
+        a declared attribute that is none."""
+        declared = tuple(attribute_from_dict(values) for values in document.get("declared", []))
         known = {
-            "attributes": {name: name for name in ATTRIBUTES},
+            "attributes": {name: name for name in known_attributes(declared)},
             "per_face": {number.column: number.column for number in PER_FACE},
             "per_point": {number.column: number.column for number in PER_POINT},
         }
         lists = {name: tuple(names[column] for column in document[name]) for name, names in known.items()}
-        return cls(SCHEMES[document["scheme"]], **lists)
+        return cls(SCHEMES[document["scheme"]], **lists, declared=declared)
+
+
+def declared_of(faces: Faces) -> tuple[Attribute, ...]:
+    """The attributes of a result that are not built in."""
+    return tuple(scores.attribute for name, scores in faces.attributes.items() if name not in ATTRIBUTES)
+
+
+def attribute_from_dict(values: dict[str, Any]) -> Attribute:
+    """An attribute from the plain values of its fields. Raises ValueError or TypeError."""
+    return Attribute(values["name"], tuple(values["labels"]), tuple(values["flip"]), values["note"])
+
+
+def is_label(name: str, columns: Collection[str]) -> bool:
+    """Whether a column of the table of faces is an attribute's: it is built in, or it has a probability."""
+    return name in ATTRIBUTES or f"{name}_probability" in columns
 
 
 def face_columns(records: Sequence[Record]) -> dict[str, np.ndarray]:
@@ -137,9 +163,11 @@ def as_frame(
         frame = pd.DataFrame(list(rows))
         frame = frame if len(frame) else pd.DataFrame(columns=["image", "face"])
     for name in frame.columns:
-        if name == "image" or name in ATTRIBUTES:
+        if name == "image" or is_label(name, frame.columns):
             texts = frame[name].astype(object).where(frame[name].notna(), None)
             frame[name] = pd.Series(texts.tolist(), index=frame.index, dtype="str")
+        elif name in WHOLE:
+            frame[name] = pd.to_numeric(frame[name]).astype("Int64")
         else:
             with np.errstate(over="ignore"):  # A number beyond float32 is infinite.
                 frame[name] = frame[name].astype("int64" if name == "face" else "float32")

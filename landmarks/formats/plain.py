@@ -10,9 +10,8 @@ from typing import Any, Optional
 
 import numpy as np
 
-from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES
 
 DECIMALS = 4
 """Of every number in a text format, unless the format says otherwise: far below what a pixel or probability means."""
@@ -47,8 +46,8 @@ class PlainFace:
             row[f"{name}_x"], row[f"{name}_y"] = x, y
             for column, values in self.point_numbers.items():
                 row[f"{name}_{column}"] = values.get(name)
-        for name in (name for name in ATTRIBUTES if name in self.labels):
-            row[name], row[f"{name}_probability"] = self.labels[name]
+        for name, (label, probability) in self.labels.items():
+            row[name], row[f"{name}_probability"] = label, probability
         return row
 
 
@@ -71,6 +70,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
         box = list(islice(rest, len(BOX)))
         points = {name: [next(rest), next(rest)] for name in names}
         numbers = {column: next(rest) for column in of_face}
+        numbers.update({column: int(numbers[column]) for column in WHOLE if numbers.get(column) is not None})
         point_numbers = {column: dict(zip(names, islice(rest, len(names)))) for column in of_points}
         classes = {name: list(islice(rest, len(scores.attribute))) for name, scores in faces.attributes.items()}
         labels: dict[str, tuple[str | None, Plain]] = {}

@@ -45,15 +45,24 @@ def formats_in(out: str | Path) -> list[str]:
     return [name for name, one in FORMATS.items() if name in written and (Path(out) / one.place).exists()]
 
 
-def read_results(path: str | Path, format: str | None = None) -> pd.DataFrame:
+def read_results(path: str | Path, format: str | None = None, corrected: bool = False) -> pd.DataFrame:
     """What `annotate` wrote, a row a face.
 
     path: the run's folder, the folder of one of its formats, or one file; format: which of several formats in the
     run's folder to read, if not the richest. Columns: image, face, x0 y0 x1 y1, score, NAME_x NAME_y a landmark, label
     and its probability an attribute, as far as the format holds them; text, int64 and float32; missing values are NaN.
+
+    corrected: with what people have said of the faces of a run since (`corrections.jsonl`): removed faces are left out,
+    added ones follow those of their image, and a column `review` says of each face whether it was `accepted`,
+    `corrected`, `added`, `put off` or, if it is empty, not looked at.
+
     Raises DataError if there is nothing to read or it is not what its name says.
     """
     path = Path(path)
+    if corrected:
+        from landmarks.formats.corrected import with_corrections  # Here: few need it.
+
+        return with_corrections(path, read_results(path, format))
     place, reader = _place_and_reader(path, format)
     try:
         return reader(place, read_layout(path))

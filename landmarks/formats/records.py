@@ -8,9 +8,10 @@ from typing import Any
 import numpy as np
 
 from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
+from landmarks.formats.layout import attribute_from_dict, declared_of
 from landmarks.formats.plain import plain
 from landmarks.record import Record
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.schemes import SCHEMES, known_attributes
 
 _NUMBERS = {number.field: number for number in (*PER_FACE, *PER_POINT)}
 
@@ -24,10 +25,11 @@ def record_facts(record: Record) -> dict[str, Any]:
 def record_to_dict(record: Record) -> dict[str, Any]:
     """A record as JSON takes it; numbers that do not exist are null.
 
-    Faces are arrays as in `Faces`: boxes (N, 4), points (N, K, 2), scores (N,), ..., probabilities (N, C) an attribute.
+    Faces are arrays as in `Faces`: boxes (N, 4), points (N, K, 2), scores (N,), ..., probabilities (N, C) an attribute;
+    attributes that are not built in are described under `declared`.
     Every digit of the float32 is kept, so that `record_from_dict` gives back the same numbers. Infinities become NaN.
     """
-    faces = record.faces
+    faces, declared = record.faces, declared_of(record.faces)
     arrays = {name: getattr(faces, name) for name in ("boxes", "points", *_NUMBERS)}
     return {
         **record_facts(record),
@@ -37,6 +39,7 @@ def record_to_dict(record: Record) -> dict[str, Any]:
             "attributes": {
                 name: plain(scores.probabilities, decimals=None) for name, scores in faces.attributes.items()
             },
+            **({"declared": [dataclasses.asdict(attribute) for attribute in declared]} if declared else {}),
             "uncertain": {
                 name: scores.uncertain.tolist()
                 for name, scores in faces.attributes.items()
@@ -55,15 +58,16 @@ def record_from_dict(document: dict[str, Any]) -> Record:
     shapes = {"boxes": (count, 4), "points": (count, k, 2)}
     shapes |= {name: (count,) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_FACE}
     shapes |= {name: (count, k) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_POINT}
+    known = known_attributes(attribute_from_dict(values) for values in found.get("declared", []))
     attributes = {
         name: AttributeScores(
-            ATTRIBUTES[name],
-            _array(values, (count, len(ATTRIBUTES[name]))),
+            known[name],
+            _array(values, (count, len(known[name]))),
             np.array(found["uncertain"][name], bool) if name in found["uncertain"] else None,
         )
         for name, values in found["attributes"].items()
     }
-    arrays = {name: _array(found[name], shape) for name, shape in shapes.items()}
+    arrays: dict[str, Any] = {name: _array(found[name], shape) for name, shape in shapes.items()}
     return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme))
 
 

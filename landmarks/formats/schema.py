@@ -13,7 +13,6 @@ import landmarks
 from landmarks.atomic import PartialFile
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout
 from landmarks.formats.registry import FORMATS
-from landmarks.schemes import ATTRIBUTES
 
 NAME = "schema.json"
 FRAMES = {
@@ -38,7 +37,7 @@ def schema(layout: Layout, formats: Sequence[str], coords: str) -> dict[str, Any
         "order": "images as they were found; in an image the face with the largest box first, of equal ones the left "
         "one, then the upper one",
         "layout": layout.as_dict(),
-        "attributes": {name: list(ATTRIBUTES[name].labels) for name in layout.attributes},
+        "attributes": {name: list(layout.attribute(name).labels) for name in layout.attributes},
         "tables": {
             "faces": [{key: value for key, value in column.items() if key != "part"} for column in columns],
             "images": [{"name": n, "type": type, "meaning": text} for n, (type, text) in IMAGE_COLUMNS.items()],
@@ -69,6 +68,14 @@ def read_formats(out: Path) -> list[str] | None:
         return list(_read(out)["formats"])
     except (OSError, ValueError, KeyError, TypeError):
         return None
+
+
+def read_frame(out: Path) -> str:
+    """The frame of the coordinates of the last run in a folder; `upright` if there is no `schema.json` that says so."""
+    try:
+        return str(_read(out)["coordinates"]["frame"])
+    except (OSError, ValueError, KeyError, TypeError):
+        return "upright"
 
 
 def _read(folder: Path) -> dict[str, Any]:

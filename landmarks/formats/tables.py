@@ -16,11 +16,10 @@ import numpy as np
 from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
-from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
+from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row, is_label
 from landmarks.formats.plain import DECIMALS, plain
 from landmarks.formats.text import csv_text, from_csv_text
 from landmarks.record import FAILED, Record
-from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -79,8 +78,9 @@ def read_faces_csv(path: Path, layout: Layout | None = None) -> pd.DataFrame:
     """`faces.csv` as a DataFrame, a row a face. Raises DataError if it is not such a file."""
     import pandas as pd
 
-    texts = ("image", *ATTRIBUTES)
     try:
+        columns = pd.read_csv(path, nrows=0).columns
+        texts = ["image", *(name for name in columns if is_label(name, columns))]
         frame = pd.read_csv(path, keep_default_na=False, na_values=[""], dtype=dict.fromkeys(texts, str))
         for name in frame.columns.intersection(texts):
             frame[name] = frame[name].map(from_csv_text, na_action="ignore")

@@ -72,7 +72,8 @@ class Annotator:
         self.calibration = self.backend.calibration
         self.scheme, self.attributes = self._heads()
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        self.empty = Faces.empty(self.scheme, self.attributes, self.calibrated, turned=True)
+        held = [self.backend.config.attribute(name) for name in self.attributes]
+        self.empty = Faces.empty(self.scheme, held, self.calibrated, turned=True)
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
@@ -122,7 +123,8 @@ class Annotator:
             name = images.printable(image)
             content = images.read_bytes(image, images.most_bytes(self.config.max_pixels))
         seen = self._eye(content, name or "bytes", str(image) if name else "")
-        return self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
+        faces = self._faces([seen.image], [seen.found.boxes], [seen.found.scores])[0]
+        return replace(faces, path=str(image)) if name else faces
 
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
         """Faces whose boxes are known: (H, W, 3) uint8 RGB images and their (n, 4) x0 y0 x1 y1 pixel boxes.
@@ -230,8 +232,8 @@ class Annotator:
             points=found.points[self.scheme.name],
             scores=np.concatenate(scores),
             attributes={
-                name: self.calibration.scores(name, found.logits[name], np.concatenate(boxes))
-                for name in self.attributes
+                name: self.calibration.scores(none.attribute, found.logits[name], np.concatenate(boxes))
+                for name, none in self.empty.attributes.items()
             },
             scheme=self.scheme,
             point_errors=errors,

@@ -10,7 +10,7 @@ import numpy as np
 from landmarks.geometry import crop_matrices, extract_crops, face_squares, invert, transform
 from landmarks.inference.backend import Backend
 from landmarks.inference.config import PASSES
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 
 
 @dataclass(frozen=True)
@@ -93,6 +93,6 @@ def _empty(backend: Backend) -> Located:
     return Located(
         {name: np.zeros((0, k, 2)) for name, k in schemes.items()},
         {name: np.zeros((0, k, 2), np.float32) for name, k in schemes.items()},
-        {name: np.zeros((0, len(ATTRIBUTES[name])), np.float32) for name in backend.config.attributes},
+        {name: np.zeros((0, len(backend.config.attribute(name))), np.float32) for name in backend.config.attributes},
         np.zeros((0, 4)),
     )

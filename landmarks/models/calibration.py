@@ -12,7 +12,7 @@ import numpy as np
 from landmarks.config import key_of, value_of
 from landmarks.errors import LandmarksError
 from landmarks.faces import AttributeScores
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import Attribute
 
 QUALITY_THRESHOLD = 0.1
 """`quality` is the probability that the mean error of a face's points is below this share of the face size."""
@@ -93,14 +93,14 @@ class Calibration:
         """logits: (N, C) -> (N, C) float32."""
         return self.attributes.get(attribute, Softmax())(logits)
 
-    def scores(self, attribute: str, logits: np.ndarray, boxes: np.ndarray) -> AttributeScores:
+    def scores(self, attribute: Attribute, logits: np.ndarray, boxes: np.ndarray) -> AttributeScores:
         """An attribute of N faces. logits: (N, C), boxes: (N, 4) pixels."""
-        probabilities = self.probabilities(attribute, logits)
+        probabilities = self.probabilities(attribute.name, logits)
         uncertain = None
-        if attribute in self.limits:
+        if attribute.name in self.limits:
             widths, heights = np.maximum(boxes[:, 2:] - boxes[:, :2], 0).T
-            uncertain = self.limits[attribute].uncertain(probabilities, np.sqrt(widths * heights))
-        return AttributeScores(ATTRIBUTES[attribute], probabilities, uncertain)
+            uncertain = self.limits[attribute.name].uncertain(probabilities, np.sqrt(widths * heights))
+        return AttributeScores(attribute, probabilities, uncertain)
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""

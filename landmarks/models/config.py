@@ -3,12 +3,14 @@ too."""
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
-from landmarks.config import checked
+from landmarks.config import checked, plain_values
+from landmarks.declared import check_declared
+from landmarks.dotted import is_dotted
 from landmarks.errors import unknown
-from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, known_attributes
 
 if TYPE_CHECKING:
     from landmarks.models.heads import Codec
@@ -16,8 +18,8 @@ if TYPE_CHECKING:
 CODINGS = ("simcc", "regression")
 HARD, SOFT, CROSS_STITCH = SHARINGS = ("hard", "soft", "cross_stitch")
 ENCODERS = ("compact", "accurate", "tcdcn", "tcdcn-journal")
-"""What `landmarks.models.encoders` makes; beside them any of torchvision's."""
-TORCHVISION = "torchvision:"
+"""What `landmarks.models.encoders` makes; beside them any of torchvision's, of timm's and of one's own."""
+TORCHVISION, TIMM = "torchvision:", "timm:"
 
 
 @checked
@@ -27,8 +29,11 @@ class NetworkConfig:
 
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
     """Names of schemes and attributes, one head each."""
+    declared: tuple[Attribute, ...] = ()
+    """Attributes beside the built-in ones; those that are no task are dropped."""
     encoder: str = "compact"
-    """`compact`, `accurate`, `tcdcn`, `tcdcn-journal` or `torchvision:NAME`."""
+    """`compact`, `accurate`, `tcdcn`, `tcdcn-journal`, `torchvision:NAME`, `timm:NAME`, or `module:Class` of your own
+    (see `landmarks.models.encoders`)."""
     width: float = 1.0
     """Factor on the channels of the encoder."""
     sharing: str = "hard"
@@ -56,13 +61,17 @@ class NetworkConfig:
 
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
+        check_declared(self.declared)
+        known = known_attributes(self.declared)
         for task in self.tasks:
-            if task not in SCHEMES and task not in ATTRIBUTES:
-                raise ValueError(unknown("task", task, [*SCHEMES, *ATTRIBUTES]))
+            if task not in SCHEMES and task not in known:
+                raise ValueError(unknown("task", task, [*SCHEMES, *known]))
+        object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in self.tasks))
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
-        if self.encoder not in ENCODERS and not self.encoder.startswith(TORCHVISION):
-            raise ValueError(unknown("encoder", self.encoder, [*ENCODERS, f"{TORCHVISION}NAME"]))
+        if not is_encoder(self.encoder):
+            encoders = [*ENCODERS, f"{TORCHVISION}NAME", f"{TIMM}NAME", "module:Class"]
+            raise ValueError(unknown("encoder", self.encoder, encoders))
         if not 0.1 <= self.width <= 16:
             raise ValueError(f"width must be 0.1 to 16, not {self.width}")
         if self.sharing not in SHARINGS:
@@ -88,7 +97,11 @@ class NetworkConfig:
     @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes among the tasks."""
-        return tuple(task for task in self.tasks if task in ATTRIBUTES)
+        return tuple(task for task in self.tasks if task not in SCHEMES)
+
+    def attribute(self, name: str) -> Attribute:
+        """The attribute of a name, built-in or declared."""
+        return known_attributes(self.declared)[name]
 
     @property
     def codec(self) -> Codec:
@@ -100,7 +113,12 @@ class NetworkConfig:
 
     def as_dict(self) -> dict[str, Any]:
         """Plain values for a file header."""
-        return asdict(self)
+        return plain_values(self, later=("declared",))
+
+
+def is_encoder(name: str) -> bool:
+    """Whether a name may be an encoder's; what is from outside is looked for where the network is built."""
+    return name in ENCODERS or name.startswith((TORCHVISION, TIMM)) or is_dotted(name)
 
 
 def differences(config: NetworkConfig, other: NetworkConfig) -> list[str]:

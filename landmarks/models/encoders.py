@@ -2,7 +2,8 @@
 
 `compact` and `accurate` are ours: plain strided 3x3 convolutions with a few residual blocks, wide and shallow, which is
 what a CPU computes fast. `tcdcn` and `tcdcn-journal` are the networks of the papers that the comparison is about.
-`torchvision:NAME` is any convolutional network of torchvision's.
+`torchvision:NAME` and `timm:NAME` are any convolutional network of theirs, `module:Class` is one of your own: a torch
+module that is made as `Class(input_size, features, width=1.0)` and maps normalised crops (N, 3, S, S) to (N, features).
 """
 
 from __future__ import annotations
@@ -14,7 +15,8 @@ import torch
 from torch import Tensor, nn
 from torch.nn.utils.fusion import fuse_conv_bn_eval
 
-from landmarks.models.config import TORCHVISION
+from landmarks.dotted import CodeMissing, imported, is_dotted
+from landmarks.models.config import TIMM, TORCHVISION
 
 
 class ConvNorm(nn.Module):
@@ -151,25 +153,28 @@ class Relu(nn.Module):
         return torch.relu(self.pool(x))
 
 
-class Torchvision(nn.Module):
-    """(N, 3, S, S) -> (N, features): what stands before the pooling of a torchvision classifier, its map squeezed and
-    read whole. Weights start at random: nothing is fetched. Raises ValueError for names that give no such map."""
+class Classifier(nn.Module):
+    """(N, 3, S, S) -> (N, features): what stands before the pooling of a classifier, its map squeezed and read whole.
+    Weights start at random: nothing is fetched."""
 
     SQUEEZE = 64
 
-    def __init__(self, input_size: int, features: int, name: str) -> None:
+    def __init__(self, trunk: nn.Module, shape: tuple[int, int, int], features: int) -> None:
+        """trunk: crops in, the map out; shape: the map's channels, height and width."""
         super().__init__()
-        self.trunk, (channels, height, width) = _trunk(name, input_size)
+        channels, height, width = shape
+        self.trunk = trunk
         self.squeeze = ConvNorm(channels, self.SQUEEZE, kernel=1)
         self.project = nn.Linear(self.SQUEEZE * height * width, features)
 
     def forward(self, x: Tensor) -> Tensor:
-        (x,) = self.trunk(x).values()
+        found = self.trunk(x)
+        (x,) = found.values() if isinstance(found, dict) else (found,)
         return torch.relu(self.project(self.squeeze(x).flatten(1)))
 
 
-def _trunk(name: str, input_size: int) -> tuple[nn.Module, tuple[int, int, int]]:
-    """A torchvision classifier up to its last map, and the map's shape."""
+def _of_torchvision(name: str, input_size: int) -> tuple[nn.Module, tuple[int, int, int]]:
+    """A torchvision classifier up to its last map, and the map's shape. Raises ValueError for names that give none."""
     from torchvision import models
     from torchvision.models.feature_extraction import create_feature_extractor, get_graph_node_names
 
@@ -194,6 +199,43 @@ def _is_map(value: object) -> bool:
     return isinstance(value, Tensor) and value.ndim == 4 and min(value.shape[2:]) > 1
 
 
+def _of_timm(name: str, input_size: int) -> tuple[nn.Module, tuple[int, int, int]]:
+    """A network of timm's without its pooling and classifier, and its map's shape. Raises ValueError likewise."""
+    try:
+        import timm
+    except ImportError as error:
+        raise CodeMissing(f"{TIMM}{name}: timm is not installed; pip install timm") from error
+    if name not in timm.list_models():
+        raise ValueError(f"timm has no network {name!r}; see timm.list_models()")
+    trunk = timm.create_model(name, pretrained=False, num_classes=0, global_pool="")
+    try:
+        with torch.no_grad():
+            seen = trunk.eval()(torch.zeros(1, 3, input_size, input_size))
+    except (AssertionError, RuntimeError, ValueError) as error:
+        reason = str(error).splitlines()[0] if str(error) else "it does not take crops of this size"
+        raise ValueError(f"{TIMM}{name} cannot read crops of {input_size} pixels ({reason})") from error
+    if not _is_map(seen):
+        raise ValueError(f"{TIMM}{name} has no map before its pooling; choose a convolutional network, or larger crops")
+    return trunk, seen.shape[1:]
+
+
+def _own(name: str, input_size: int, features: int, width: float) -> nn.Module:
+    """An encoder of one's own. Raises ValueError if it is not made, or does not map, as it must."""
+    kind = imported(name, nn.Module)
+    try:
+        encoder = kind(input_size, features, width=width)
+        with torch.no_grad():
+            shape = tuple(encoder.eval()(torch.zeros(2, 3, input_size, input_size)).shape)
+    except Exception as error:  # Its code may fail in any way.
+        raise ValueError(
+            f"{name}: fails as an encoder, made as Class(input_size, features, width=1.0) and called with crops "
+            f"(2, 3, {input_size}, {input_size}): {type(error).__name__}: {error}"
+        ) from error
+    if shape != (2, features):
+        raise ValueError(f"{name}: gives {shape} for two crops, where an encoder gives (2, {features})")
+    return encoder.train()
+
+
 MAKERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
@@ -205,9 +247,13 @@ MAKERS: dict[str, Callable[..., nn.Module]] = {
 
 
 def create_encoder(name: str, input_size: int, features: int, width: float = 1.0) -> nn.Module:
-    """An encoder by name, see `NetworkConfig.encoder`; width: factor on its channels. Raises ValueError."""
-    if name.startswith(TORCHVISION):
-        if width != 1:
-            raise ValueError("torchvision's networks have the width that they have; leave width at 1")
-        return Torchvision(input_size, features, name.removeprefix(TORCHVISION))
+    """An encoder by name, see `NetworkConfig.encoder`; width: factor on its channels. Raises ValueError, CodeMissing
+    for code from outside that cannot be had."""
+    for prefix, trunk_of in ((TORCHVISION, _of_torchvision), (TIMM, _of_timm)):
+        if name.startswith(prefix):
+            if width != 1:
+                raise ValueError(f"{prefix[:-1]}'s networks have the width that they have; leave width at 1")
+            return Classifier(*trunk_of(name.removeprefix(prefix), input_size), features)
+    if is_dotted(name):
+        return _own(name, input_size, features, width)
     return MAKERS[name](input_size, features, width=width)

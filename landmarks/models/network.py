@@ -13,7 +13,7 @@ from landmarks.models.config import CROSS_STITCH, HARD, SOFT, NetworkConfig
 from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, ConvNorm, Strided, create_encoder
 from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 
 TOWERS: dict[str, type[Towers]] = {SOFT: Towers, CROSS_STITCH: CrossStitch}
 
@@ -33,7 +33,7 @@ class Network(nn.Module):
                 self.heads[task] = PointsHead(config.features, scheme, config.codec.values, config.bins_rank)
                 self.errors[task] = ErrorHead(config.features, scheme)
             else:
-                self.heads[task] = AttributeHead(config.features, ATTRIBUTES[task])
+                self.heads[task] = AttributeHead(config.features, config.attribute(task))
         self.locator = Locator(config.locator_size) if config.locator_size else None
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
@@ -126,7 +126,8 @@ def predict(network: Network, crops: Tensor) -> Prediction:
         points[name] = (seen.points[name] + back) / 2
         error_cues[name] = (seen.error_cues[name] + mirrored.error_cues[name][:, swap]) / 2
     for name in network.config.attributes:
-        logits[name] = (seen.logits[name] + mirrored.logits[name][:, list(ATTRIBUTES[name].flip)]) / 2
+        flip = list(network.config.attribute(name).flip)
+        logits[name] = (seen.logits[name] + mirrored.logits[name][:, flip]) / 2
     return Prediction(points, error_cues, logits)
 
 

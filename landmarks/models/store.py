@@ -13,6 +13,7 @@ from safetensors.torch import save_file
 
 from landmarks.atomic import replacing
 from landmarks.config import build
+from landmarks.dotted import CodeMissing
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.calibration import Calibration
 from landmarks.models.config import NetworkConfig
@@ -81,6 +82,8 @@ def load_model(name: str | Path) -> Model:
         calibration = Calibration.from_dict(header["calibration"])
         network = Network(config)
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
+    except CodeMissing as error:
+        raise WeightsError(f"{path}: its network needs code that is not here: {error}") from error
     except (LandmarksError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error

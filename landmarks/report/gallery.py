@@ -14,7 +14,7 @@ from landmarks.images import MAX_PIXELS
 from landmarks.report.pictures import Wanted, cut_faces
 from landmarks.report.run import Run
 from landmarks.report.thumbnails import picture_side, squares_around, whole_image
-from landmarks.schemes import ATTRIBUTES, Scheme
+from landmarks.schemes import Scheme
 from landmarks.sources.names import natural
 from landmarks.sources.source import Source
 
@@ -143,7 +143,7 @@ def _table(run: Run, rows: np.ndarray, names: list[str], squares: np.ndarray, ge
     }
     attributes = {}
     for name in shown_attributes(run, gender):
-        labels = ATTRIBUTES[name].labels
+        labels = run.attributes[name]
         codes = run.faces[name].map({label: i for i, label in enumerate(labels)}).fillna(-1).to_numpy(int)[rows]
         sure = f"{name}_probability"
         attributes[name] = {

@@ -11,11 +11,12 @@ import numpy as np
 
 from landmarks.errors import DataError, LandmarksError, told
 from landmarks.formats import read_results
+from landmarks.formats.layout import is_label
 from landmarks.formats.schema import NAME, read_layout
 from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX, face_squares
 from landmarks.images import Image, to_upright
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Scheme
+from landmarks.schemes import SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes
 from landmarks.sources.named import Named
 
 if TYPE_CHECKING:
@@ -46,7 +47,8 @@ class Run:
     """(N,), likewise."""
     scores: np.ndarray | None
     """(N,)"""
-    attributes: tuple[str, ...]
+    attributes: dict[str, tuple[str, ...]]
+    """The labels of each attribute, by its name."""
     named: Named | None
     """Where the images were; None where `run.json` does not say."""
 
@@ -77,7 +79,8 @@ def read_run(folder: Path) -> Run:
         named = Named.from_dict(start["named"])
     except (KeyError, TypeError, ValueError):
         named = None
-    attributes = tuple(name for name in ATTRIBUTES if name in frame)
+    known = known_attributes(layout.declared if layout else ())
+    attributes = {name: _labels(frame, name, known.get(name)) for name in frame if is_label(str(name), frame.columns)}
     errors = _columns(frame, [f"{point}_error" for point in scheme.points])
     run = Run(
         folder=folder,
@@ -97,6 +100,13 @@ def read_run(folder: Path) -> Run:
         named=named,
     )
     return _upright(run) if _frame_of(folder) == "original" else run
+
+
+def _labels(frame: pd.DataFrame, name: str, attribute: Attribute | None) -> tuple[str, ...]:
+    """The labels of an attribute; those that the faces have where nothing tells more."""
+    if attribute is not None:
+        return attribute.labels
+    return tuple(sorted(set(frame[name].dropna()) - {UNCERTAIN}))
 
 
 def _manifest(path: Path) -> dict[str, Any]:

@@ -9,7 +9,6 @@ import numpy as np
 from landmarks.report.figures import Picture, to_svg
 from landmarks.report.gallery import shown_attributes
 from landmarks.report.run import Run
-from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
     from matplotlib.axes import Axes
@@ -78,7 +77,7 @@ def _attributes(run: Run, names: list[str]) -> Picture:
     for colour, name in zip(COLOURS, names):
         answered = max(int(run.faces[name].notna().sum()), 1)
         counts = run.faces[name].value_counts()
-        bars += [(label, 100 * counts.get(label, 0) / answered, colour) for label in ATTRIBUTES[name].labels]
+        bars += [(label, 100 * counts.get(label, 0) / answered, colour) for label in run.attributes[name]]
     figure = Figure(figsize=(WIDTH, max(HEIGHT, 0.6 + 0.22 * len(bars))), layout="constrained")
     axes = figure.subplots()
     tidy(axes)

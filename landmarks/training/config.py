@@ -4,8 +4,9 @@ from __future__ import annotations
 
 from collections.abc import Collection
 from dataclasses import dataclass, field, fields
+from typing import Any
 
-from landmarks.config import checked
+from landmarks.config import checked, plain_values
 from landmarks.datasets.conditions import Conditions
 from landmarks.datasets.table import BALANCED
 from landmarks.errors import unknown
@@ -13,9 +14,12 @@ from landmarks.models.config import NetworkConfig
 from landmarks.models.sharing import NORMS
 from landmarks.training.losses import PointsLoss
 from landmarks.training.stopping import Stopping
-from landmarks.training.weighting import WEIGHTINGS
+from landmarks.training.weighting import check_weighting
 
 PRECISIONS = ("float32", "bfloat16")
+OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("one_cycle", "constant")
+LATER = ("optimizer", "momentum", "schedule", "weighting_options", "balance", "conditions")
+"""Fields that trainings of earlier versions do not have."""
 LARGEST = 1e30
 """No number is larger: torch computes in 32 bits, and raises for one that does not fit."""
 
@@ -27,13 +31,21 @@ class TrainingConfig:
 
     epochs: int = 40
     batch_size: int = 128
+    optimizer: str = "adamw"
+    """`adamw` (Loshchilov and Hutter, 2019) or `sgd`, gradient descent with momentum."""
+    momentum: float = 0.9
+    """Of `sgd`."""
+    schedule: str = "one_cycle"
+    """Of the learning rate: `one_cycle` (Smith and Topin, 2018), or `constant`."""
     learning_rate: float = 2e-3
-    """Peak of the one-cycle schedule (Smith and Topin, 2018)."""
+    """Peak of the one-cycle schedule, or the constant rate."""
     weight_decay: float = 0.05
     task_weights: dict[str, float] = field(default_factory=dict)
     """Weight of each task's loss; 1 where not given."""
     weighting: str = "fixed"
     """How the weights move while the network learns; see `landmarks.training.weighting`."""
+    weighting_options: dict[str, float] = field(default_factory=dict)
+    """Arguments of the weighting: `alpha` of `gradnorm`, `temperature` of `dwa`, `c` of `cagrad`."""
     stopping: Stopping = field(default_factory=Stopping)
     """When tasks stop; see `landmarks.training.stopping`."""
     coupling: str = "l2"
@@ -58,7 +70,7 @@ class TrainingConfig:
     draws: int = 0
     """Faces an epoch; 0: as many as there are."""
     average_decay: float = 0.995
-    """Decay a step of the running average of the weights, which is what is kept."""
+    """Decay a step of the running average of the weights, which is what is kept; 0: the last weights themselves."""
     precision: str = "float32"
     """One of PRECISIONS; `bfloat16` is mixed precision."""
     seed: int = 0
@@ -79,6 +91,11 @@ class TrainingConfig:
             raise ValueError("draws and workers must be 0 or more")
         if not 0 <= self.seed < 2**63:
             raise ValueError("seed must be 0 or more and below 2 to the power of 63")
+        for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):
+            if getattr(self, name) not in known:
+                raise ValueError(unknown(name, getattr(self, name), known))
+        if not 0 <= self.momentum < 1:
+            raise ValueError(f"momentum must be 0 or more and below 1, not {self.momentum}")
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
         for name in ("task_weights", "source_weights"):
@@ -91,10 +108,13 @@ class TrainingConfig:
         PointsLoss(distance=self.distance)
         if self.precision not in PRECISIONS:
             raise ValueError(unknown("precision", self.precision, PRECISIONS))
-        if self.weighting not in WEIGHTINGS:
-            raise ValueError(unknown("weighting", self.weighting, WEIGHTINGS))
+        check_weighting(self.weighting, self.weighting_options)
         if self.coupling not in NORMS:
             raise ValueError(unknown("coupling", self.coupling, NORMS))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Plain values."""
+        return plain_values(self, later=LATER)
 
     @property
     def points_loss(self) -> PointsLoss:

@@ -12,22 +12,35 @@ import torch
 
 from landmarks import __version__
 from landmarks.config import build, named, override, read_toml
-from landmarks.datasets.dataset import about, load_crops
+from landmarks.datasets.dataset import load_crops
+from landmarks.datasets.facts import about
 from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
-from landmarks.errors import LandmarksError
+from landmarks.errors import DataError, LandmarksError
+from landmarks.models.config import NetworkConfig
 from landmarks.models.store import load_model, save_model
+from landmarks.schemes import Attribute
 from landmarks.training.config import TrainingFile
 from landmarks.training.loop import train
 
 
-def read_config(path: str | Path, settings: Sequence[str] = ()) -> TrainingFile:
+def read_config(path: str | Path, settings: Sequence[str] = (), declared: Sequence[Attribute] = ()) -> TrainingFile:
     """The sections [network] and [training] of a TOML file.
 
-    settings: `KEY=VALUE` in place of what the file says, see `landmarks.config.override`. Raises LandmarksError naming
+    settings: `KEY=VALUE` in place of what the file says, see `landmarks.config.override`; declared: attributes that the
+    data have beside the built-in ones, all of which are tasks where the file names none. Raises LandmarksError naming
     the file, the key, what is wrong and what is meant.
     """
     values = override(TrainingFile, read_toml(path), settings)
+    network = values.get("network", {})
+    if isinstance(network, dict) and "declared" in network:
+        raise LandmarksError(
+            f"{named(path, settings)}: network.declared: declare own tasks in a tasks.toml beside the faces.csv of "
+            "their labels, and prepare those data"
+        )
+    if declared and isinstance(network, dict):
+        every = [*NetworkConfig.tasks, *(attribute.name for attribute in declared)]
+        values["network"] = {"tasks": every, **network, "declared": [dataclasses.asdict(one) for one in declared]}
     return build(TrainingFile, values, named(path, settings))
 
 
@@ -46,11 +59,15 @@ def train_from_config(
     settings: as for `read_config`. start: weights to begin with, a shipped name or a file, instead of random ones;
     heads that they lack begin at random. report: gets the log's row of each epoch.
     """
-    file = read_config(config, settings)
+    try:
+        crops = load_crops(*data)
+    except DataError:
+        read_config(config, settings)  # what is wrong with the file is told first
+        raise
+    file = read_config(config, settings, crops.declared)
     network_config, training = file.network, file.training
     if threads:
         torch.set_num_threads(threads)
-    crops = load_crops(*data)
     try:
         training.check(network_config.tasks, crops.sources("train"))
     except ValueError as error:
@@ -70,8 +87,10 @@ def train_from_config(
         {
             "version": __version__,
             "trained_on": trained_on,
-            "training": dataclasses.asdict(training),
-            "labels": label_counts(crops.table.iloc[crops.part("train")], network.config.tasks),
+            "training": training.as_dict(),
+            "labels": label_counts(
+                crops.table.iloc[crops.part("train")], network.config.tasks, network.config.declared
+            ),
             **({} if begin is None else {"started_from": {"sha256": begin.sha256, **begin.about}}),
             "validation": last.get("val", {}),
         },

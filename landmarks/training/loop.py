@@ -8,7 +8,6 @@ import shutil
 import time
 from collections import defaultdict
 from collections.abc import Callable, Iterable
-from dataclasses import asdict
 from pathlib import Path
 from typing import Any, cast
 
@@ -72,7 +71,7 @@ def train(
         raise DataError(f"{where}: no faces in the split 'train'; nothing to learn from")
     settings = {
         "network": network_config.as_dict(),
-        "training": asdict(config),
+        "training": config.as_dict(),
         "faces": len(batches["train"]),
         "data": digest(crops),
     }
@@ -118,11 +117,12 @@ def fit(
     out.mkdir(parents=True, exist_ok=True)
     torch.manual_seed(config.seed)  # what happens from here on does not depend on how the network was made
     network = network.to(memory_format=torch.channels_last).to(device)
-    weighting = create_weighting(config.weighting, objective.tasks, config.task_weights).to(device)
+    weighting = create_weighting(config.weighting, objective.tasks, config.task_weights, config.weighting_options).to(
+        device
+    )
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, weighting, config), lr=config.learning_rate)
-    steps = config.epochs * learnt.steps()
-    schedule = torch.optim.lr_scheduler.OneCycleLR(optimizer, config.learning_rate, total_steps=steps, pct_start=0.15)
+    optimizer = _optimizer(_parameter_groups(network, weighting, config), config)
+    schedule = _schedule(optimizer, config, config.epochs * learnt.steps())
     parts = {"network": network, "average": average, "weighting": weighting}
     done = resume(out / STATE, settings, parts, optimizer, schedule)
     history = _history(out / "log.jsonl", done)
@@ -211,8 +211,10 @@ def shared_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
     encoder = getattr(network, "encoder", None)
     if encoder is None or isinstance(encoder, Towers):
         return [], []
-    last = [module for module in encoder.modules() if isinstance(module, nn.Linear)][-1]
-    return list(encoder.parameters()), list(last.parameters())
+    layers = [module for module in encoder.modules() if any(True for _ in module.parameters(recurse=False))]
+    linear = [module for module in layers if isinstance(module, nn.Linear)]
+    last = [*layers, *linear][-1:]  # an encoder of one's own may have no linear layer, or nothing to learn
+    return list(encoder.parameters()), [parameter for module in last for parameter in module.parameters()]
 
 
 def _parameter_groups(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> list[dict[str, Any]]:
@@ -226,6 +228,25 @@ def _parameter_groups(network: nn.Module, weighting: Weighting, config: Training
     matrices = [p for p in network.parameters() if p.ndim > 1 and id(p) not in known]
     rest = [p for p in network.parameters() if p.ndim <= 1 or id(p) in known] + list(weighting.parameters())
     return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
+
+
+def _optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> Optimizer:
+    if config.optimizer == "sgd":
+        return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
+    return torch.optim.AdamW(groups, lr=config.learning_rate)
+
+
+def _schedule(optimizer: Optimizer, config: TrainingConfig, steps: int) -> LRScheduler:
+    if config.schedule == "constant":
+        return torch.optim.lr_scheduler.ConstantLR(optimizer, factor=1.0, total_iters=0)
+    # Of gradient descent the rate alone goes round: its momentum is what the configuration says.
+    return torch.optim.lr_scheduler.OneCycleLR(
+        optimizer,
+        config.learning_rate,
+        total_steps=steps,
+        pct_start=0.15,
+        cycle_momentum=config.optimizer == "adamw",
+    )
 
 
 def _history(path: Path, done: int) -> list[dict[str, Any]]:

@@ -14,7 +14,6 @@ from landmarks.errors import DataError, WeightsError
 from landmarks.models.config import NetworkConfig, differences
 from landmarks.models.network import Network, attribute_heads
 from landmarks.models.store import Model
-from landmarks.schemes import ATTRIBUTES
 
 
 def with_labels(network: NetworkConfig, crops: Crops, rows: np.ndarray) -> NetworkConfig:
@@ -24,9 +23,9 @@ def with_labels(network: NetworkConfig, crops: Crops, rows: np.ndarray) -> Netwo
     where = ", ".join(str(folder) for folder in crops.folders)
     if not len(table):
         raise DataError(f"{where}: no faces in the split 'train'; nothing to learn from")
-    for gap in label_gaps(table, network.tasks):
+    for gap in label_gaps(table, network.tasks, network.declared):
         warnings.warn(f"{where}: {gap}", stacklevel=3)
-    left_out = unlabelled(table, network.tasks)
+    left_out = unlabelled(table, network.tasks, network.declared)
     tasks = tuple(task for task in network.tasks if task not in left_out)
     if not tasks:
         raise DataError(f"{where}: no training face has labels for {', '.join(left_out)}; nothing to learn from")
@@ -40,6 +39,12 @@ def begin_with(network: Network, start: Model) -> None:
     fit, naming every setting that differs.
     """
     config, given_config = network.config, start.network.config
+    for attribute in config.declared:
+        if attribute.name in given_config.tasks and attribute != given_config.attribute(attribute.name):
+            labels = ", ".join(given_config.attribute(attribute.name).labels)
+            raise WeightsError(
+                f"the weights to start from have another task {attribute.name!r} ({labels}); give yours another name"
+            )
     differing = differences(config, given_config)
     own, given = network.state_dict(), start.network.state_dict()
     both = {part for part in map(_part, own) if any(_part(name) == part for name in given)} | {"encoder"}
@@ -80,5 +85,6 @@ def forget_unseen(network: Network, table: pd.DataFrame, start: Model | None = N
     that it started from. table: the training faces."""
     before = dict(attribute_heads(start.network)) if start is not None else {}
     for name, head in attribute_heads(network):
-        never = unseen(class_counts(table, ATTRIBUTES[name]), ATTRIBUTES[name])
+        attribute = network.config.attribute(name)
+        never = unseen(class_counts(table, attribute), attribute)
         head.set_unseen([code for code in never if name not in before or code in before[name].unseen])

@@ -27,6 +27,7 @@ from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
 from landmarks.formats.doubts import Review
+from landmarks.log import log
 from landmarks.models.config import NetworkConfig
 from landmarks.models.network import Network
 from landmarks.models.store import Model
@@ -363,6 +364,7 @@ def test_a_network_that_fails_costs_one_row(small_weights, three, tmp_path, monk
 
 def test_memory_does_not_grow(tmp_path, monkeypatch):
     """An image takes a few hundred bytes."""
+    monkeypatch.setattr(log, "disabled", True)  # pytest keeps all that is logged.
     monkeypatch.setattr(Review.__init__, "__defaults__", (10,))  # It keeps the worst thousand otherwise.
     make_images(tmp_path / "in", 12)
     files = find([tmp_path / "in"], recursive=True)

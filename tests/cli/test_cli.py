@@ -216,7 +216,7 @@ def test_preparing_without_images_fails_in_one_sentence(monkeypatch, tmp_path, c
 
 @pytest.mark.parametrize(
     "command",
-    [(), ("annotate",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
+    [(), ("annotate",), ("live",), ("train",), ("calibrate",), ("evaluate",), ("export",), ("benchmark",), ("compare",),
      ("data", "prepare"), ("data", "info"), ("data", "check"),
      ("weights", "list"), ("weights", "info"), ("weights", "verify")],
 )  # fmt: skip
@@ -226,18 +226,30 @@ def test_help_shows_an_example(monkeypatch, capsys, command):
     assert not command or "Example: landmarks" in " ".join(out.split())
 
 
+@pytest.mark.skipif(os.name == "nt", reason="asks bash for completions")
+def test_the_shell_completes(tmp_path):
+    """What bash asks for: the names of commands, and of a command's options."""
+    for words, wanted in (("landmarks an", "annotate"), ("landmarks annotate --met", "--metrics")):
+        asks = {"_LANDMARKS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
+        program = "import sys; sys.argv[0] = 'landmarks'; from landmarks.cli import main; main()"
+        done = subprocess.run([sys.executable, "-c", program], env=os.environ | asks, capture_output=True, text=True)
+        assert done.stdout.split() == [wanted]
+
+
 def test_version(monkeypatch, capsys):
     assert run(monkeypatch, "--version") == 0
     assert capsys.readouterr().out == f"landmarks {__version__}\n"
 
 
 def test_options_come_in_groups(monkeypatch, capsys):
-    """Every option of `annotate` is in one of five groups, and --help in none."""
+    """Every option of `annotate` is in one of six groups, and --help in none."""
     assert run(monkeypatch, "annotate", "--help") == 0
     out = capsys.readouterr().out
-    starts = [out.index(f"─ {name} ") for name in ("Options", "Input", "Faces", "Output", "Machine", "Resume")]
+    starts = [
+        out.index(f"─ {name} ") for name in ("Options", "Input", "Faces", "Output", "Machine", "Resume", "Logging")
+    ]
     assert starts == sorted(starts) and out[starts[0] : starts[1]].count("--") == 1
-    assert "--fresh" in out[starts[-1] :] and "--out" in out[starts[3] : starts[4]]
+    assert "--fresh" in out[starts[-2] :] and "--log" in out[starts[-1] :] and "--out" in out[starts[3] : starts[4]]
 
 
 @pytest.mark.parametrize("command", ["annotate", "export", "compare"])

@@ -162,7 +162,10 @@ ARM = "[[arms]]\nname = 'a'\n"
             "grid.toml: arm 'a': stopping.epsilon: unknown key; known: kind, strip, thres",
         ),
         ("defaults.seeds = '2'\n" + ARM, "grid.toml: arm 'a': seeds = '2': must be a whole number"),
-        ("epsilon = 1.0\n" + ARM, "grid.toml: epsilon: unknown key; known: arms, reference, groups, defaults"),
+        (
+            "epsilon = 1.0\n" + ARM,
+            "grid.toml: epsilon: unknown key; known: arms, reference, equal_seeds, groups, defaults",
+        ),
         (ARM + "tasks = 'pose'", "arm 'a': tasks = 'pose': must be a list"),
         (ARM + "network = 'tcdn'", "arm 'a': unknown network 'tcdn'; did you mean 'tcdcn'?"),
         (ARM + "stopping.kind = 'late'", "arm 'a': stopping: unknown stopping 'late'"),

@@ -250,7 +250,7 @@ def test_calibrated_weights_know_more(prepared, small_weights, tmp_path):
         Faces(np.zeros((1, 3)), np.zeros((1, 5, 2)), np.zeros(1))
     faces = Annotator(after, "whole-image", device="cpu").predict([np.zeros((80, 80, 3), np.uint8)], [[[5, 5, 60, 60]]])
     assert faces[0].point_errors.shape == (1, 5) and 0 <= faces[0].quality[0] <= 1
-    assert {"quality", "nose_error"} <= set(faces[0].to_frame().columns)
+    assert {"quality", "nose_error"} <= set(faces[0].to_pandas().columns)
 
 
 def test_squares_beside_the_face_hold_no_face():

@@ -15,6 +15,7 @@ from landmarks.comparison import results
 from landmarks.comparison.grid import Arm, Grid
 from landmarks.comparison.grid_file import GridFile
 from landmarks.config import build, read_toml
+from landmarks.datasets.views import make_views
 from landmarks.schemes import ATTRIBUTES
 from landmarks.training.stopping import Stopping
 
@@ -29,7 +30,8 @@ GROUPS = build(GridFile, read_toml(DOCS / "comparison.toml"), "docs/comparison.t
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `compare` keep few views of a face and take the time of few."""
-    monkeypatch.setattr("landmarks.comparison.run.VIEWS", 2)
+    few = lambda samples, count, folder: make_views(samples, min(count, 2), folder)  # noqa: E731
+    monkeypatch.setattr("landmarks.comparison.run.make_views", few)
     monkeypatch.setattr("landmarks.comparison.train.TIMED", 2)
 
 

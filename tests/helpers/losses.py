@@ -3,10 +3,22 @@
 import torch
 from torch import nn
 
-from landmarks.training.weighting import WEIGHTINGS
+from landmarks.errors import LandmarksError
+from landmarks.training.weighting import WEIGHTINGS, create_weighting
 
 TASKS = ("points_5", "smile", "pose")
-NAMES = tuple(WEIGHTINGS)
+
+
+def _there(name):
+    """Whether the packages that a weighting needs are installed."""
+    try:
+        create_weighting(name, TASKS, {})
+    except LandmarksError:
+        return False
+    return True
+
+
+NAMES = tuple(name for name in WEIGHTINGS if _there(name))
 EQUAL = dict.fromkeys(TASKS, 1.0)
 
 

@@ -10,7 +10,7 @@ from landmarks import Faces
 from landmarks.faces import AttributeScores
 from landmarks.formats import FORMATS, Results
 from landmarks.record import Record
-from landmarks.schemes import ATTRIBUTES, scheme_of_size
+from landmarks.schemes import ATTRIBUTES, Attribute, scheme_of_size
 
 WIDTH, HEIGHT = 640, 480
 """Of the images in these records."""
@@ -46,6 +46,19 @@ def calibrated(count: int, points: int = 5, seed: int = 3) -> Faces:
     return replace(faces, quality=rng.uniform(0, 1, count), point_errors=rng.uniform(0, 0.1, (count, points)))
 
 
+MOUTH = Attribute("mouth_open", ("closed", "half, or less", "=open <wide>"), note="Our own.")
+
+
+def declared(count: int, seed: int = 5) -> Faces:
+    """The same with an attribute that is not built in, between two that are."""
+    rng, faces = np.random.default_rng(seed), some_faces(count, attributes=("smile", "gender"), seed=seed)
+    mouth = AttributeScores(
+        MOUTH, rng.dirichlet(np.ones(len(MOUTH)), count).astype(np.float32).reshape(count, len(MOUTH))
+    )
+    smile, gender = faces.attributes.values()
+    return replace(faces, attributes={"smile": smile, "mouth_open": mouth, "gender": gender})
+
+
 def record(faces: Faces, image: str = "a.jpg", **facts) -> Record:
     status = "ok" if len(faces) else "no_face"
     return Record(image, status, faces, **{"width": WIDTH, "height": HEIGHT} | facts)
@@ -60,11 +73,11 @@ def write(out: Path, found: list[Record], formats, coords: str = "upright") -> N
 
 def expected(found: list[Record], format: str) -> pd.DataFrame:
     """What the format holds of the records, as the table of faces."""
-    frame = pd.concat([one.faces.to_frame().assign(image=one.image) for one in found], ignore_index=True)
+    frame = pd.concat([one.faces.to_pandas().assign(image=one.image) for one in found], ignore_index=True)
     frame = frame[["image", *frame.columns.drop("image")]]
     drop = [] if "box" in HELD[format] else ["x0", "y0", "x1", "y1"]
     if "score" not in HELD[format]:
-        drop += ["score", *(c for c in frame if c == "quality" or c.endswith("_error"))]
+        drop += ["score", *(c for c in frame if c in ("quality", "track") or c.endswith("_error"))]
     if "attributes" not in HELD[format]:
         drop += [c for name in found[0].faces.attributes for c in (name, f"{name}_probability")]
     return frame.drop(columns=drop)
@@ -75,9 +88,13 @@ def assert_same(found: pd.DataFrame, wanted: pd.DataFrame, tolerance: float) -> 
     assert len(found) == len(wanted)
     for name in wanted:
         if wanted[name].dtype.kind in "fi":
-            assert found[name].dtype == ("int64" if name == "face" else "float32")
+            assert found[name].dtype == {"face": "int64", "track": "Int64"}.get(name, "float32")
             np.testing.assert_allclose(
-                found[name].to_numpy(float), wanted[name].to_numpy(float), rtol=2e-7, atol=tolerance, err_msg=name
+                found[name].to_numpy(float, na_value=NAN),
+                wanted[name].to_numpy(float, na_value=NAN),
+                rtol=2e-7,
+                atol=tolerance,
+                err_msg=name,
             )
         else:
             values = [[None if pd.isna(v) else v for v in frame[name].tolist()] for frame in (found, wanted)]
@@ -92,6 +109,7 @@ CASES = {
     "98 landmarks": [record(calibrated(2, 98))],
     "no attributes": [record(some_faces(1, 68, ()))],
     **{f"only {name}": [record(some_faces(2, 5, (name,)))] for name in ATTRIBUTES},
+    "declared": [record(declared(3)), record(declared(0), "b.jpg")],
     "no score": [record(replace(some_faces(2), scores=np.array([NAN, 0.5])))],
     "no faces": [record(some_faces(0)), record(some_faces(0, seed=1), "b.jpg")],
     "no faces, 68": [record(some_faces(0, 68, ("smile",)))],
@@ -102,5 +120,10 @@ CASES = {
     ],
     "calibrated": [record(calibrated(2)), record(calibrated(0), "b.jpg"), record(calibrated(1, seed=4), "c.jpg")],
     "calibrated, 68": [record(calibrated(3, 68))],
+    "tracks": [
+        record(replace(some_faces(2), track=np.array([12, 0])), "clip.mp4/000000", frame=0, time=0.0),
+        record(replace(some_faces(0), track=np.zeros(0)), "clip.mp4/000001", frame=1, time=0.04),
+        record(replace(some_faces(2, seed=1), track=np.array([NAN, 3])), "clip.mp4/000002", frame=2, time=0.08),
+    ],
     "many": [record(some_faces(i % 3, seed=i), f"{i // 20}/{i}.jpg") for i in range(120)],
 }

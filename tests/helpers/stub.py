@@ -65,7 +65,7 @@ class Stub:
         seed = digest("".join(source.name for source, _, _ in task))
         for source, error, image in task:
             if error:
-                yield Record(source.name, error.status, self.empty, error.reason)
+                yield Record(source.name, error.status, self.empty, error.reason, frame=source.frame, time=source.time)
             else:
                 faces = self.faces(digest(source.name), seed)
                 yield Record(

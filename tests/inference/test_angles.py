@@ -30,8 +30,8 @@ def test_roll_follows_the_picture_and_yaw_its_mirror_image(name):
 
 def test_angles_are_in_every_result():
     annotator = Annotator("compact", "whole-image", device="cpu")
-    columns = list(annotator.empty.to_frame().columns)
+    columns = list(annotator.empty.to_pandas().columns)
     assert columns[5:10] == ["score", "quality", "yaw", "pitch", "roll"]
     dark = annotator.predict([np.zeros((40, 40, 3), np.uint8)], [np.array([[5, 5, 30, 30], [np.nan] * 4])])[0]
     assert np.isfinite(dark.angles[0]).all() and np.isnan(dark.angles[1]).all()
-    assert list(dark.to_frame().columns) == columns
+    assert list(dark.to_pandas().columns) == columns

@@ -65,6 +65,7 @@ def test_path_bytes_and_array_give_the_same_faces(annotator, folder):
         assert np.array_equal(faces.points, results[0].points)
     assert set(results[0].attributes) == set(ATTRIBUTES)
     assert results[0].scores.tolist() == pytest.approx([0.9, 0.8])
+    assert [faces.path for faces in results] == [str(path), str(path), None, None]
 
 
 def test_no_face_is_an_empty_result(annotator, folder):
@@ -225,7 +226,7 @@ def test_run_writes_what_the_annotator_found(annotator, folder, tmp_path, format
     assert summary.statuses == {"ok": 4, "no_face": 1, "unreadable": 2} and summary.faces == 8 and summary.failed == 2
     frame = read_results(out)
     assert frame["image"].tolist() == [f"pair{i}.png" for i in range(4) for _ in "ab"]
-    expected = annotator(folder / "pair2.png").to_frame()
+    expected = annotator(folder / "pair2.png").to_pandas()
     found = frame[frame["image"] == "pair2.png"].drop(columns="image").reset_index(drop=True)
     assert set(found.columns) == set(expected.columns)
     for column in expected:

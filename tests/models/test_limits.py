@@ -29,7 +29,7 @@ BOXES = np.array([[0, 0, 50, 50], [0, 0, 50, 50], [0, 0, 10, 20]], float)
 )
 def test_below_the_limits_a_label_is_uncertain(limits, labels):
     calibration = Calibration.from_dict(json.loads(json.dumps(Calibration(limits=limits).as_dict())))
-    scores = calibration.scores("smile", LOGITS, BOXES)
+    scores = calibration.scores(SMILE, LOGITS, BOXES)
     assert scores.labels.tolist() == labels and np.allclose(scores.confidence, [0.9, 0.6, 0.9])
     assert scores[[1]].labels.tolist() == labels[1:2]
     assert AttributeScores.concatenate([scores, scores[:1]]).labels.tolist() == [*labels, labels[0]]

@@ -2,10 +2,8 @@ from __future__ import annotations
 
 import os
 import re
-import struct
 import sys
 import tempfile
-from fractions import Fraction
 from pathlib import Path
 
 import av
@@ -17,7 +15,7 @@ from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.sources import decoder_process
 from landmarks.sources.find import expand, find
-from tests.helpers.videos import make_video
+from tests.helpers.videos import encoded, make_video, turn
 
 LIMIT = 10**8
 
@@ -84,40 +82,6 @@ def test_a_video_that_breaks_off_says_so_after_its_frames(tmp_path):
     assert frames and all(frame.frame is not None for frame in frames)
     with pytest.raises(ImageError, match=r"breaks off after \d+ frames, at 0.\d\d of 1.20 s"):
         last.load(LIMIT)
-
-
-def encoded(path, times=range(60), size=(160, 96), codec="mpeg4", sound=0.0, shift=0, gop=12, **options):
-    """A video of textured frames at these times, in units of 1/25 s; with a second stream of `sound` seconds."""
-    base = cv2.resize(
-        np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8),
-        (320, 192),
-        interpolation=cv2.INTER_CUBIC,
-    )
-    with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25)
-        stream.width, stream.height = size
-        stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
-        stream.codec_context.gop_size, stream.codec_context.time_base = gop, Fraction(1, 25)
-        audio = container.add_stream("pcm_s16le" if path.suffix == ".mkv" else "aac", rate=8000) if sound else None
-        packets = []
-        for i, time in enumerate(times):
-            frame = av.VideoFrame.from_ndarray(
-                np.ascontiguousarray(base[i : i + size[1], 2 * i : 2 * i + size[0]]), "rgb24"
-            )
-            frame.pts, frame.time_base = time, Fraction(1, 25)
-            packets += stream.encode(frame)
-        packets += stream.encode()
-        for packet in packets:
-            packet.pts, packet.dts = packet.pts - shift, packet.dts - shift
-            container.mux(packet)
-        if audio:
-            silence = av.AudioFrame.from_ndarray(np.zeros((1, 1024), np.int16), "s16", "mono")
-            silence.sample_rate = 8000
-            for i in range(int(sound * 8000 / 1024)):
-                silence.pts, silence.time_base = 1024 * i, Fraction(1, 8000)
-                container.mux(audio.encode(silence))
-            container.mux(audio.encode())
-    return path
 
 
 def outcome(path, **options):
@@ -190,13 +154,7 @@ def test_damage_in_the_middle_is_told(tmp_path, suffix, codec):
 def test_frames_are_those_of_opencv(tmp_path, quarters):
     """Also for a telephone that was held upright: the header says how the picture is to be turned."""
     path = encoded(tmp_path / "a.mp4", times=range(5))
-    one = struct.pack(">9i", *(1 << 16, 0, 0, 0, 1 << 16, 0, 0, 0, 1 << 30))
-    sine, cosine = [(0, 1), (1, 0), (0, -1), (-1, 0)][quarters]
-    turned = struct.pack(">9i", *(cosine << 16, sine << 16, 0, -sine << 16, cosine << 16, 0, 0, 0, 1 << 30))
-    data = path.read_bytes()
-    assert data.count(one) == 2  # Of the file and of its only track.
-    head, middle, tail = data.split(one)
-    path.write_bytes(head + one + middle + turned + tail)
+    turn(path, quarters)
     capture = cv2.VideoCapture(str(path), cv2.CAP_FFMPEG)
     capture.set(cv2.CAP_PROP_ORIENTATION_AUTO, 0)  # OpenCV 4.11 turns nothing.
     for source in expand(find([path])):

@@ -3,13 +3,46 @@ import math
 import pytest
 import torch
 
-from landmarks.training.weighting import create_weighting
+from landmarks.errors import LandmarksError
+from landmarks.training.weighting import WEIGHTINGS, Weighting, create_weighting, passes_of
+from landmarks.training.weightings.gradients import GradientWeighting
 from tests.helpers.losses import EQUAL, NAMES, TASKS, Toy, plain, row, same
 
 
 def test_unknown_names_are_refused():
-    with pytest.raises(ValueError, match=", ".join(NAMES)):
+    with pytest.raises(ValueError, match=", ".join(WEIGHTINGS)):
         create_weighting("magic", TASKS, {})
+
+
+@pytest.mark.parametrize("name", [name for name in WEIGHTINGS if name not in NAMES])
+def test_what_needs_a_package_names_it(name):
+    with pytest.raises(LandmarksError, match=r"needs TorchJD; pip install 'landmarks\[mtl\]'"):
+        create_weighting(name, TASKS, {})
+
+
+class Halved(Weighting):
+    """One's own: half of every loss."""
+
+    def __init__(self, tasks, task_weights, share=0.5):
+        super().__init__(tasks, task_weights)
+        self.share = share
+
+    def _term(self, name, loss):
+        return self.share * loss
+
+
+def test_one_of_ones_own_is_named_by_module_and_class():
+    weighting = create_weighting(f"{__name__}:Halved", TASKS, {}, {"share": 0.25})
+    same(Toy().backward(weighting, EQUAL), plain(dict.fromkeys(TASKS, 0.25)))
+    for name, message in [(f"{__name__}:Toy", "no subclass of landmarks's Weighting"), ("nowhere.at:All", "no module")]:
+        with pytest.raises(ValueError, match=message):
+            create_weighting(name, TASKS, {})
+
+
+@pytest.mark.parametrize(("name", "option"), [("gradnorm", "alfa"), ("fixed", "alpha"), ("pcgrad", "c")])
+def test_options_that_a_weighting_does_not_have_are_refused(name, option):
+    with pytest.raises(ValueError, match=f"weighting_options of '{name}': unknown option '{option}'"):
+        create_weighting(name, TASKS, {}, {option: 1.0})
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -53,10 +86,13 @@ def test_fixed_is_the_weighted_sum(weights):
 
 
 @pytest.mark.parametrize("name", NAMES)
-def test_only_pcgrad_pays_for_whole_passes(name):
+def test_who_goes_by_all_gradients_pays_for_whole_passes(name):
     toy = Toy()
-    toy.backward(create_weighting(name, TASKS, {}), EQUAL)
-    assert toy.passes == (3 if name == "pcgrad" else 1)  # gradnorm's others end at the last shared layer
+    weighting = create_weighting(name, TASKS, {})
+    toy.backward(weighting, EQUAL)
+    # gradnorm's others end at the last shared layer
+    assert toy.passes == (3 if isinstance(weighting, GradientWeighting) else 1)
+    assert (passes_of(name) is None) == (toy.passes == 3 or name == "gradnorm")
 
 
 @pytest.mark.parametrize("name", NAMES)
@@ -152,6 +188,7 @@ def test_state_goes_on_where_it_was(name):
 @pytest.mark.parametrize("name", NAMES)
 def test_state_that_is_learnt_is_in_the_state_dict(name):
     expected = {"uncertainty": {"log_variances"}, "gradnorm": {"weights", "first"}, "pcgrad": {"steps"}}
+    expected["random"] = {"steps"}
     weighting = create_weighting(name, TASKS, {})
     assert set(weighting.state_dict()) == expected.get(name, set())
     assert all(parameter.ndim == 1 for parameter in weighting.parameters())

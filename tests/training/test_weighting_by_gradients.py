@@ -9,7 +9,8 @@ import torch
 from torch import nn
 
 from landmarks.training.weighting import create_weighting
-from tests.helpers.losses import EQUAL, TASKS, Toy, plain, same
+from landmarks.training.weightings.pcgrad import project
+from tests.helpers.losses import EQUAL, NAMES, TASKS, Toy, plain, same
 
 # gradnorm
 
@@ -175,3 +176,40 @@ def test_pcgrad_gives_the_heads_their_own_gradients():
     heads = [name for name in seen if name.startswith("heads")]
     same({name: seen[name] for name in heads}, {name: expected[name] for name in heads})
     assert not torch.allclose(seen["first.weight"], expected["first.weight"])
+
+
+# of TorchJD
+
+
+def test_our_pcgrad_is_torchjds():
+    """Of two tasks the order makes no difference; of more, each is a mean over orders."""
+    aggregation = pytest.importorskip("torchjd.aggregation")
+    theirs = aggregation.PCGrad()
+    for seed in range(5):
+        gradients = torch.randn(2, 7, generator=torch.Generator().manual_seed(seed), dtype=torch.float64)
+        torch.testing.assert_close(project(gradients, np.random.default_rng(0)), theirs(gradients))
+    gradients = torch.randn(3, 4, generator=torch.Generator().manual_seed(1), dtype=torch.float64)
+    torch.manual_seed(0)
+    generator = np.random.default_rng(0)
+    ours = {tuple(project(gradients, generator).numpy().round(6)) for _ in range(60)}
+    assert ours == {tuple(theirs(gradients).numpy().round(6)) for _ in range(60)}
+
+
+@pytest.mark.parametrize("name", ["upgrad", "cagrad", "imtl_g", "aligned_mtl", "nash_mtl"])
+def test_aggregators_of_alike_gradients_give_their_sum(name):
+    """Orthogonal gradients of one length are in no conflict: all methods add them up."""
+    if name not in NAMES:
+        pytest.skip("needs packages of the extra mtl")
+    combined = create_weighting(name, TASKS, {}).combine(torch.eye(3, 5))
+    direction = combined / combined.norm()
+    torch.testing.assert_close(direction, torch.eye(3, 5).sum(0) / 3**0.5, rtol=1e-3, atol=1e-3)
+    if name in ("upgrad", "imtl_g", "aligned_mtl"):
+        torch.testing.assert_close(combined, torch.eye(3, 5).sum(0), rtol=1e-3, atol=1e-3)
+
+
+def test_imtl_gs_gradient_lies_alike_along_all():
+    if "imtl_g" not in NAMES:
+        pytest.skip("needs packages of the extra mtl")
+    gradients = torch.randn(3, 9, generator=torch.Generator().manual_seed(2)) * torch.tensor([[1.0], [10.0], [0.1]])
+    along = (gradients / gradients.norm(dim=1, keepdim=True)) @ create_weighting("imtl_g", TASKS, {}).combine(gradients)
+    torch.testing.assert_close(along, along.mean().expand(3), rtol=1e-3, atol=1e-4)

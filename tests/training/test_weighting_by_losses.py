@@ -1,4 +1,4 @@
-"""Weightings that go by the losses: uncertainty, DWA, dynamic."""
+"""Weightings that go by the losses: uncertainty, DWA, dynamic, random."""
 
 import math
 
@@ -7,7 +7,7 @@ import pytest
 import torch
 
 from landmarks.training.weighting import create_weighting
-from tests.helpers.losses import EQUAL, TASKS, row
+from tests.helpers.losses import EQUAL, TASKS, Toy, plain, row
 
 # uncertainty
 
@@ -119,3 +119,17 @@ def trend(losses, val=None):
 def test_dynamic_coefficients_by_hand(history, expected, weight):
     factors = create_weighting("dynamic", ("points_5", "pose"), {"pose": weight, "points_5": 2.0}).factors(history)
     assert factors == {"points_5": 2.0, "pose": pytest.approx(weight * expected)}
+
+
+def test_random_weights_are_a_softmax_times_the_tasks_and_differ_by_step():
+    weighting = create_weighting("random", TASKS, {"pose": 0.5})
+    drawn = []
+    for _ in range(2):
+        toy = Toy()
+        seen = toy.backward(weighting, weighting.factors([]))
+        alone = plain({"points_5": 1.0, "smile": 1.0, "pose": 0.5})
+        weights = [seen[f"heads.{task}.weight"] / alone[f"heads.{task}.weight"] for task in TASKS]
+        assert all(torch.allclose(weight, weight.mean().expand_as(weight), rtol=1e-4) for weight in weights)
+        drawn.append([weight.mean().item() for weight in weights])
+        assert sum(drawn[-1]) == pytest.approx(3, rel=1e-4)
+    assert drawn[0] != pytest.approx(drawn[1], rel=1e-2)

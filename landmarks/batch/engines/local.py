@@ -17,6 +17,7 @@ from landmarks.batch.processes import prepare
 from landmarks.batch.watchdog import START_SECONDS, Watchdog
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, Worker, run
 from landmarks.errors import LandmarksError
+from landmarks.log import log
 from landmarks.record import ERROR, TIMEOUT, Record
 from landmarks.sources.source import Source
 
@@ -217,6 +218,7 @@ class LocalEngine:
     def _replace(self, dead: _Process) -> list[_Assignment]:
         """Start another process for one that has died; gives back its assignments."""
         status, reason = dead.reason()
+        log.warning("a worker is replaced: %s", reason)
         if not dead.ready:
             self._stillborn += 1
             if self._stillborn >= MAX_STILLBORN:

@@ -39,15 +39,17 @@ class Drawings:
 
     folder: Path
     style: Style = field(default_factory=Style)
+    frames: bool = True
+    """Also draws frames of videos."""
     name: ClassVar[str] = "drawings"
 
     def settings(self) -> dict[str, Any]:
-        return asdict(self.style)
+        return asdict(self.style) | ({} if self.frames else {"frames": False})
 
     def write(self, record: Record) -> None:
         """Draw a record that has pixels. A drawing that cannot be written costs a warning, not the run: a name may be
         too long with its new suffix, a side too long for JPEG. Raises OSError if the disk is full."""
-        if record.pixels is None:
+        if record.pixels is None or (record.frame is not None and not self.frames):
             return
         path = self.folder / drawing_path(record.image)
         try:

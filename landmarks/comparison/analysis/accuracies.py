@@ -7,10 +7,10 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
-from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm
+from landmarks.comparison.analysis.questions import ALIKE, all_tasks, nearest, reference_arm
 from landmarks.comparison.analysis.statistics import balanced_values, differences, holm, seed_spreads
 from landmarks.comparison.results import ArmResults, Results
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
+from landmarks.schemes import ABSENT, POINTS_5
 
 
 def accuracy_contrast(results: Results) -> pd.DataFrame:
@@ -21,7 +21,7 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
     `_p_holm` in points, corrected for the number of rows. No rows where no attribute is learnt alone.
     """
     rows = []
-    for task in ATTRIBUTES:
+    for task in results.attributes:
         alone, others = _arms(results, task)
         values = {arm.name: _values(results, arm, task) for arm in (*alone[:1], *others)}
         if not alone or not values[alone[0].name].size:
@@ -45,8 +45,7 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
 def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResults]]:
     """The arm of an attribute alone, if there is one; the arms of it with the landmarks and with all tasks."""
     reference = reference_arm(results)
-    keys = ("network", "faces")
-    same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in keys)]
+    same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in ALIKE)]
     alone = [arm for arm in same if arm.config["tasks"] == [task]]
     pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.varies == "tasks"]
     found = [nearest(reference, pairs), all_tasks(results)]

@@ -6,10 +6,10 @@ from collections.abc import Callable, Iterable
 
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.errors import LandmarksError
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import ATTRIBUTES, in_order
 
-TASK_ORDER = tuple(reversed(ATTRIBUTES))
-"""The order in which sets of auxiliary tasks are told."""
+ALIKE = ("network", "faces", "views", "jitter", "optimizer", "schedule")
+"""What two arms must have in common if their difference is to be one of the tasks."""
 
 
 def single_task_arms(results: Results) -> list[ArmResults]:
@@ -36,9 +36,9 @@ def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
     """The landmarks learnt alone by the same network from as many faces; for an arm that is such a one, and where there
     is none, the comparison's reference, trained as long where there is one that was.
 
-    None for the reference itself and for an arm without landmarks; for an arm of fewer faces or, unless its question
-    varies the network, of another network than the reference's, where no arm learns the landmarks alone from as many
-    faces or with that network: the difference would not be that of the tasks.
+    None for the reference itself and for an arm without landmarks; for an arm of fewer faces or other views, of another
+    optimiser or, unless its question varies the network, of another network than the reference's, where no arm learns
+    the landmarks alone from those faces or in that way: the difference would not be that of the tasks.
     """
     reference = reference_arm(results)
     if not arm.locates or arm.name == reference.name:
@@ -48,10 +48,9 @@ def single_task(results: Results, arm: ArmResults) -> ArmResults | None:
     else:
         same = reference if arm.varies == "epochs" else None
         found = same or alone_by_epochs(results).get(arm.config["epochs"], reference)
-    if arm.config["faces"] != found.config["faces"]:
-        return None
     across = arm.varies in ("network", "levels")
-    return found if across or arm.config["network"] == found.config["network"] else None
+    keys = [key for key in ALIKE if not (across and key == "network")]
+    return found if all(arm.config[key] == found.config[key] for key in keys) else None
 
 
 def held_against_nothing(results: Results, group: str) -> list[ArmResults]:
@@ -132,7 +131,7 @@ def headline_arms(results: Results, alone: ArmResults | None = None) -> dict[str
 def tasks_text(arm: ArmResults) -> str:
     """An arm's tasks in words."""
     if not arm.locates:
-        return f"{', '.join(name for name in ATTRIBUTES if name in arm.auxiliary)} alone"
+        return f"{', '.join(in_order(arm.auxiliary))} alone"
     return tasks_words(arm.auxiliary)
 
 
@@ -142,7 +141,7 @@ def tasks_words(auxiliary: frozenset[str]) -> str:
         return "landmarks only"
     if auxiliary == frozenset(ATTRIBUTES):
         return "+ all four"
-    return " ".join(f"+ {name}" for name in ATTRIBUTES if name in auxiliary)
+    return " ".join(f"+ {name}" for name in in_order(auxiliary))
 
 
 def _pairs(
@@ -153,10 +152,9 @@ def _pairs(
 
 
 def _like(results: Results, arm: ArmResults, wanted: Callable[[ArmResults], bool]) -> list[ArmResults]:
-    """Other arms with landmarks, of the same network and number of training faces, that are wanted."""
-    same = ("network", "faces")
+    """Other arms with landmarks, of the same network, training faces and optimiser, that are wanted."""
     others = (other for other in results.arms.values() if other.name != arm.name and other.locates)
-    return [other for other in others if all(other.config[key] == arm.config[key] for key in same) and wanted(other)]
+    return [other for other in others if all(other.config[key] == arm.config[key] for key in ALIKE) and wanted(other)]
 
 
 def _hard(arm: ArmResults) -> bool:
@@ -168,5 +166,7 @@ def _shared(arm: ArmResults, other: ArmResults) -> int:
     return sum(other.config.get(key) == value for key, value in arm.config.items() if key not in told_apart_by)
 
 
-def _order(arm: ArmResults) -> tuple[int, ...]:
-    return tuple(TASK_ORDER.index(name) for name in TASK_ORDER if name in arm.auxiliary)
+def _order(arm: ArmResults) -> list[tuple[int, str]]:
+    """Sets of tasks are told with those of the last built-in attributes first, declared ones at the end."""
+    places = {name: place for place, name in enumerate(reversed(ATTRIBUTES))}
+    return sorted((places.get(name, len(places)), name) for name in arm.auxiliary)

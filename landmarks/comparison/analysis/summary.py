@@ -13,7 +13,7 @@ from rich.table import Table
 
 from landmarks import metrics
 from landmarks.atomic import write_text
-from landmarks.comparison.analysis.questions import tasks_text
+from landmarks.comparison.analysis.questions import ALIKE, tasks_text
 from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
@@ -28,6 +28,8 @@ ERROR, FAILURES = "mean_error", "failure_landmarks"
 ERROR_SHIFT_FREE = ERROR + SHIFT_FREE
 CONTRASTED = (ERROR, FAILURES, ERROR_SHIFT_FREE)
 """The measures whose differences are tested."""
+BY_SEED = (ERROR, FAILURES)
+"""The measures, beside the accuracies, of which each seed's figure is kept."""
 
 
 @dataclass(frozen=True)
@@ -44,7 +46,7 @@ class Measured:
 def measure(results: Results) -> Measured:
     """All measures, as they come and without the shift that a run's faces share (`NAME_shift_free`)."""
     located = {name: arm for name, arm in results.arms.items() if arm.locates}
-    kinds = {name: (arm.config["network"], arm.config["faces"]) for name, arm in located.items()}
+    kinds = {name: tuple(arm.config[key] for key in ALIKE) for name, arm in located.items()}
     values = {
         key + suffix: {name: face_values(arm.vectors, key, bool(suffix)) for name, arm in located.items()}
         for suffix in ("", SHIFT_FREE)
@@ -55,7 +57,8 @@ def measure(results: Results) -> Measured:
 
 def describe(measured: Measured) -> pd.DataFrame:
     """What came of each arm, by its name. Errors, failures, AUC and accuracies in per cent, means over the seeds with
-    the standard deviation over them (`NAME_sd`); costs as counted. NaN for what an arm does not have."""
+    the standard deviation over them (`NAME_sd`), and for those that are told most each seed's own (`NAME_seed_0`);
+    costs as counted. NaN for what an arm does not have."""
     rows = {}
     for name, arm in measured.results.arms.items():
         row: dict[str, Any] = {
@@ -67,13 +70,17 @@ def describe(measured: Measured) -> pd.DataFrame:
         row["seeds"] = len(arm.seeds)
         for key, runs in measured.values.items():
             row |= _over_seeds(key, runs[name].mean(axis=1) if name in runs else np.full(1, np.nan))
+            if key in BY_SEED and name in runs:
+                row |= _by_seed(key, arm, runs[name].mean(axis=1))
         others = {"second_pass_mean_error": arm.second}
         others |= {f"level_{place}_mean_error": level for place, level in enumerate(arm.levels, 1)}
         for key, vectors in others.items():
             if vectors.size:
                 row |= _over_seeds(key, face_values(vectors, ERROR).mean(axis=1))
         for task, guesses in arm.guesses.items():
-            row |= _over_seeds(f"{task}_balanced_accuracy", _accuracies(measured.results, task, guesses))
+            accuracies = _accuracies(measured.results, task, guesses)
+            row |= _over_seeds(f"{task}_balanced_accuracy", accuracies)
+            row |= _by_seed(f"{task}_balanced_accuracy", arm, accuracies)
         numbers = arm.numbers.mean()
         row |= {key: numbers[key] * (100 if key.endswith("_error") else 1) for key in NUMBERS}
         rows[name] = row
@@ -186,6 +193,10 @@ def write_summary(frame: pd.DataFrame, reference: str, folder: Path) -> None:
 def _over_seeds(key: str, figures: np.ndarray) -> dict[str, float]:
     sd = float(figures.std(ddof=1)) if len(figures) > 1 and np.isfinite(figures).all() else np.nan
     return {key: 100 * float(figures.mean()), f"{key}_sd": 100 * sd}
+
+
+def _by_seed(key: str, arm: ArmResults, figures: np.ndarray) -> dict[str, float]:
+    return {f"{key}_seed_{seed}": 100 * float(figure) for seed, figure in zip(arm.seeds, figures)}
 
 
 def _accuracies(results: Results, task: str, guesses: np.ndarray) -> np.ndarray:

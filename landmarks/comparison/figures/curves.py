@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import cycle
 from typing import Any
 
 import numpy as np
@@ -11,9 +12,10 @@ from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm, tasks_text
 from landmarks.comparison.analysis.summary import Measured
-from landmarks.comparison.results import ArmResults, Results, read_log
+from landmarks.comparison.logs import read_log
+from landmarks.comparison.results import ArmResults, Results
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
-from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.schemes import POINTS_5, in_order
 
 
 def learning_curves(measured: Measured) -> Figure:
@@ -30,9 +32,9 @@ def learning_curves(measured: Measured) -> Figure:
     plain_numbers(panels[0].yaxis)
     if len(arms) == 2:
         panels[1].set_ylabel("loss of the other tasks\nover a blind guess's")
-        for task, colour in zip(ATTRIBUTES, COLOURS[1:]):
+        for task, colour in zip(in_order(arms[1].auxiliary), cycle(COLOURS[1:])):
             # A guess that takes all classes for equally likely costs the logarithm of their number.
-            _lines(panels[1], _logs(results, arms[1]), task, colour, task, np.log(len(ATTRIBUTES[task])))
+            _lines(panels[1], _logs(results, arms[1]), task, colour, task, np.log(len(results.attributes[task])))
     for axes in panels:
         axes.plot([], [], color="grey", ls="--", label="training")
         axes.plot([], [], color="grey", label="validation")
@@ -47,7 +49,7 @@ def stopping_index(measured: Measured) -> Figure:
     candidates = [arm for arm in results.arms.values() if arm.stopping == "task_wise" and arm.auxiliary]
     arm = nearest(reference_arm(results), candidates)
     logs = [] if arm is None else _logs(results, arm)
-    tasks = [task for task in ATTRIBUTES if any(row["stopping_index"].get(task) for log in logs for row in log)]
+    tasks = [task for task in results.attributes if any(row["stopping_index"].get(task) for log in logs for row in log)]
     if arm is None or not tasks:
         return Figure()
     columns = min(2, len(tasks))

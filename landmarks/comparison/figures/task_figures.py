@@ -9,7 +9,6 @@ import numpy as np
 from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import (
-    TASK_ORDER,
     all_tasks,
     alone_by_epochs,
     every_task,
@@ -23,7 +22,7 @@ from landmarks.comparison.analysis.summary import FAILURES, Measured
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, GRID, INK, empty_panels, legend_above, tidy
-from landmarks.schemes import ABSENT, POINTS_5, POSE
+from landmarks.schemes import ABSENT, POINTS_5, POSE, in_order
 
 FAILURE_LABEL = "landmarks off by more than 10 %, %"
 MARKERS = ("o", "s", "^", "D", "v", "P")
@@ -89,7 +88,7 @@ def failures_by_subset(measured: Measured) -> Figure:
         "landmarks only", (len(arms) - 0.6, alone), (0, 3), textcoords="offset points", ha="right", color=INK
     )
     above.set_ylabel(FAILURE_LABEL)
-    tasks = [task for task in TASK_ORDER if task in every_task(measured.results)]
+    tasks = in_order(every_task(measured.results))[::-1]
     for row, task in enumerate(tasks):
         held = [task in arm.auxiliary for arm in arms]
         below.plot(range(len(arms)), [row] * len(arms), "o", color=GRID, ms=7, mew=0)

@@ -30,6 +30,7 @@ from landmarks.comparison.analysis.summary import (
 )
 from landmarks.comparison.figures.gallery import draw_figures, drawings
 from landmarks.comparison.page.beside import paper_tables
+from landmarks.comparison.page.cautions import auxiliary_table, cautions
 from landmarks.comparison.page.sections import Section, group_section
 from landmarks.comparison.page.wording import sentence
 from landmarks.comparison.reported import MeasuredOn, Reported
@@ -95,6 +96,7 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     sections = {group: group_section(measured, described, group, reported) for group in groups}
     reference = reference_arm(results).name
     brief = [*_headline(results, described), *_brief(results, sections)]
+    doubts, auxiliary = cautions(measured, described), auxiliary_table(measured, described)
     tables = paper_tables(measured, described, reported)
     parts = [
         "# Multi-task learning against its baselines",
@@ -103,6 +105,7 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
         "## In short",
         "\n".join(brief),
         facts.notes.get("short", ""),
+        *(["## What to be careful with", "\n".join(f"- {sentence(doubt)}" for doubt in doubts)] if doubts else []),
         "## How it was measured",
         "```bash\n" + "\n".join(facts.commands) + "\n```",
         _protocol(results),
@@ -129,6 +132,7 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     parts += [
         "## All arms",
         summary_markdown(summarise(measured, reference), f"`{reference}`"),
+        *(["## The other tasks of all arms", auxiliary] if auxiliary else []),
         facts.notes.get("end", ""),
     ]
     return "\n\n".join(part.strip() for part in parts if part.strip()) + "\n"

@@ -72,7 +72,7 @@ def _held_against_nothing(measured: Measured, group: str) -> list[str]:
     """A sentence for each arm that has nothing to be compared with."""
     return [
         f"`{arm.name}` is held against no arm: none learns the landmarks alone with the network "
-        f"`{arm.config['network']}` from {arm.config['faces'] or 'all'} training faces"
+        f"`{arm.config['network']}` from {arm.config['faces'] or 'all'} training faces, seen and optimised alike"
         for arm in held_against_nothing(measured.results, group)
     ]
 

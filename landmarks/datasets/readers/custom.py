@@ -4,6 +4,7 @@ Columns: `image` (path beside the CSV file), `split` (train, val, test; empty me
 `source`, `x0,y0,x1,y1`, `NAME_x,NAME_y` for every landmark of a scheme (`left_eye_x`, ... or `point_0_x`, ...) and
 the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no; `race` and `age`, groups of any
 name by which figures are given and training is balanced. Empty cells are absent labels.
+Attributes of one's own are declared in a `tasks.toml` beside it (`landmarks.declared`), and have columns likewise.
 For detectors also `ignore` (yes: finding this face is neither right nor wrong) and WIDER FACE's `easy,medium,hard`; a
 row with nothing but an image is one without faces.
 The `faces.csv` that `landmarks annotate` writes is such a file. data/custom.md has the rules in full.
@@ -16,6 +17,7 @@ import difflib
 import io
 import warnings
 from collections import Counter
+from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
@@ -23,17 +25,16 @@ import pandas as pd
 
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import BOX, GROUPS, SPLITS, make_table
-from landmarks.errors import DataError
+from landmarks.declared import ABSENT_WORDS, read_declared
+from landmarks.errors import DataError, LandmarksError
 from landmarks.faces import PER_FACE, PER_POINT
-from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes, plain_label
 
 TERMS = "Your own data."
 CUT_OUT = False
 """Whether every image to test on is one face, cut out of its photograph."""
 KNOWN_BY = "own data (faces.csv)"
-NAME = "faces.csv"
-ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
-"""Cells, in any case, that say that there is no label."""
+NAME, TASKS = "faces.csv", "tasks.toml"
 SPLIT_WORDS = {"": "train", "training": "train", "valid": "val", "validation": "val", "testing": "test"}
 YES, NO = frozenset({"yes", "true", "y", "t"}), frozenset({"no", "false", "n", "f"})
 """Of attributes that something has or has not, such as smile and glasses."""
@@ -47,14 +48,14 @@ READ = {
     *GROUPS,
     *(f"{point}_{axis}" for scheme in SCHEMES.values() for point in scheme.points for axis in "xy"),
 }
-"""The columns that are read."""
+"""The columns that are read, beside those of declared tasks."""
 OF_RESULTS = {
     "face",
     *(number.column for number in PER_FACE),
     *(f"{point}_{number.column}" for scheme in SCHEMES.values() for point in scheme.points for number in PER_POINT),
-    *(f"{name}_probability" for name in ATTRIBUTES),
 }
-"""Further columns of the `faces.csv` that `landmarks annotate` writes; no labels."""
+"""Further columns of the `faces.csv` that `landmarks annotate` writes, beside the attributes' probabilities; no labels.
+"""
 
 
 def recognise(files: Files) -> bool:
@@ -62,11 +63,24 @@ def recognise(files: Files) -> bool:
     return files.locate(NAME) is not None
 
 
+def declared(files: Files) -> tuple[Attribute, ...]:
+    """The attributes that a `tasks.toml` beside the `faces.csv` declares; () without one. Raises DataError."""
+    path = (files.locate(NAME) or NAME)[: -len(NAME)] + TASKS
+    if path not in files.names:
+        return ()
+    try:
+        return read_declared(files.read_text(path), f"{files.root}: {path}")
+    except LandmarksError as error:
+        raise DataError(str(error)) from error
+
+
 def read(files: Files) -> pd.DataFrame:
     """The table of a `faces.csv`; unknown columns are named in a warning. Raises DataError naming the line."""
     path = files.locate(NAME)
     if path is None:
         raise DataError(f"{files.root}: there is no {NAME}")
+    own = declared(files)
+    attributes = known_attributes(own)
     folder, where = path[: -len(NAME)], f"{files.root}: {path}"
     text = files.read_text(path)
     separator = _separator(text)
@@ -75,7 +89,7 @@ def read(files: Files) -> pd.DataFrame:
     flags: dict[str, list[bool]] = {}
     try:
         columns = [column.strip().lower() for column in next(reader, [])]
-        _check_columns(columns, where)
+        _check_columns(columns, where, attributes)
         flags = {name: [] for name in FLAGS if name in columns}
         for record in reader:
             place = f"{where} line {reader.line_num}"
@@ -88,12 +102,12 @@ def read(files: Files) -> pd.DataFrame:
             cells = dict(zip(columns, map(str.strip, record)))
             image = _image(cells.get("image", ""), folder, names, of_results="face" in columns)
             cells = _cleaned(cells, decimal_commas=separator != ",")
-            rows.append(_parse(image, cells, place))
+            rows.append(_parse(image, cells, place, attributes))
             for name, values in flags.items():
                 values.append(_flag(cells.get(name, ""), name, place))
     except csv.Error as error:
         raise DataError(f"{where} line {reader.line_num}: {error}") from error
-    return make_table(rows).assign(**flags)
+    return make_table(rows, own).assign(**flags)
 
 
 def _separator(text: str) -> str:
@@ -111,20 +125,26 @@ def _cleaned(cells: dict[str, str], decimal_commas: bool) -> dict[str, str]:
     return cells
 
 
-def _check_columns(columns: list[str], where: str) -> None:
+def _check_columns(columns: list[str], where: str, attributes: Mapping[str, Attribute]) -> None:
     """Name unknown columns in a warning. Raises DataError for those that lack or are there twice."""
     if "image" not in columns:
         raise DataError(f"{where} line 1: there is no column `image`")
-    twice = [column for column, count in Counter(columns).items() if count > 1 and column in READ]
+    known = READ | attributes.keys()
+    twice = [column for column, count in Counter(columns).items() if count > 1 and column in known]
     if twice:
         raise DataError(f"{where} line 1: the column {twice[0]!r} is there twice; leave one")
-    unknown = [column for column in columns if column and column not in READ | OF_RESULTS]
+    passed_over = OF_RESULTS | {f"{name}_probability" for name in attributes}
+    unknown = [column for column in columns if column and column not in known | passed_over]
     if unknown:
         told = []
         for column in unknown:
-            close = difflib.get_close_matches(column, sorted(READ), 1, cutoff=0.6)
+            close = difflib.get_close_matches(column, sorted(known), 1, cutoff=0.6)
             told.append(f"{column!r} (perhaps {close[0]!r})" if close else repr(column))
-        warnings.warn(f"{where} line 1: unknown columns, not read: {', '.join(told)}", stacklevel=4)
+        cure = f"; a task of your own is declared in {TASKS} beside it"
+        warnings.warn(f"{where} line 1: unknown columns, not read: {', '.join(told)}{cure}", stacklevel=4)
+    for name in attributes:
+        if name not in columns and name not in ATTRIBUTES:
+            warnings.warn(f"{where} line 1: {TASKS} declares {name!r}, but there is no such column", stacklevel=4)
 
 
 def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
@@ -138,7 +158,7 @@ def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
     return folder + cell.removeprefix("'") if guarded else folder + cell if cell else ""
 
 
-def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
+def _parse(image: str, cells: dict[str, str], where: str, attributes: Mapping[str, Attribute]) -> dict[str, Any]:
     if not image:
         raise DataError(f"{where}: the image is empty")
     split = cells.get("split", "").lower()
@@ -149,7 +169,7 @@ def _parse(image: str, cells: dict[str, str], where: str) -> dict[str, Any]:
     row |= {group: cells.get(group, "") for group in GROUPS}
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
-    for attribute in ATTRIBUTES.values():
+    for attribute in attributes.values():
         if cells.get(attribute.name, UNCERTAIN).lower() not in ("", UNCERTAIN):
             row[attribute.name] = _label(cells[attribute.name], attribute, where)
     return row
@@ -205,19 +225,27 @@ def _points(cells: dict[str, str], scheme: Scheme, where: str) -> np.ndarray | N
     return points if len(labelled) else None
 
 
+def _as_number(text: str) -> float:
+    try:
+        return float(text)
+    except ValueError:
+        return np.nan
+
+
 def _label(text: str, attribute: Attribute, where: str) -> int:
     """Code of a label: its text in any case, its number, or yes and no."""
-    word = " ".join(text.lower().replace("_", " ").replace("-", " ").split())
-    if word in attribute.labels:
-        return attribute.labels.index(word)
-    yes_or_no = attribute.labels[0].startswith(("not ", "no "))
+    word, labels = plain_label(text), [plain_label(label) for label in attribute.labels]
+    if word in labels:
+        return labels.index(word)
+    yes_or_no = len(labels) == 2 and labels[0].startswith(("not ", "no "))
     if yes_or_no and word in YES | NO:
         return int(word in YES)
-    try:
-        number = float(text)
-    except ValueError:
-        number = np.nan
-    if number in range(len(attribute)):
+    number, numbers = _as_number(text), [_as_number(label) for label in labels]
+    if np.isfinite(numbers).any():  # such as an age: then 1 is a label's text, also as 1.0, and never its place
+        if number in numbers:
+            return numbers.index(number)
+    elif number in range(len(attribute)):
         return int(number)
-    known = [*attribute.labels, f"0 to {len(attribute) - 1}", *(["yes", "no"] if yes_or_no else [])]
+    places = [] if np.isfinite(numbers).any() else [f"0 to {len(attribute) - 1}"]
+    known = [*attribute.labels, *places, *(["yes", "no"] if yes_or_no else [])]
     raise DataError(f"{where}: {attribute.name} must be one of {', '.join(known)}, not {text!r}")

@@ -17,10 +17,9 @@ from landmarks.atomic import PartialFile
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.format import Format
-from landmarks.formats.layout import Layout, as_frame
+from landmarks.formats.layout import Layout, as_frame, is_label
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_or_zero, edges, in_image, joined, json_text, read_json
-from landmarks.schemes import ATTRIBUTES
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -123,7 +122,11 @@ def _face(annotation: dict[str, Any], names: list[str]) -> PlainFace:
             for number in PER_POINT
             if f"keypoints_{number.column}" in annotation
         },
-        {name: (attributes[name], attributes.get(f"{name}_probability")) for name in ATTRIBUTES if name in attributes},
+        {
+            name: (label, attributes.get(f"{name}_probability"))
+            for name, label in attributes.items()
+            if is_label(name, attributes)
+        },
     )
 
 

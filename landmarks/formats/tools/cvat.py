@@ -20,11 +20,11 @@ from landmarks.atomic import PartialFile, PartialFolder
 from landmarks.errors import DataError
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.formats.format import Format
-from landmarks.formats.layout import Layout, as_frame
+from landmarks.formats.layout import Layout, as_frame, is_label
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.text import xml_text
 from landmarks.formats.tools.shared import CATEGORY, box_or_zero, edges, from_corner, to_centres
-from landmarks.schemes import ATTRIBUTES, UNCERTAIN
+from landmarks.schemes import UNCERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -69,7 +69,7 @@ def label_specs(layout: Layout) -> list[dict[str, Any]]:
     points = [{"name": name, "type": "points", "attributes": of_points} for name in layout.scheme.points]
     attributes = [_text_spec(column) for column in layout.per_face]
     for name in layout.attributes:
-        labels = ["", *ATTRIBUTES[name].labels, UNCERTAIN]
+        labels = ["", *layout.attribute(name).labels, UNCERTAIN]
         attributes.append(
             {"name": name, "mutable": False, "input_type": "select", "default_value": "", "values": labels}
         )
@@ -196,7 +196,11 @@ def _face(skeleton: ElementTree.Element, box: list[Plain]) -> PlainFace:
         for column, value in _values(point).items():
             of_points.setdefault(column, {})[name] = _number(value)
     values = _values(skeleton)
-    labels = {name: (values[name], _number(values[f"{name}_probability"])) for name in ATTRIBUTES if name in values}
+    labels = {
+        name: (value, _number(values[f"{name}_probability"]))
+        for name, value in values.items()
+        if is_label(name, values)
+    }
     numbers = {number.column: _number(values[number.column]) for number in PER_FACE if number.column in values}
     known = {number.column for number in PER_POINT}
     return PlainFace(points, box, numbers, {c: v for c, v in of_points.items() if c in known}, labels)

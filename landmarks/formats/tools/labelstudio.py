@@ -21,7 +21,7 @@ from landmarks.formats.format import Format
 from landmarks.formats.layout import Layout, as_frame
 from landmarks.formats.plain import Plain, PlainFace, plain_faces
 from landmarks.formats.tools.shared import CATEGORY, EDGE, box_in_image, in_image, joined, json_text, read_json
-from landmarks.schemes import ATTRIBUTES, UNCERTAIN
+from landmarks.schemes import UNCERTAIN
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -130,7 +130,8 @@ def config_xml(layout: Layout) -> str:
     ]
     for name in layout.attributes:
         lines.append(f'  <Choices name="{name}" toName="image" perRegion="true" whenTagName="box" showInline="true">')
-        lines += [f"    <Choice value={quoteattr(label)}/>" for label in (*ATTRIBUTES[name].labels, UNCERTAIN)]
+        labels = (*layout.attribute(name).labels, UNCERTAIN)
+        lines += [f"    <Choice value={quoteattr(label)}/>" for label in labels]
         lines.append("  </Choices>")
     controls = [(name, "box") for name in layout.per_face if name != "score"]
     controls += [(name, "points") for name in layout.per_point]
@@ -174,7 +175,7 @@ def _face(results: list[dict[str, Any]], layout: Layout | None) -> PlainFace:
         elif control == "points":
             names[result["id"]] = value["keypointlabels"][0]
             face.points[names[result["id"]]] = [x, y]
-        elif control in ATTRIBUTES:
+        elif "choices" in value:
             face.labels[control] = (value["choices"][0], result["score"])
         elif control in of_points:
             face.point_numbers.setdefault(control, {})[names[result["id"]]] = value["number"]

@@ -17,17 +17,18 @@ class GradNorm(Weighting):
     Weights are renormalised to sum to the number of tasks that run. The first batch with a task's labels gives its
     L_i(0); a task without labels in a batch takes no part in it. A task's factor scales the loss whose gradient is
     measured, so it is learnt away. The network's optimiser moves w; a pass back to the last shared layer for each task
-    is the price. `backward` raises ValueError if several tasks run and share no layer.
+    is the price. alpha: how hard a lagging task pulls. `backward` raises ValueError if several tasks run and
+    share no layer.
     """
 
-    ALPHA = 1.5
     LEAST = 1e-3
     """No weight is smaller before it is renormalised: a step must not turn a task against itself."""
 
     first: Tensor
 
-    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float], alpha: float = 1.5) -> None:
         super().__init__(tasks, task_weights)
+        self.alpha = alpha
         self.weights = nn.Parameter(torch.ones(len(tasks)))
         self.register_buffer("first", torch.full((len(tasks),), math.nan))
         self._places: list[int] = []
@@ -55,7 +56,7 @@ class GradNorm(Weighting):
         seen = (norms > 0) & (first > 0)
         norms, rates, places = norms[seen], (losses / first)[seen], places[seen]
         weighted = self.weights.detach()[places] * norms
-        goal = weighted.mean() * (rates / rates.mean()) ** self.ALPHA
+        goal = weighted.mean() * (rates / rates.mean()) ** self.alpha
         gradient = torch.zeros_like(self.weights)
         gradient[places] = torch.sign(weighted - goal) * norms  # of sum |w_i norm_i - goal_i| with the goals held
         self.weights.grad = gradient_of(self.weights) + gradient

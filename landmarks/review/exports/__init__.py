@@ -1,0 +1,1 @@
+"""What annotation tools export, read as faces of images: one tool a file."""

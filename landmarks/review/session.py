@@ -1,0 +1,274 @@
+"""A review: the faces of a run, what was said of each, and the one way to say more."""
+
+from __future__ import annotations
+
+import threading
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
+from landmarks.corrections.correction import ADD, PUT_OFF, REMOVE, UNDO, VERSION, Point, correction_from, now
+from landmarks.corrections.fold import ADDED, REMOVED, UNSEEN, after
+from landmarks.errors import DataError, LandmarksError
+from landmarks.formats.corrected import of_scheme
+from landmarks.formats.doubts import reasons
+from landmarks.record import Record
+from landmarks.review.run import Run, rows_of
+
+QUEUES: dict[str, Callable[[str], bool]] = {
+    "doubtful": lambda status: status == UNSEEN,
+    "put off": lambda status: status == PUT_OFF,
+    "seen": lambda status: status not in (UNSEEN, PUT_OFF, REMOVED),
+    "removed": lambda status: status == REMOVED,
+    "all": lambda status: True,
+}
+"""Which faces can be asked for, by their status; `without` are the images without a face."""
+WITHOUT = "without"
+
+Key = tuple[int, str]
+"""Image and face."""
+
+
+class ConflictError(LandmarksError):
+    """A face that was changed by somebody else since it was looked at."""
+
+
+@dataclass(frozen=True)
+class Progress:
+    """How far a review is."""
+
+    faces: int
+    seen: int
+    put_off: int
+    wrong: float | None
+    """How many of the faces that were not looked at are expected to be wrong: their landmarks off by more than a tenth
+    of the face size. The sum of 1 - quality; None if the network was not calibrated."""
+
+
+class Session:
+    """The one writer of a run's corrections. Threads may share it."""
+
+    def __init__(
+        self, run: Run, log: CorrectionLog, who: str, via: str = "review", tasks: Sequence[str] | None = None
+    ) -> None:
+        """who, via: see `Correction`; tasks: the attributes that are shown and of which lines speak; None for all."""
+        self.run, self.log, self.who, self.via = run, log, who, via
+        self.tasks = [name for name in run.layout.attributes if tasks is None or name in tasks]
+        self._lock = threading.Lock()
+        self._ids = {line.id: (line.image, line.face) for line in log.corrections}
+        self._images = {name: i for i, name in enumerate(run.names)}
+        said = fold(of_scheme(log.corrections, run.layout.scheme))
+        self._said: dict[Key, Corrected] = {
+            (self._images[image], face): one for (image, face), one in said.items() if image in self._images
+        }
+        self._rows: dict[Key, int] = {
+            (self._images[image], face): row for (image, face), row in rows_of(run, said).items()
+        }
+        """The faces that the run found: row in `run.faces`."""
+        self._faces: list[list[str]] = [[] for _ in run.names]
+        """The faces of each image."""
+        for image, face in self._rows:
+            self._faces[image].append(face)
+        for (image, face), one in self._said.items():
+            if (image, face) not in self._rows and one.labels is not None:
+                self._faces[image].append(face)
+
+    def name(self, image: int) -> str:
+        """Of an image by its number. Raises LandmarksError if there is none."""
+        if not 0 <= image < len(self.run.names):
+            raise LandmarksError("there is no such picture")
+        return self.run.names[image]
+
+    def queue(self, which: str) -> list[Key]:
+        """Image and face of those asked for, the most doubtful first, added ones last. which: of QUEUES, or WITHOUT."""
+        with self._lock:
+            if which == WITHOUT:
+                return [(i, "") for i, faces in enumerate(self._faces) if not any(self._shown((i, f)) for f in faces)]
+            names = {row: key for key, row in self._rows.items()}
+            every = [names[row] for row in np.argsort(-self.run.doubt, kind="stable").tolist()]
+            return [key for key in [*every, *self._added()] if QUEUES[which](self._status(key))]
+
+    def progress(self) -> Progress:
+        with self._lock:
+            statuses = {key: self._status(key) for key in self._said if key in self._rows} | {
+                key: self._status(key) for key in self._added()
+            }
+            seen = [key for key, status in statuses.items() if status not in (UNSEEN, PUT_OFF)]
+            put_off = sum(status == PUT_OFF for status in statuses.values())
+            wrong, quality = None, self.run.faces.quality
+            if quality is not None:
+                rest = np.isfinite(quality)
+                rest[[self._rows[key] for key in seen if key in self._rows]] = False
+                wrong = float((1 - quality[rest].astype(float)).sum())
+            return Progress(len(self._rows) + len(self._added()), len(seen), put_off, wrong)
+
+    def _added(self) -> list[Key]:
+        """The faces that the run did not find, but for those that were taken back."""
+        known = [key for key in self._said if key not in self._rows and key[1] in self._faces[key[0]]]
+        return [key for key in known if self._status(key) != UNSEEN]
+
+    def faces_of(self, image: int) -> list[str]:
+        """The faces of an image, removed ones among them."""
+        with self._lock:
+            return [f for f in self._faces[image] if self._shown((image, f)) or self._status((image, f)) == REMOVED]
+
+    def as_found(self, image: int, face: str) -> dict[str, Any] | None:
+        """Box, landmarks and attributes of a face as the run found it; None if it did not."""
+        row = self._rows.get((image, face))
+        return None if row is None else self._found(row)
+
+    def face(self, image: int, face: str) -> dict[str, Any]:
+        """All that the page shows of a face, or of an image without one. Raises LandmarksError if there is none."""
+        with self._lock:
+            return self._face((image, face))
+
+    def say(self, document: dict[str, Any]) -> dict[str, Any]:
+        """Keep a correction; the face as it is then.
+
+        document: `id`, `kind`, `image` and `face` as in `queue`, `version` of the face that was looked at, and the
+        labels: `box`, `points` in order of the scheme, `attributes`; or `undoes`. One that was kept already is not kept
+        twice. Raises ConflictError if somebody else was faster, DataError for what cannot be meant, OSError.
+        """
+        image, face = document.get("image"), document.get("face")
+        if not isinstance(image, int) or not 0 <= image < len(self.run.names) or not isinstance(face, str):
+            raise LandmarksError("there is no such face")
+        key = (image, face)
+        line = self._line(document, key)
+        with self._lock:
+            if line.id in self._ids:
+                if self._ids[line.id] != (line.image, line.face):
+                    raise LandmarksError("this id was used for another face")
+                return self._face(key)
+            if line.kind != ADD and face not in self._faces[image]:
+                raise LandmarksError("there is no such face")
+            before = self._said.get(key, Corrected(line.image, face))
+            if document.get("version") != before.version or (line.kind == ADD and key in self._rows):
+                raise ConflictError("this face was changed meanwhile; what you see now is how it was left")
+            if line.kind == UNDO and all(one.id != line.undoes for one in before.lines):
+                raise ConflictError("what you undo was undone already")
+            self.log.append(line)
+            self._ids[line.id] = (line.image, line.face)
+            self._said[key] = after(before, line)
+            if face not in self._faces[image]:
+                self._faces[image].append(face)
+            return self._face(key)
+
+    def _line(self, document: dict[str, Any], key: Key) -> Correction:
+        image, face = key
+        kept: dict[str, Any] = {name: document[name] for name in ("id", "kind", "undoes") if name in document}
+        if kept.get("kind") not in (REMOVE, UNDO):
+            points = document.get("points")
+            if not isinstance(points, list) or len(points) != len(self.run.layout.scheme):
+                raise LandmarksError(f"a face of this run has {len(self.run.layout.scheme)} landmarks")
+            kept["points"] = dict(zip(self.run.layout.scheme.points, points))
+            kept |= {name: document.get(name) for name in ("box", "attributes")}
+        row = self._rows.get(key)
+        found = None if row is None else self.run.found(row)
+        line = correction_from({"v": VERSION, **kept, "image": self.run.names[image], "face": face})
+        self._check_labels(line)
+        return replace(line, found=found, who=self.who, via=self.via, time=now())
+
+    def _check_labels(self, line: Correction) -> None:
+        """Raises DataError for an attribute or a label that the run does not know."""
+        layout = self.run.layout
+        for name, label in line.attributes.items():
+            if name not in layout.attributes:
+                raise DataError(f"unknown attribute {name!r}; known: {', '.join(layout.attributes)}")
+            labels = layout.attribute(name).labels
+            if label is not None and label not in labels:
+                raise DataError(f"{name} must be one of {', '.join(labels)}, or null, not {label!r}")
+
+    def _status(self, key: Key) -> str:
+        return self._said[key].status if key in self._said else UNSEEN
+
+    def _shown(self, key: Key) -> bool:
+        """Whether the face is one now: not removed, and not an added one that was taken back."""
+        return self._status(key) != REMOVED and (key in self._rows or self._status(key) != UNSEEN)
+
+    def _face(self, key: Key) -> dict[str, Any]:
+        image, face = key
+        if not 0 <= image < len(self.run.names) or (face and face not in self._faces[image]):
+            raise LandmarksError("there is no such face")
+        width, height = self.run.sizes[image].tolist()
+        others = [
+            {"face": other, "status": self._status((image, other)), "box": self._box((image, other))}
+            for other in self._faces[image]
+            if other != face and self._shown((image, other))
+        ]
+        view = {"image": image, "face": face, "name": self.run.names[image], "width": width, "height": height}
+        view |= {"others": others}
+        if not face:
+            return view
+        said = self._said.get(key)
+        last = said.last if said else None
+        return view | {
+            "status": self._status(key),
+            "version": said.version if said else 0,
+            "last": last and {"id": last.id, "kind": last.kind, "who": last.who, "via": last.via, "time": last.time},
+            **self._labels(key),
+            **self._doubt(key),
+        }
+
+    def _labels(self, key: Key) -> dict[str, Any]:
+        """Box, landmarks and attributes of a face as they stand."""
+        said, row, layout = self._said.get(key), self._rows.get(key), self.run.layout
+        if said and said.labels:
+            labels = said.labels
+            attributes = {name: {"label": labels.attributes.get(name)} for name in self.tasks}
+            return {"box": labels.box, "points": _lists(labels.points.values()), "attributes": attributes}
+        if row is None:  # An added face that was taken back.
+            unknown = {name: {"label": None} for name in self.tasks}
+            return {"box": None, "points": [None] * len(layout.scheme), "attributes": unknown}
+        return self._found(row)
+
+    def _found(self, row: int) -> dict[str, Any]:
+        """Box, landmarks and attributes of a face as the run found it."""
+        attributes = {}
+        for name in self.tasks:
+            scores = self.run.faces.attributes[name]
+            probability, label = float(scores.confidence[row]), scores.labels[row].item()
+            known = np.isfinite(probability)
+            attributes[name] = {"label": label, "probability": round(probability, 3)} if known else {"label": None}
+        points = self._points(row)
+        return {"box": self.run.found(row) or _extent(points), "points": points, "attributes": attributes}
+
+    def _box(self, key: Key) -> Sequence[float] | None:
+        said, row = self._said.get(key), self._rows.get(key)
+        if said and said.labels:
+            return said.labels.box
+        return None if row is None else self.run.found(row) or _extent(self._points(row))
+
+    def _points(self, row: int) -> list[list[float] | None]:
+        points = self.run.faces.points[row].astype(float).round(4).tolist()
+        return [point if np.isfinite(point).all() else None for point in points]
+
+    def _doubt(self, key: Key) -> dict[str, Any]:
+        row = self._rows.get(key)
+        if row is None:
+            return {"doubt": None, "quality": None, "reasons": ["added by hand"] if self._status(key) == ADDED else []}
+        width, height = self.run.sizes[key[0]].tolist()
+        face = self.run.faces[row]
+        shown = replace(face, attributes={name: face.attributes[name] for name in self.tasks})
+        one = Record(self.run.names[key[0]], "ok", shown, width=width, height=height)
+        quality = self.run.faces.quality
+        known = quality is not None and np.isfinite(quality[row])
+        return {
+            "doubt": round(float(self.run.doubt[row]), 4),
+            "quality": round(float(quality[row]), 4) if quality is not None and known else None,
+            "reasons": reasons(one),
+        }
+
+
+def _extent(points: list[list[float] | None]) -> list[float] | None:
+    """The box around landmarks; None if fewer than two are known."""
+    known = np.array([point for point in points if point is not None])
+    if len(known) < 2 or not np.ptp(known, axis=0).all():
+        return None
+    return [*known.min(axis=0).tolist(), *known.max(axis=0).tolist()]
+
+
+def _lists(points: Iterable[Point]) -> list[list[float] | None]:
+    return [None if point is None else list(point) for point in points]

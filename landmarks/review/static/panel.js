@@ -1,0 +1,123 @@
+// What stands beside the picture. Text of any origin is put in as text, never as markup.
+
+const $ = (id) => document.getElementById(id);
+
+export function say(text, act) {
+  const message = $("message");
+  message.hidden = !text;
+  message.firstElementChild.textContent = text;
+  message.lastElementChild.textContent = act ? "Show it" : "OK";
+  message.lastElementChild.onclick = () => {
+    message.hidden = true;
+    act?.();
+  };
+}
+
+export function showProgress({ faces, seen, put_off: putOff, wrong }) {
+  const rest = faces - seen;
+  const parts = [`of ${faces} faces ${seen} seen`];
+  if (putOff) parts.push(`${putOff} put off`);
+  if (rest > 0 && wrong !== null) {
+    const count = wrong < 0.5 ? "less than one wrong one is" : Math.round(wrong) === 1 ? "about 1 wrong one is"
+      : `about ${Math.round(wrong)} wrong ones are`;
+    parts.push(`${count} expected among the rest`);
+  }
+  $("progress").textContent = parts.join("; ");
+  $("bar").max = Math.max(faces, 1);
+  $("bar").value = seen;
+}
+
+export function actOn(actions) {
+  for (const [name, act] of Object.entries(actions)) {
+    $(name)?.addEventListener("click", (event) => {
+      event.currentTarget.blur();
+      act();
+    });
+  }
+}
+
+// Everything beside the picture for the face that is shown, or for none.
+export function fillPanel({ facts, queue, at, face, labels, chosen, box, dirty, change, show }) {
+  const isFace = Boolean(face?.face);
+  $("empty").hidden = face !== null;
+  $("place").textContent = face ? `${at + 1} of ${queue.length}` : "";
+  $("name").textContent = face?.name ?? "";
+  $("facts").textContent = face ? factsOf(face) : "";
+  $("reasons").replaceChildren(...(face?.reasons ?? []).map((reason) => element("li", reason)));
+  $("status").textContent = isFace ? statusOf(face, dirty) : "";
+  $("selection").textContent = isFace ? chosenText(facts, labels, chosen) : "";
+  $("hint").hidden = !box;
+  $("hint").textContent = "Draw a box around the face, from forehead to chin. Enter takes the box that is shown, Esc none.";
+  $("others").replaceChildren(...othersOf(face, show));
+  $("attributes").replaceChildren($("attributes").firstElementChild, ...(isFace && labels
+    ? facts.attributes.map((one, i) => choice(one, i, face, labels, change)) : []));
+  $("accept").firstChild.textContent = box ? "Take the box " : face?.added ? "Add it " : dirty ? "Right now, next " : "Right, next ";
+  for (const name of ["later", "remove", "propose", "turn"]) $(name).disabled = !isFace || Boolean(box) || (face.added && name !== "propose" && name !== "turn");
+  for (const name of ["accept", "add"]) $(name).disabled = !face;
+}
+
+function factsOf(face) {
+  const parts = [`${face.width} × ${face.height} pixels`];
+  if (face.face && !face.added) parts.unshift(`face ${face.face}`);
+  if (face.quality !== null && face.quality !== undefined) parts.push(`quality ${face.quality.toFixed(2)}`);
+  else if (face.doubt !== null && face.doubt !== undefined) parts.push(`doubt ${face.doubt.toFixed(2)}`);
+  return parts.join(", ");
+}
+
+function statusOf(face, dirty) {
+  const parts = [];
+  if (face.added) parts.push("a new face, not kept yet");
+  else if (face.status) parts.push(`${face.status}${face.last?.who ? ` by ${face.last.who}` : ""}`);
+  if (dirty && !face.added) parts.push("changed, not kept yet");
+  return parts.join("; ");
+}
+
+function chosenText(facts, labels, chosen) {
+  if (chosen === null || !labels) return "";
+  if (chosen >= 1000) return `corner of the box: ${labels.box.map((value) => value.toFixed(1)).join(", ")}`;
+  const point = labels.points[chosen];
+  return `${facts.points[chosen]}: ${point ? point.map((value) => value.toFixed(1)).join(", ") : "cannot be told"}`;
+}
+
+function othersOf(face, show) {
+  const others = face?.others ?? [];
+  if (!others.length) return [];
+  return [element("span", "Also in this picture:"), ...others.map((other) => {
+    const button = element("button", other.status ? `${nameOf(other.face)} (${other.status})` : nameOf(other.face));
+    button.onclick = () => show(face.image, other.face);
+    return button;
+  })];
+}
+
+const nameOf = (face) => (/^\d/.test(face) ? `face ${face}` : "added face");
+
+function choice(one, i, face, labels, change) {
+  const label = element("label", "");
+  const select = element("select", "");
+  const label_ = labels.attributes[one.name] ?? null;
+  for (const [value, text] of [...one.labels.map((text) => [text, text]), ["", "cannot be told"]]) {
+    const option = element("option", text);
+    option.value = value;
+    option.selected = value === (label_ ?? "");
+    select.append(option);
+  }
+  select.dataset.attribute = one.name;
+  select.onchange = () => {
+    change(one.name, select.value || null);
+    select.blur();
+  };
+  const given = face.attributes[one.name];
+  const sure = given?.probability != null && given.label === label_ ? `${Math.round(100 * given.probability)} %` : "";
+  const name = element("span", one.name);
+  name.title = one.note;
+  const chance = element("span", sure);
+  chance.className = "sure";
+  label.append(name, select, chance, element("kbd", String(i + 1)));
+  return label;
+}
+
+function element(name, text) {
+  const made = document.createElement(name);
+  made.textContent = text;
+  return made;
+}

@@ -1,0 +1,95 @@
+"""Aggregators of gradients that TorchJD computes (https://torchjd.org, the extra `mtl`).
+
+Most of them give a mean of the tasks' gradients; what is used here is that mean times the number of running tasks, so
+that a step is as long as the sum of equal weights makes it.
+"""
+
+from __future__ import annotations
+
+from typing import Any, ClassVar
+
+from torch import Tensor
+
+from landmarks.errors import LandmarksError
+from landmarks.training.weightings.gradients import GradientWeighting
+
+
+class Aggregated(GradientWeighting):
+    """One of TorchJD's aggregators; subclasses say which. Raises LandmarksError where its packages are missing."""
+
+    NAME: ClassVar[str]
+    """Of its class in `torchjd.aggregation`."""
+    SUMS: ClassVar[bool] = False
+    """Whether it gives a sum of the gradients already."""
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float], **options: Any) -> None:
+        super().__init__(tasks, task_weights)
+        self.aggregator: Any = _create(self.NAME, options)
+
+    def combine(self, gradients: Tensor) -> Tensor:
+        # In double precision: the gradients of easy and hard tasks are orders of magnitude apart.
+        added = self.aggregator(gradients.double())
+        return (added if self.SUMS else len(gradients) * added).to(gradients)
+
+
+class UPGrad(Aggregated):
+    """UPGrad (Quinton and Rey, arXiv 2406.16232): each gradient projected onto the cone that hurts no task."""
+
+    NAME = "UPGrad"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class CAGrad(Aggregated):
+    """CAGrad (Liu et al., NeurIPS 2021): near the mean gradient, the one that is best for the worst task."""
+
+    NAME = "CAGrad"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float], c: float = 0.4) -> None:
+        """c: radius around the mean gradient, as a share of its length."""
+        super().__init__(tasks, task_weights, c=c)
+
+
+class ImtlG(Aggregated):
+    """IMTL-G (Liu et al., ICLR 2021): the gradient whose projections onto all tasks' are equal."""
+
+    NAME = "IMTLG"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class AlignedMtl(Aggregated):
+    """Aligned-MTL (Senushkin et al., CVPR 2023): the gradients made orthogonal and equally long."""
+
+    NAME = "AlignedMTL"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class NashMtl(Aggregated):
+    """Nash-MTL (Navon et al., ICML 2022): the Nash bargaining solution of the tasks.
+
+    It is made anew in every step: what it would keep, where its solver starts, is no part of a saved state, and an
+    interruption must change nothing.
+    """
+
+    NAME, SUMS = "NashMTL", True
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights, n_tasks=len(tasks))
+
+    def combine(self, gradients: Tensor) -> Tensor:
+        self.aggregator = _create(self.NAME, {"n_tasks": len(gradients)})
+        return super().combine(gradients)
+
+
+def _create(name: str, options: dict[str, Any]) -> Any:
+    try:
+        from torchjd import aggregation
+
+        return getattr(aggregation, name)(**options)
+    except ImportError as error:
+        raise LandmarksError(f"the weighting {name} needs TorchJD; pip install 'landmarks[mtl]' ({error})") from error
