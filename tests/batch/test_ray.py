@@ -97,7 +97,8 @@ def test_files_are_those_of_the_local_engine_whatever_dies(cluster, sources, tmp
         {path.relative_to(folder) for path in (folder / "drawings").rglob("*.jpg")}
         for folder in (tmp_path / "local", tmp_path / "ray")
     ]
-    assert names[0] == names[1] and len(names[0]) == sum(status in ("ok", "no_face") for status in statuses.values())
+    pictures = [name for name in statuses if "c.mp4" not in name]  # A video's frames become one video.
+    assert names[0] == names[1] and len(names[0]) == sum(statuses[name] in ("ok", "no_face") for name in pictures)
     again = RunOptions(FORMATS, drawings=True)
     assert annotate(Stub(), sources, tmp_path / "ray", again).done == 0  # Either engine goes on for the other.
 

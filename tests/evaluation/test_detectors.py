@@ -72,7 +72,7 @@ def test_boxes_alone_are_told_from_annotated_faces(photographs, mtfl):
 @pytest.mark.parametrize(
     "options, message",
     [
-        (["--weights", "compact"], "leave --weights and --plots out"),
+        (["--weights", "compact"], "leave --weights, --plots and --faces out"),
         (["--split", "val"], "no photographs in the split 'val'"),
         (["--detector", "whole-image"], "gives no scores"),
         (["--detector", "mtcnn"], "there is no detector 'mtcnn'"),
