@@ -62,8 +62,10 @@ class Tracks:
         return replace(record, faces=replace(faces, track=track))
 
     def _tune(self) -> None:
-        """Give new tracks the noise of faces. The library's own is that of boxes that are true to a third of a pixel: a
-        face that is lost while it goes behind another one would be looked for where its last halves were."""
+        """Give new tracks the noise of faces, by parts of the library that may change: setup.cfg allows what was tried.
+
+        The library's own is that of boxes that are true to a third of a pixel: a face that is lost while it goes behind
+        another one would be looked for where its last halves were."""
         for one in self._tracker.trackers:
             if one.number_of_successful_updates == 1 and one.time_since_update == 0:
                 box = one.get_state_bbox()
