@@ -3,7 +3,8 @@
     python -m landmarks.evaluation.pose_classes prepared/mtfl
 
 prints, from the labelled five points of every prepared face, the yaw of the faces of each class, and the yaw that parts
-each class from the next best with the balanced accuracy that it reaches.
+each class from the next best with the balanced accuracy that it reaches. Of faces with 68 labelled points it prints
+how far the angles of their five points lie from those of all.
 """
 
 from __future__ import annotations
@@ -15,7 +16,7 @@ import numpy as np
 from landmarks.datasets.dataset import load_crops
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.head_pose import head_angles
-from landmarks.schemes import POINTS_5, POSE
+from landmarks.schemes import POINTS_5, POINTS_68, POSE
 
 
 def boundary(yaw: np.ndarray, right: np.ndarray) -> tuple[float, float]:
@@ -27,12 +28,30 @@ def boundary(yaw: np.ndarray, right: np.ndarray) -> tuple[float, float]:
     return float(cuts[accuracy.argmax()]), float(accuracy.max())
 
 
+def apart(points: np.ndarray) -> np.ndarray:
+    """points: (N, 68, 2) -> (3,) degrees: mean difference of yaw, pitch and roll of five points to those of all."""
+    five = head_angles(POINTS_68.anchors(points), POINTS_5)
+    difference = five - head_angles(points, POINTS_68)
+    difference[:, 2] = (difference[:, 2] + 180) % 360 - 180  # Roll goes round.
+    return np.nanmean(np.abs(difference), axis=0)
+
+
 def main() -> None:
-    parser = argparse.ArgumentParser(description="Yaw by class of pose.")
-    parser.add_argument("data", help="prepared folder with five points and pose")
+    parser = argparse.ArgumentParser(description="Yaw by class of pose; five points beside 68.")
+    parser.add_argument("data", help="prepared folder with five points and pose, or with 68 points")
     table = load_crops(parser.parse_args().data).table
     yaw = head_angles(points_of(table, POINTS_5), POINTS_5)[:, 0]
     pose = np.where(np.isfinite(yaw), labels_of(table, POSE), -1)
+    if (pose >= 0).any():
+        _print_classes(yaw, pose)
+    points = points_of(table, POINTS_68)
+    points = points[np.isfinite(points).all(axis=(1, 2))]
+    if len(points):
+        angles = ", ".join(f"{name} {value:.1f}" for name, value in zip(("yaw", "pitch", "roll"), apart(points)))
+        print(f"five points beside 68, {len(points)} faces, mean difference in degrees: {angles}")
+
+
+def _print_classes(yaw: np.ndarray, pose: np.ndarray) -> None:
     for code, label in enumerate(POSE.labels):
         low, middle, high = np.percentile(yaw[pose == code], (5, 50, 95))
         print(f"{label}: {(pose == code).sum()} faces, yaw {middle:+.1f} (5 to 95 %: {low:+.1f} to {high:+.1f})")
