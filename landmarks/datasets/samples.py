@@ -32,7 +32,8 @@ class Samples(TorchDataset[dict[str, Tensor]]):
     """One augmented crop an item: a dict of `crop` (S, S, 3) uint8, points (K, 2) float32 in crop pixels (NaN where
     absent) by scheme, labels (int64, ABSENT where absent) by attribute. Where a network made labels, also how far off
     they may be, (K,) float32 crop pixels, 0 for people's, by the name in LABEL_ERRORS of the scheme. With a locator
-    also `coarse`, a second, rougher crop of the same face for it, and `coarse_points` (5, 2), the face as five points in it.
+    also `coarse`, a second, rougher crop of the same face for it, and `coarse_points` (5, 2), the face as five points
+    in it.
 
     What an item looks like depends on (seed, epoch, index) alone, not on workers or their order.
     """
