@@ -85,9 +85,8 @@ def main(arguments: Sequence[str] | None = None) -> None:
         for width in given.size or SIZES:
             found = steadiness(annotator, picture, width)
             flips = ", ".join(f"{name} {count}" for name, count in found.flips.items())
-            print(
-                f"{Path(source.path).name}: {found.width:.0f} px, sd {found.pixels:.3f} px, {found.share:.3%}; flips: {flips}"
-            )
+            name = Path(source.path).name
+            print(f"{name}: {found.width:.0f} px, sd {found.pixels:.3f} px, {found.share:.3%}; flips: {flips}")
 
 
 if __name__ == "__main__":
