@@ -291,8 +291,8 @@ def test_a_killed_grid_goes_on(prepared, small, tmp_path):
 ORPHAN = """
 import multiprocessing, os, sys, time
 from pathlib import Path
-from landmarks.comparison.run import _quiet
 def work(path):
+    from landmarks.comparison.run import _quiet  # here: the parent needs none of it
     _quiet(1)
     Path(path).write_text(str(os.getpid()))
     while True:
