@@ -262,12 +262,15 @@ def test_an_arm_that_fails_costs_only_itself(small, tmp_path, jobs):
 KILLED = """
 import sys
 from pathlib import Path
+import pytest
 from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage
+from tests.helpers.comparisons import hurry
 if __name__ == "__main__":
     grid, data, out = sys.argv[1:]
+    hurry(pytest.MonkeyPatch())
     compare(read_grid(grid), read_dataset(data), load_crops(data), WholeImage(), Path(out))
 """
 
@@ -277,7 +280,8 @@ def test_a_killed_grid_goes_on(prepared, small, tmp_path):
     script.write_text(KILLED)
     grid.write_text("[defaults]\nepochs = 3\nbatch_size = 8\nseeds = 3\n[[arms]]\nname = 'one'\ntasks = ['points_5']")
     command = [sys.executable, str(script), str(grid), str(prepared), str(out)]
-    started = subprocess.Popen(command, start_new_session=True)
+    environment = os.environ | {"PYTHONPATH": str(Path(__file__).parents[2])}
+    started = subprocess.Popen(command, start_new_session=True, env=environment)
     while not list(out.glob("rows/*.parquet")) and started.poll() is None:
         time.sleep(0.05)
     os.killpg(started.pid, signal.SIGKILL)
