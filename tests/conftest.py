@@ -27,10 +27,8 @@ SLOW = (
 )
 """The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
 
-# One thread a process: the processes that share the tests have the cores between them.
 torch.set_num_threads(1)
 cv2.setNumThreads(1)
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of programs that a test starts
 os.environ.pop("LANDMARKS_YUNET", None)
 
 
