@@ -222,7 +222,7 @@ def test_faces_of_several_datasets_and_a_locator(prepared, tmp_path):
     assert (crops.picture(0) == crops.picture(len(crops.table) // 2)).all()
     crops.table.loc[crops.table["cache"] == 1, "pose"] = None
     training = TrainingConfig(
-        epochs=4, batch_size=12, workers=0, draws=48, average_decay=0.5, source_weights={"lfw": 2.0}
+        epochs=8, batch_size=12, workers=0, draws=48, average_decay=0.5, source_weights={"lfw": 2.0}
     )
     rows = []
     network = train(config, training, crops, tmp_path, report=rows.append)
