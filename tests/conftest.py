@@ -1,36 +1,34 @@
-"""Fixtures that several folders of tests use."""
+"""Fixtures that several folders of tests use.
+
+What takes long to import is imported by them: the process that only hands the tests out needs none of it.
+"""
 
 from __future__ import annotations
 
 import os
 from pathlib import Path
 
-import cv2
 import pytest
-import torch
 from filelock import FileLock
-
-from landmarks.models.network import Network
-from landmarks.models.store import save_model
-from tests.helpers.faces import SMALL, draw_face, mtfl_line, write_png
 
 ROOT = Path(__file__).parent
 SLOW = (
+    "export/test_export.py",  # makes the export that two others read
     "test_documentation.py",
-    "export/test_export.py",
     "comparison/test_comparison.py",
+    "test_fuzz.py",
     "export/test_face.py",
+    "formats/test_written_and_read.py",
+    "comparison/test_document.py",
     "batch/test_ray.py",
     "training/test_training.py",
-    "models/test_cascade.py",
     "batch/test_resume.py",
+    "batch/test_run.py",
+    "report/test_run_page.py",
+    "test_declared.py",
 )
 """The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
 
-# One thread a process: the processes that share the tests have the cores between them.
-torch.set_num_threads(1)
-cv2.setNumThreads(1)
-os.environ |= {"OMP_NUM_THREADS": "1", "OPENBLAS_NUM_THREADS": "1"}  # of programs that a test starts
 os.environ.pop("LANDMARKS_YUNET", None)
 
 
@@ -43,9 +41,21 @@ def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
     items.sort(key=lambda item: places.get(item.path, len(SLOW)))
 
 
+@pytest.fixture(scope="session", autouse=True)
+def one_thread() -> None:
+    """Of torch and OpenCV, too: processes that share the tests have the cores between them."""
+    import cv2
+    import torch
+
+    torch.set_num_threads(1)
+    cv2.setNumThreads(1)
+
+
 @pytest.fixture(scope="session")
 def mtfl(tmp_path_factory) -> Path:
     """A folder in MTFL's official layout with 40 training and 8 test faces, and its quirks."""
+    from tests.helpers.faces import draw_face, mtfl_line, write_png
+
     root = tmp_path_factory.mktemp("mtfl") / "MTFL"
     train, test = [], []
     for seed in range(48):
@@ -72,6 +82,12 @@ def prepared(mtfl, tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def small_weights(tmp_path_factory) -> Path:
     """An untrained network with five heads in a weights file."""
+    import torch
+
+    from landmarks.models.network import Network
+    from landmarks.models.store import save_model
+    from tests.helpers.faces import SMALL
+
     torch.manual_seed(0)
     path = tmp_path_factory.mktemp("weights") / "small.safetensors"
     save_model(Network(SMALL), path, {"note": "untrained"})
@@ -81,9 +97,10 @@ def small_weights(tmp_path_factory) -> Path:
 @pytest.fixture(scope="session")
 def compact_onnx(tmp_path_factory) -> Path:
     """`compact.onnx`, beside it its parts; not to be changed."""
-    pytest.importorskip("onnxscript")
     from landmarks.export.write import export_weights
+    from tests.helpers.packages import needs_export
 
+    needs_export()
     base = tmp_path_factory.getbasetemp()
     # The workers of pytest-xdist share the folder above theirs.
     folder = (base.parent if "PYTEST_XDIST_WORKER" in os.environ else base) / "compact"

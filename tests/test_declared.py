@@ -28,6 +28,7 @@ from landmarks.training.from_config import train_from_config
 from tests.helpers.commands import run
 from tests.helpers.comparisons import hurry
 from tests.helpers.faces import draw_face, write_png
+from tests.helpers.packages import needs_export
 
 TASKS = """
 [tasks.mouth_open]
@@ -257,7 +258,7 @@ def test_weights_to_start_from_must_mean_the_same(weights, prepared_own, tmp_pat
 
 
 def test_an_export_knows_it(weights, own):
-    pytest.importorskip("onnxscript")
+    needs_export()
     model = load_model(weights)
     exported = Annotator(OnnxBackend.of(model), "whole-image")(own / "0.png").attributes["gaze"]
     expected = Annotator(model, "whole-image", device="cpu", backend="torch")(own / "0.png").attributes["gaze"]

@@ -24,6 +24,7 @@ from tests.helpers.commands import run
 from tests.helpers.comparisons import hurry
 from tests.helpers.exports import graphs_in, take_instead
 from tests.helpers.faces import SAMPLES, draw_face, write_png
+from tests.helpers.packages import needs_export
 from tests.helpers.photographs import photographs
 from tests.helpers.videos import make_video
 
@@ -86,6 +87,8 @@ def test_code_runs(page, data, tmp_path, monkeypatch, request):
         take_instead(monkeypatch, "compact", graphs_in(request.getfixturevalue("compact_onnx")))
     else:  # Of what is exported elsewhere no page uses the graph of both passes, which takes longest.
         monkeypatch.setattr("landmarks.export.write.export_model", partial(export_model, wanted=(NETWORK, LOCATOR)))
+    if any("landmarks export" in block.text for block in blocks(page) if not block.mark.startswith("skip: ")):
+        needs_export()
     hurry(monkeypatch)
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)

@@ -16,6 +16,7 @@ from tests.fuzz import summary, turn
 from tests.helpers.fuzz import MEMORY, Bench, peak
 from tests.helpers.fuzz_commands import ARGUMENTS
 from tests.helpers.fuzz_targets import TARGETS, Target, write
+from tests.helpers.packages import needs_export
 
 CASES = int(os.environ.get("LANDMARKS_FUZZ", "0"))
 """Of each target; 0: a few, the same ones every time."""
@@ -27,6 +28,8 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 def test_damaged_files_end_in_a_result_or_in_one_of_our_errors(name, tmp_path_factory):
     for package in TARGETS[name].packages:
         pytest.importorskip(package)
+    if name.startswith("onnx"):
+        needs_export()
     bench, before = Bench(TARGETS[name], tmp_path_factory.mktemp(name)), peak()
 
     cases = CASES or TARGETS[name].quick

@@ -5,14 +5,15 @@ from __future__ import annotations
 import os
 from collections.abc import Mapping
 from dataclasses import dataclass
+from typing import TYPE_CHECKING
 
 import numpy as np
 
-os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for a newer version
-import albumentations as A
-
 from landmarks.geometry import flip_points
 from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute
+
+if TYPE_CHECKING:
+    import albumentations as A
 
 
 @dataclass(frozen=True)
@@ -59,6 +60,9 @@ LOCATOR = Jitter(scale=(0.6, 2.0), shift=0.2, angle=20, any_angle=0.25)
 
 def picture_transforms() -> A.Compose:
     """Changes of the picture alone: light, colour, sharpness, noise, compression, covered parts."""
+    os.environ.setdefault("NO_ALBUMENTATIONS_UPDATE", "1")  # else importing it asks the network for a newer version
+    import albumentations as A  # Here, since it takes long and only those who train need it.
+
     # Arguments by name: versions of albumentations differ in their order, and take what they are given for another one.
     return A.Compose(
         [

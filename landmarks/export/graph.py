@@ -9,7 +9,6 @@ makes both passes, cropping inside. `landmarks.export.header` says what comes ou
 from __future__ import annotations
 
 import copy
-import inspect
 import json
 import logging
 import warnings
@@ -36,6 +35,8 @@ from landmarks.models.store import Model
 from landmarks.schemes import POINTS_5, SCHEMES
 from landmarks.sessions import open_session, require
 
+OLDEST_TORCH = "2.6"
+"""2.5 takes all that an export is asked, and fails in it."""
 OPSET = 18
 """The first whose Resize can antialias."""
 TOLERANCE = 0.01
@@ -159,8 +160,10 @@ def export_model(model: Model, wanted: Collection[str] = PARTS) -> Graphs:
     """
     for package in ("onnx", "onnxscript", "onnxruntime"):
         require(package)
-    if "dynamic_shapes" not in inspect.signature(torch.onnx.export).parameters:
-        raise LandmarksError(f"torch {torch.__version__} is too old to export networks; install a newer one")
+    if torch.__version__ < OLDEST_TORCH:  # It compares as a version.
+        raise LandmarksError(
+            f"torch {torch.__version__} is too old to export networks; install {OLDEST_TORCH} or a newer one"
+        )
     network = copy.deepcopy(model.network).cpu().float().fuse()
     modules: dict[str, nn.Module] = {NETWORK: WholeNetwork(network, model.calibration)}
     if network.locator is not None:

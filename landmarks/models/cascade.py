@@ -20,7 +20,6 @@ from typing import NamedTuple
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.utils.flop_counter import FlopCounterMode
 
 from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, LUMA
 from landmarks.models.heads import Regression
@@ -260,6 +259,8 @@ def cut_patches(image: Tensor, points: Tensor, halves: tuple[float, ...]) -> Ten
 
 def count_multiply_adds(cascade: Cascade, levels: int = LEVELS) -> int:
     """Multiply-adds that one face costs the networks up to a level; cutting and scaling images is not counted."""
+    from torch.utils.flop_counter import FlopCounterMode  # Here, since nothing else needs what it imports.
+
     size = cascade.codec.size
     crop = torch.zeros(1, size, size, 3, dtype=torch.uint8, device=next(cascade.parameters()).device)
     with FlopCounterMode(display=False) as counter, torch.no_grad():

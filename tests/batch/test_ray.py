@@ -123,38 +123,43 @@ def test_without_ray_the_extra_is_named(monkeypatch, tmp_path):
         annotate(StubFactory(), [], tmp_path / "out", RunOptions(engine="ray"))
 
 
-@pytest.fixture
-def silent_port():
-    """Somebody who takes calls and says nothing."""
+ADDRESSES = {
+    "127.0.0.1:1": "refused",
+    "ray://127.0.0.1:1": "refused",
+    "no-such-host.invalid:6379": "cannot be reached",
+    "127.0.0.1:99999999": "cannot be reached",
+    "127.0.0.1:{silent}": "no answer of Ray within 2 s",
+}
+"""Where no cluster is, and what is said of it; `silent`: the port of somebody who takes calls and says nothing."""
+TRIES = """
+import sys
+from landmarks import RunOptions
+from landmarks.batch.engines import ray_cluster
+from landmarks.batch.run import annotate
+from landmarks.errors import LandmarksError
+from tests.helpers.stub import StubFactory
+ray_cluster.JOIN_SECONDS = 2.0
+for address in sys.argv[1:]:
+    try:
+        annotate(StubFactory(), [], "out", RunOptions(engine="ray", address=address))
+    except LandmarksError as error:
+        print(error)
+"""
+
+
+def test_addresses_where_no_cluster_is(tmp_path):
+    """Told in bounded time; a process of its own, in which Ray goes on to ask the last one."""
     with socket.socket() as listener:
         listener.bind(("", 0))
         listener.listen(16)
-        yield listener.getsockname()[1]
-
-
-@pytest.mark.parametrize(
-    ("address", "words"),
-    [
-        ("127.0.0.1:1", "refused"),
-        ("ray://127.0.0.1:1", "refused"),
-        ("no-such-host.invalid:6379", "cannot be reached"),
-        ("127.0.0.1:99999999", "cannot be reached"),
-        ("127.0.0.1:{silent}", "no answer of Ray within 2 s"),
-    ],
-)
-def test_an_address_where_no_cluster_is(silent_port, tmp_path, address, words):
-    """Told in bounded time; a process of its own, in which Ray goes on to ask."""
-    address = address.format(silent=silent_port)
-    code = (
-        "from landmarks import RunOptions\nfrom landmarks.batch.engines import ray_cluster\n"
-        "from landmarks.batch.run import annotate\nfrom landmarks.errors import LandmarksError\n"
-        "from tests.helpers.stub import StubFactory\nray_cluster.JOIN_SECONDS = 2.0\n"
-        f"try: annotate(StubFactory(), [], 'out', RunOptions(engine='ray', address={address!r}))\n"
-        "except LandmarksError as error: print(error)\n"
-    )
-    environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
-    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=environment, capture_output=True, text=True)
-    assert f"the Ray cluster {address}: cannot be reached" in done.stdout and re.search(words, done.stdout, re.I)
+        addresses = [address.format(silent=listener.getsockname()[1]) for address in ADDRESSES]
+        command = [sys.executable, "-c", TRIES, *addresses]
+        environment = {**os.environ, "PYTHONPATH": str(Path(__file__).parents[2])}
+        done = subprocess.run(command, cwd=tmp_path, env=environment, capture_output=True, text=True)
+    said = done.stdout.splitlines()
+    assert len(said) == len(ADDRESSES), done.stdout + done.stderr
+    for line, address, words in zip(said, addresses, ADDRESSES.values()):
+        assert f"the Ray cluster {address}: cannot be reached" in line and re.search(words, line, re.I)
 
 
 @pytest.mark.parametrize(

@@ -12,6 +12,12 @@ from tests.helpers.commands import run
 from tests.helpers.faces import draw_face, write_png
 
 
+@pytest.fixture(autouse=True)
+def alone(monkeypatch):
+    """Without what other packages that ran before have told Python's logging to do."""
+    monkeypatch.setattr(logging.root, "handlers", [])
+
+
 def test_nothing_is_told_unless_asked(capsys):
     log.warning("a")
     with logging_to(None, verbose=False):

@@ -121,6 +121,17 @@ def folder(tmp_path_factory):
     return make_run(tmp_path_factory.mktemp("document"), ARMS, faces=400, epochs=12, against=AGAINST)
 
 
+@pytest.fixture(scope="module")
+def measured(folder):
+    """What is measured in `folder`; not to be changed."""
+    return measure(read_results(folder))
+
+
+@pytest.fixture(scope="module")
+def described(measured):
+    return describe(measured)
+
+
 def test_the_page_says_what_the_numbers_are(folder, tmp_path):
     (tmp_path / "facts.toml").write_text(FACTS + REPORTED)
     path = tmp_path / "docs" / "comparison.md"
@@ -162,9 +173,7 @@ def test_the_page_says_what_the_numbers_are(folder, tmp_path):
     assert len(figures) == len(set(figures)) == len(list((path.parent / "figures" / "comparison").iterdir()))
 
 
-def test_tables_have_equal_rows(folder):
-    measured = measure(read_results(folder))
-    described = describe(measured)
+def test_tables_have_equal_rows(measured, described):
     for group in GROUPS:
         tables = [part for part in group_section(measured, described, group).body if part.startswith("|")]
         assert tables
@@ -172,9 +181,8 @@ def test_tables_have_equal_rows(folder):
             assert len({line.count("|") for line in table.splitlines()}) == 1
 
 
-def test_a_cascade_is_told_level_by_level_with_its_cost(folder):
-    measured = measure(read_results(folder))
-    body = group_section(measured, describe(measured), "cascade").body
+def test_a_cascade_is_told_level_by_level_with_its_cost(measured, described):
+    body = group_section(measured, described, "cascade").body
     errors, costs = next(part for part in body if "after level" in part).splitlines()[2:]
     costs = [int(cell.replace(",", "")) for cell in costs.split("|")[2:5]]
     errors = [float(cell.split("±")[0]) for cell in errors.split("|")[2:5]]
@@ -194,14 +202,12 @@ def test_a_comparison_of_two_arms_has_a_page(tmp_path):
     assert "failures-by-tasks" in drawn and not drawn & {"sharing-path", "stopping-index", "training-size"}
 
 
-def test_every_figure_is_drawn_when_its_arms_are_there(folder):
-    measured = measure(read_results(folder))
+def test_every_figure_is_drawn_when_its_arms_are_there(measured):
     drawn = {name for name, drawing in drawings(measured).items() if drawing.draw().axes}
     assert drawn == set(drawings(measured)) - {"failures-by-subset", "differences-weighting", "differences-controls"}
 
 
-def test_equal_results_give_equal_files(folder, tmp_path, monkeypatch):
-    measured = measure(read_results(folder))
+def test_equal_results_give_equal_files(measured, tmp_path, monkeypatch):
     one = {"path": drawings(measured)["sharing-path"]}
     monkeypatch.setattr("landmarks.comparison.figures.gallery.drawings", lambda *_: one)
     files = []
@@ -211,8 +217,7 @@ def test_equal_results_give_equal_files(folder, tmp_path, monkeypatch):
     assert files[0] == files[1] and set(files[0]) == {"path.png", "path.svg"}
 
 
-def test_without_reported_figures_the_page_tells_our_own(folder):
-    measured = measure(read_results(folder))
+def test_without_reported_figures_the_page_tells_our_own(measured):
     text = page(measured, Facts("2026-01-02", "a machine", (), ""), {})
     assert "Beside the papers" not in text and "the paper's are" not in text
     assert "Failures with all four tasks, against the landmarks alone:" in text
@@ -226,10 +231,9 @@ def test_without_reported_figures_the_page_tells_our_own(folder):
         ("400", "2995", "2,995 faces of mtfl, split `test`"),
     ],
 )
-def test_reported_figures_are_told_beside_those_of_the_same_faces_only(folder, tmp_path, was, now, of):
+def test_reported_figures_are_told_beside_those_of_the_same_faces_only(measured, tmp_path, was, now, of):
     (tmp_path / "facts.toml").write_text(FACTS.replace(was, now) + REPORTED)
-    facts, measured = read_facts(tmp_path / "facts.toml"), measure(read_results(folder))
-    text = page(measured, facts, {})
+    text = page(measured, read_facts(tmp_path / "facts.toml"), {})
     assert f"The papers' figures are of {of}. These are of 400 faces of mtfl, split `test`: not shown." in text
     assert "35.62" not in text and "8.97" not in text and "the paper's are" not in text
 
@@ -275,10 +279,10 @@ def test_facts_that_are_none_are_refused(tmp_path, text, message):
     assert message in str(error.value)
 
 
-def test_a_note_on_no_group_is_refused(folder):
+def test_a_note_on_no_group_is_refused(measured):
     facts = Facts("2026-01-02", "a machine", (), "", {"taks": "A note."})
     with pytest.raises(LandmarksError, match="notes: unknown group 'taks'; did you mean 'tasks'"):
-        page(measure(read_results(folder)), facts, {})
+        page(measured, facts, {})
 
 
 def test_facts(tmp_path):

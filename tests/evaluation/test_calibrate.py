@@ -17,6 +17,7 @@ from landmarks.schemes import POINTS_5
 from landmarks.training.from_config import train_from_config
 from tests.helpers.commands import run
 from tests.helpers.faces import SMALL, draw_face, write_png
+from tests.helpers.packages import needs_export
 
 
 def test_rare_classes_do_not_explode():
@@ -127,7 +128,7 @@ def test_what_nobody_showed_is_never_answered(one_sided, tmp_path):
     boxes = [[[20, 20, 140, 140]]] * 20
     for model, backend in ((weights, "torch"), (calibrated_file, "torch"), (calibrated_file, "onnx")):
         if backend == "onnx":
-            pytest.importorskip("onnxscript")
+            needs_export()
         for faces in Annotator(model, "whole-image", device="cpu", backend=backend).predict(pictures, boxes):
             chances = faces.attributes["pose"].probabilities[0]
             assert (chances[[0, 4]] == 0).all() and chances.sum() == pytest.approx(1)

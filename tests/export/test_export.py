@@ -34,10 +34,11 @@ from landmarks.sources.find import find
 from tests.helpers.commands import run
 from tests.helpers.exports import graphs_in, take_instead
 from tests.helpers.faces import SAMPLES, SMALL, draw_face, shared, write_png
+from tests.helpers.packages import needs_export
 from tests.helpers.results import HELD
 
 onnx = pytest.importorskip("onnx")
-pytest.importorskip("onnxscript")
+needs_export()
 runtime = pytest.importorskip("onnxruntime")
 
 
@@ -54,12 +55,14 @@ def graphs_of(compact_onnx):
 
 @cache
 def model_of(name: str) -> Model:
-    """Shipped weights, or a slim network with `accurate`'s encoder and random weights, which exports faster."""
+    """Shipped weights, or a slim network with `accurate`'s encoder and random weights, which exports faster: a task of
+    each kind, and no locator, which `compact` has."""
     if name != "slim":
         return load_model(name)
     model = load_model("accurate")
     torch.manual_seed(0)
-    config = replace(model.network.config, width=0.25, features=64, input_size=64)
+    tasks = {"tasks": ("points_5", "pose"), "locator_size": 0}
+    config = replace(model.network.config, width=0.25, features=64, input_size=64, **tasks)
     network = Network(config).eval()
     with torch.no_grad():
         for name, value in network.named_parameters():

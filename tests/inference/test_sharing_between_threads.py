@@ -15,7 +15,7 @@ from landmarks import Annotator, images
 from landmarks.errors import ProcessError
 from tests.helpers.faces import SAMPLES, draw_face, shared, write_png
 
-SIDES = ((512, 512), (380, 640), (640, 300), (96, 96))
+SIDES = ((256, 256), (190, 320), (320, 150), (96, 96))
 
 
 def pictures() -> list[np.ndarray]:

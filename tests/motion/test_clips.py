@@ -13,9 +13,10 @@ from landmarks.motion.tracks import Tracks
 from landmarks.record import OK, Record
 from landmarks.sources.find import find
 from tests.helpers.faces import SAMPLES
+from tests.helpers.packages import needs
 from tests.helpers.videos import write_frames
 
-pytest.importorskip("trackers", reason="needs the extra `video`")
+needs("trackers", "video")
 SIDE = 84
 """Of the heads that are moved, in pixels."""
 

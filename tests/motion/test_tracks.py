@@ -10,9 +10,10 @@ from landmarks.errors import LandmarksError
 from landmarks.faces import Faces
 from landmarks.motion.tracks import Tracks
 from landmarks.record import Record
+from tests.helpers.packages import needs
 from tests.helpers.results import record, some_faces
 
-pytest.importorskip("trackers", reason="needs the extra `video`")
+needs("trackers", "video")
 
 
 def frame(number: int, boxes, video: str = "clip.mp4", step: float = 0.04) -> Record:
