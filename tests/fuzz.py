@@ -36,7 +36,7 @@ if TYPE_CHECKING:  # The parent waits, and loads no torch for that.
     from tests.helpers.fuzz import Bench
 
 TURN, SECONDS = 3000, 10.0
-"""A turn of a target: at most so many cases, and about so many seconds, so that slow targets do not hold up the rest."""
+"""A turn of a target: at most so many cases, and about so many seconds, so that slow ones hold up no other."""
 LAST = "last.json"
 """Names the case in progress, for the parent of a process that dies of it."""
 

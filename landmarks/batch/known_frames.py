@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from itertools import count
 
@@ -12,19 +12,14 @@ from landmarks.sources.source import Source
 from landmarks.sources.video import Video
 
 
-def with_known_frames(sources: Sequence[Source], journal: Journal) -> list[Source]:
+def with_known_frames(sources: Iterable[Source], journal: Journal, index: Index) -> Iterator[Source]:
     """The sources, videos with those of their frames that the journal has without a gap and without any fault.
 
     A frame that failed is decoded again with all that follow: only so it fails in the same way. Where damaged frames
     are taken, a run does without: what a decoder paints over damage depends on all that it saw before.
     """
-    index = journal.index()
-    if not len(index.names):
-        return list(sources)
-    return [
-        replace(source, known=_known(source, journal, index)) if isinstance(source, Video) else source
-        for source in sources
-    ]
+    for source in sources:
+        yield replace(source, known=_known(source, journal, index)) if isinstance(source, Video) else source
 
 
 def _known(video: Video, journal: Journal, index: Index) -> KnownFrames:

@@ -140,7 +140,9 @@ def annotate(
             log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
             log.debug("settings: %s", settings)
             finished, outage = 0, Outage()
-            rest = sources if settings.get("accept_damaged") else with_known_frames(sources, journal)
+            rest: Iterable[Source] = sources
+            if not settings.get("accept_damaged"):
+                rest = with_known_frames(sources, journal, plan.index)
             for done in engine.run(plan, rest, order):
                 with clock("write"):
                     journal.append(done.records, done.stamps)

@@ -222,8 +222,9 @@ def test_damaged_frames_that_are_taken_are_decoded_from_the_start(tmp_path, monk
     work = run.Plan.work
 
     def spy(plan, sources, order):
-        known.append(len(sources[0].known))
-        return work(plan, sources, order)
+        (video,) = sources
+        known.append(len(video.known))
+        return work(plan, [video], order)
 
     monkeypatch.setattr(run.Plan, "work", spy)
     for more in ({"accept_damaged": False}, {"accept_damaged": True}):
