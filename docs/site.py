@@ -38,6 +38,7 @@ def pages() -> Iterator[Path]:
     yield from sorted(ROOT.glob("*.md"))
     yield ROOT / "LICENSE"
     yield ROOT / "CITATION.cff"
+    yield ROOT / "Dockerfile"
     for folder in FOLDERS:
         yield from sorted(path for path in (ROOT / folder).rglob("*") if path.suffix in SUFFIXES)
 

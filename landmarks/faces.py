@@ -8,7 +8,6 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.errors import LandmarksError
 from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, UNCERTAIN, Attribute, Scheme
 
 if TYPE_CHECKING:
@@ -238,18 +237,23 @@ class Faces:
 
         Raises LandmarksError if supervision is not installed.
         """
-        try:
-            from supervision import Detections
-        except ImportError as error:
-            raise LandmarksError(f"to_supervision needs supervision ({error}); pip install supervision") from error
-        labels = {name: scores.labels for name, scores in self.attributes.items()}
-        return Detections(
-            xyxy=self.boxes,
-            confidence=None if np.isnan(self.scores).any() else self.scores,
-            class_id=np.zeros(len(self), int),
-            tracker_id=None if self.track is None else np.nan_to_num(self.track, nan=-1).astype(int),
-            data={"points": self.points, **labels},
-        )
+        from landmarks.conversions import to_supervision
+
+        return to_supervision(self)
+
+    def to_fiftyone(self, width: int, height: int) -> dict[str, Any]:
+        """The faces as labels of the tool FiftyOne: `sample.update_fields(faces.to_fiftyone(width, height))`.
+
+        width, height: of the upright image in pixels, since FiftyOne counts in shares of its sides. `faces` are its
+        Detections, with the label `face`, the detector's score as confidence, and quality, angles, and the attributes'
+        labels and probabilities as attributes; `landmarks` its Keypoints in the same order, with `errors`. Landmarks
+        outside the image are NaN, FiftyOne's word for none. A track is the `index` of both.
+
+        Raises LandmarksError if fiftyone is not installed, ValueError for sides below 1.
+        """
+        from landmarks.conversions import to_fiftyone
+
+        return to_fiftyone(self, width, height)
 
     def show(self, image: np.ndarray | None = None) -> None:
         """Show the image with the faces drawn into it: in the notebook, or else in the system's viewer.

@@ -35,8 +35,8 @@ from typing import TYPE_CHECKING
 if TYPE_CHECKING:  # The parent waits, and loads no torch for that.
     from tests.helpers.fuzz import Bench
 
-TURN, SECONDS = 50, 20.0
-"""A turn of a target: at most so many cases, and about so many seconds."""
+TURN, SECONDS = 3000, 10.0
+"""A turn of a target: at most so many cases, and about so many seconds, so that slow ones hold up no other."""
 LAST = "last.json"
 """Names the case in progress, for the parent of a process that dies of it."""
 

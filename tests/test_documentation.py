@@ -14,11 +14,14 @@ import subprocess
 from dataclasses import dataclass
 from functools import partial
 from pathlib import Path
+from unittest.mock import patch
 
 import pytest
 
+from landmarks.datasets.dataset import READERS
 from landmarks.export.file import LOCATOR, NETWORK
 from landmarks.export.graph import export_model
+from landmarks.formats import FORMATS
 from tests.helpers.archives import make
 from tests.helpers.commands import run
 from tests.helpers.comparisons import hurry
@@ -93,6 +96,12 @@ def test_code_runs(page, data, tmp_path, monkeypatch, request):
     shutil.copytree(data, tmp_path, dirs_exist_ok=True)
     monkeypatch.chdir(tmp_path)
     monkeypatch.syspath_prepend(tmp_path)  # as the pages' PYTHONPATH has it
+    with patch.dict(FORMATS), patch.dict(READERS):  # To which a page may add.
+        run_blocks(page, monkeypatch)
+
+
+def run_blocks(page: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    """In the working folder."""
     for block in blocks(page):
         if block.mark.startswith("file: "):
             Path(block.mark.removeprefix("file: ")).write_text(block.text)
@@ -124,8 +133,6 @@ def test_readme_is_short_and_marks_its_two_commands():
 
 
 def test_formats_has_a_row_for_every_format():
-    from landmarks.formats import FORMATS
-
     text = (ROOT / "docs" / "formats.md").read_text(encoding="utf-8")
     assert all(f"| `{name}` |" in text for name in FORMATS)
 

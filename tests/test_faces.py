@@ -117,10 +117,32 @@ def test_supervision():
     assert len(Faces.empty(POINTS_5, ("smile",)).to_supervision()) == 0
 
 
-def test_supervision_that_is_missing_is_named(monkeypatch):
-    monkeypatch.setitem(sys.modules, "supervision", None)
-    with pytest.raises(LandmarksError, match="pip install supervision"):
-        two_faces().to_supervision()
+def test_fiftyone():
+    """Shares of the image's sides, from its corner; NaN for what lies outside. FiftyOne 1.22.1 took it."""
+    fiftyone = pytest.importorskip("fiftyone", reason="needs fiftyone")
+    faces = replace(calibrated_faces(), track=np.array([7, np.nan]), yaw=np.array([1.5, np.nan]))
+    faces = replace(faces, attributes=two_faces().attributes)
+    faces.points[1, 0] = -3, 5
+    sample = fiftyone.Sample(filepath="photo.jpg")
+    sample.update_fields(faces.to_fiftyone(width=100, height=50))
+    one, other = sample["faces"].detections
+    np.testing.assert_allclose(one.bounding_box, [0.005, 0.01, 0.1, 0.2])
+    assert (one.label, one.index, one.smile, one.yaw) == ("face", 7, "smiling", 1.5)
+    assert one.confidence == pytest.approx(0.9) and one.smile_probability == pytest.approx(0.8)
+    assert (other.index, other.yaw, other.confidence) == (None, None, None)
+    points = sample["landmarks"].keypoints
+    np.testing.assert_allclose(points[0].points, (faces.points[0] + 0.5) / (100, 50))
+    assert np.isnan(points[1].points[0]).all() and np.isfinite(points[1].points[1:]).all()
+    assert len(points[0].errors) == 5 and len(Faces.empty().to_fiftyone(1, 1)["faces"].detections) == 0
+    with pytest.raises(ValueError, match="no image of 0 x 5 pixels"):
+        faces.to_fiftyone(0, 5)
+
+
+@pytest.mark.parametrize(("library", "sides"), [("supervision", ()), ("fiftyone", (100, 50))])
+def test_a_library_that_is_missing_is_named(monkeypatch, library, sides):
+    monkeypatch.setitem(sys.modules, library, None)
+    with pytest.raises(LandmarksError, match=f"pip install {library}"):
+        getattr(two_faces(), f"to_{library}")(*sides)
 
 
 def test_tracks_are_whole_numbers():

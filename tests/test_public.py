@@ -27,7 +27,7 @@ CALLS = {
     "Style": "box points names label gender colour_by scale",
     "Summary": "statuses faces seconds done changed stages boxes_unused images_without_boxes doubtful upside_down "
     "backend",
-    "annotate_folder": "sources out config options resume recursive every report progress",
+    "annotate_folder": "sources out config options resume recursive every report progress writing",
     "draw": "image faces style",
     "evaluate": "weights data split detector passes device backend report faces",
     "find": "sources recursive every",

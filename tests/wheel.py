@@ -18,6 +18,8 @@ import tempfile
 from pathlib import Path
 
 ROOT = Path(__file__).resolve().parents[1]
+KEPT = ("landmarks", "weights", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
+"""What a wheel is made of."""
 DATA = ("landmarks/py.typed", "landmarks/weights/SHA256SUMS")
 IMPORT_ALL = """
 import importlib, json, sys
@@ -51,8 +53,7 @@ def shipped(root: Path) -> set[str]:
 def build(folder: Path) -> Path:
     """The wheel of a copy of the source tree, so that no earlier build can lend it a file."""
     source = folder / "source"
-    keep = ("landmarks", "weights", "setup.py", "setup.cfg", "pyproject.toml", "README.md", "LICENSE")
-    for name in keep:
+    for name in KEPT:
         if (ROOT / name).is_dir():
             shutil.copytree(ROOT / name, source / name, ignore=shutil.ignore_patterns("__pycache__"))
         else:

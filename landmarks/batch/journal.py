@@ -17,6 +17,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import dataclass
 from hashlib import blake2b
 from pathlib import Path
+from typing import Any
 
 import numpy as np
 
@@ -123,6 +124,10 @@ class Journal:
 
     def records(self, names: Iterable[int], index: Index) -> Iterator[Record]:
         """The last record of each of these digests of names, in their order. Raises KeyError for one without."""
+        return map(record_from_dict, self.rows(names, index))
+
+    def rows(self, names: Iterable[int], index: Index) -> Iterator[dict[str, Any]]:
+        """The same as `record_to_dict` gives them."""
         at, task = -1, {}
         with open(self.path, "rb") as file:
             for name in names:
@@ -134,7 +139,7 @@ class Journal:
                     file.seek(at)
                     heads, records = map(json.loads, file.readline().split(b"\t")[1:])
                     task = {digest(head[0]): record for head, record in zip(heads, records)}
-                yield record_from_dict(task[name])
+                yield task[name]
 
     def close(self) -> None:
         try:

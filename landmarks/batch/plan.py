@@ -159,6 +159,9 @@ class Order:
         self.skipped += task.skipped
         self.changed += task.changed
 
+    def __len__(self) -> int:
+        return len(self._names)
+
     def names(self) -> Iterator[int]:
         """The digests of the names of all images, in order of the sources."""
         counts = np.array(self._counts, np.int64)

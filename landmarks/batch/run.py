@@ -23,6 +23,7 @@ from landmarks.atomic import remove_scratch
 from landmarks.batch.box_report import BoxReport, with_boxes
 from landmarks.batch.engines.base import create_engine
 from landmarks.batch.journal import Journal
+from landmarks.batch.known_frames import with_known_frames
 from landmarks.batch.manifest import Manifest
 from landmarks.batch.options import LOCAL, Resume, RunOptions
 from landmarks.batch.outage import Outage
@@ -95,6 +96,7 @@ def annotate(
     resume: Resume = Resume(),
     report: Callable[[Record], None] = lambda record: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    writing: Callable[[int, int], None] = lambda done, total: None,
     named: Named | None = None,
 ) -> Summary:
     """Annotate images and write the results to the folder `out`, which is made if need be.
@@ -104,7 +106,8 @@ def annotate(
 
     annotator: an AnnotatorConfig, by which each worker makes an Annotator of its own, or one Annotator if all is to
     happen in this process; report: is given each record when it is done, in no order; progress: how many images are
-    done, and of how many, if known; named: what the sources were found by, which `run.json` keeps.
+    done, and of how many, if known; writing: after that, how many of all are in the results, which takes long where
+    videos are drawn; named: what the sources were found by, which `run.json` keeps.
 
     Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
     earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
@@ -137,7 +140,10 @@ def annotate(
             log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
             log.debug("settings: %s", settings)
             finished, outage = 0, Outage()
-            for done in engine.run(plan, sources, order):
+            rest: Iterable[Source] = sources
+            if not settings.get("accept_damaged"):
+                rest = with_known_frames(sources, journal, plan.index)
+            for done in engine.run(plan, rest, order):
                 with clock("write"):
                     journal.append(done.records, done.stamps)
                 clock.add(done.seconds)
@@ -157,7 +163,9 @@ def annotate(
             matched = BoxReport(boxes, sources, all_members=options.shard.count == 1) if boxes else None
             with clock("write"), _videos(out, options, sources, settings["max_pixels"]) as videos:
                 journal.sync()
-                for record in journal.records(order.names(), journal.index()):
+                for number, record in enumerate(journal.records(order.names(), journal.index())):
+                    if number % TASK_IMAGES == 0:
+                        writing(number, len(order))
                     for follow in following:
                         record = follow(record)
                     results.write(record)
@@ -168,6 +176,7 @@ def annotate(
                         matched.see(record)
                 videos.close()
                 results.close()
+                writing(len(order), len(order))
                 unused, without = matched.write(out) if matched else (0, 0)
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
@@ -214,6 +223,7 @@ def annotate_folder(
     every: int = 1,
     report: Callable[[Record], None] = lambda record: None,
     progress: Callable[[int, int | None], None] = lambda done, total: None,
+    writing: Callable[[int, int], None] = lambda done, total: None,
 ) -> Summary:
     """Annotate what a user names and write the results to the folder `out`: `landmarks annotate`, from Python.
 
@@ -223,7 +233,9 @@ def annotate_folder(
     if not isinstance(sources, (str, Path)):
         sources = list(sources)
     named = Named.here(sources, recursive, every)
-    return annotate(config, find(sources, recursive, every), Path(out), options, resume, report, progress, named)
+    return annotate(
+        config, find(sources, recursive, every), Path(out), options, resume, report, progress, writing, named
+    )
 
 
 def _writers(out: Path, options: RunOptions, sources: Sequence[Source]) -> list[Drawings | Chips]:

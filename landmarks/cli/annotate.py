@@ -264,6 +264,11 @@ def annotate(
             if told:
                 told.progress(done, total)
 
+        def on_writing(done: int, total: int) -> None:
+            step(done, total, "writing, drawing" if options.drawings and not draw_frames else "writing")
+            if told:
+                told.progress(total, total)
+
         try:
             summary = annotate_folder(
                 sources,
@@ -275,6 +280,7 @@ def annotate(
                 every=every,
                 report=report,
                 progress=on,
+                writing=on_writing,
             )
         except KeyboardInterrupt:
             errors.print(f"{out}: what is done is kept; the same command goes on from there")

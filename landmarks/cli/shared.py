@@ -56,8 +56,11 @@ DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 
 
 @contextmanager
-def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int | None], None]]:
-    """A bar on stderr, only where somebody looks at it; yields `step(done, total)`."""
+def progress(what: str, quiet: bool = False) -> Iterator[Callable[..., None]]:
+    """A bar on stderr, only where somebody looks at it; yields `step(done, total)`.
+
+    `step(done, total, "writing")` begins anew with something else.
+    """
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -76,7 +79,16 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[[int, int | No
     ]
     with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
         task = bar.add_task(what, total=None)
-        yield lambda done, total: bar.update(task, completed=done, total=total)
+        now = what
+
+        def step(done: int, total: int | None, what: str = what) -> None:
+            nonlocal now
+            if what != now:
+                bar.reset(task, description=what)
+                now = what
+            bar.update(task, completed=done, total=total)
+
+        yield step
 
 
 def names(text: str, known: Collection[str] | None, what: str) -> tuple[str, ...]:

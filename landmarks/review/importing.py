@@ -21,8 +21,11 @@ from landmarks.review.run import read_run
 from landmarks.review.server import default_who
 from landmarks.review.session import Session
 
+EXACT, ROUNDED = 0.001, 0.0051
+"""Pixels: what a tool gives back of a landmark that nobody has moved is as close as the first, or, where it keeps two
+decimals as CVAT does, as the second."""
 UNMOVED = 0.02
-"""Pixels: tools keep two decimals."""
+"""Pixels, of a box: its width may be rounded, too."""
 CLAIMED = 0.05
 """Intersection over union below which a face is not taken for the one whose number it bears."""
 
@@ -219,7 +222,7 @@ class _Image:
         inside = was and np.clip(was, -0.5, np.array(self.session.run.sizes[self.image]) - 0.5).tolist()
         if point is None:
             return was if was is not None and inside != was else None
-        near = any(place and np.abs(np.subtract(point, place)).max() < UNMOVED for place in (was, inside))
+        near = any(place and _unmoved(point, place) for place in (was, inside))
         return was if near else [round(value, 4) for value in point]
 
     def _same_box(self, box: Box | None, was: Any) -> bool:
@@ -235,7 +238,7 @@ class _Image:
         if now["status"] in (UNSEEN, REMOVED) or labels != attributes or not self._same_box(box, now["box"]):
             return False
         return all(
-            (one is None) == (other is None) and (one is None or np.abs(np.subtract(one, other)).max() < UNMOVED)
+            (one is None) == (other is None) and (one is None or _unmoved(one, other))
             for one, other in zip(points, now["points"])
         )
 
@@ -271,3 +274,10 @@ class _Image:
         document = {"id": secrets.token_hex(8), "kind": kind, "image": self.image, "face": face}
         document |= {"box": box, "points": points, "attributes": attributes}
         self.session.say(document | {"version": self.now[face]["version"] if face in self.now else 0})
+
+
+def _unmoved(point: Any, was: Any) -> bool:
+    """Whether a landmark is where it was, but for what the tool has rounded: a hundredth of a pixel is a move."""
+    far = np.abs(np.subtract(point, was))
+    rounded = np.abs(np.remainder(np.multiply(point, 100) + 0.5, 1) - 0.5) < 1e-4
+    return bool(np.where(rounded, far < ROUNDED, far < EXACT).all())

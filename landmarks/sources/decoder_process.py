@@ -1,6 +1,7 @@
 """The decoder of videos in a process of its own: one that crashes or hangs costs the video a row, not the run.
 
-The process is given requests, a line of JSON each: `open` with a path and which frames are wanted, `next`, `pixels`. It
+The process is given requests, a line of JSON each: `open` with a path and which frames are wanted
+and which are known, `next`, `pixels`. It
 answers each with a line of JSON, after which the bytes of `pixels` follow; an empty answer says that it is alive. It
 serves one video after the other, and ends with the process that it belongs to.
 """
@@ -180,10 +181,11 @@ def _answer(out: IO[bytes], answer: dict[str, Any], data: bytes = b"") -> None:
     out.flush()
 
 
-def _frames(path: str, every: int) -> Iterator[tuple[dict[str, Any], Any]]:
+def _frames(path: str, every: int, *known: Any) -> Iterator[tuple[dict[str, Any], Any]]:
     """An answer for each frame, empty for those that are not wanted; at last what is wrong with the video, if anything.
 
-    path: may hold the surrogates by which Python keeps bytes that are no UTF-8; JSON keeps them.
+    path: may hold the surrogates by which Python keeps bytes that are no UTF-8; JSON keeps them. known: which frames
+    may be passed over, see KnownFrames; each answer says how many were.
     """
     from av.error import FFmpegError
 
@@ -192,27 +194,37 @@ def _frames(path: str, every: int) -> Iterator[tuple[dict[str, Any], Any]]:
     try:
         file = open(path, "rb")  # noqa: SIM115
     except (OSError, ValueError) as error:
-        yield {"fault": f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"}, None
+        yield {"passed": 0, "fault": f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"}, None
         return
+    passed = 0
     with file:
         try:
             if _is_text(file.read(16)):
                 raise ValueError("text")
             file.seek(0)
             decoder = Decoder(file)
+            if known:
+                try:
+                    yield from (({}, None) for _ in decoder.pass_over(every, *known))
+                    passed = known[0]
+                except Exception:  # Libraries raise anything at all; it is not sure to be exact, and all is decoded.
+                    decoder.close()
+                    file.seek(0)
+                    decoder = Decoder(file)
         except (FFmpegError, OSError, ValueError, IndexError):
-            yield {"fault": "this is not a video that can be read"}, None
+            yield {"passed": 0, "fault": "this is not a video that can be read"}, None
             return
         with closing(decoder):
             number = 0
             try:
-                for number, (time, frame, damaged) in enumerate(decoder):
+                for time, frame, damaged in decoder:
+                    number = decoder.count - 1
                     about = {"frame": number, "time": time, "size": [frame.width, frame.height], "damaged": damaged}
-                    yield (about, frame) if number % every == 0 else ({}, None)
+                    yield ({"passed": passed} | about, frame) if number % every == 0 else ({}, None)
                 fault = decoder.fault()
             except Exception as error:  # Libraries raise anything at all on broken files.
                 fault = f"the video cannot be decoded beyond frame {number} ({error or type(error).__name__})"
-            yield {"fault": fault}, None
+            yield {"passed": passed, "fault": fault}, None
 
 
 def _pixels(frame: Any) -> tuple[dict[str, Any], bytes]:

@@ -3,15 +3,19 @@
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator
+from collections.abc import Generator, Iterator
 from typing import IO, Any
 
 import av
 import av.error
 import numpy as np
 
+from landmarks.sources.known import can_begin, digest_of
+
 MISSING_SHARE = 0.02
 """Headers often misstate the duration a little; when more than this share is missing, the video broke off."""
+SURVEYED = 500
+"""So many packets are looked at between two signs of life."""
 _TIMED = {"mov", "matroska", "avi", "flv", "asf"}
 """Formats whose header says how long all lasts; of others FFmpeg guesses it from what is there."""
 
@@ -30,7 +34,9 @@ class Decoder:
             raise ValueError("there is no decoder for it")
         stream.thread_type, stream.codec_context.thread_count = "NONE", 1
         stream.codec_context.options = {"err_detect": "explode"}  # Damage is an error, not something to paint over.
-        self._count = 0
+        self.count = 0
+        """Frames so far."""
+        self._frames = self._decode()
         self._lost: list[float] = []
         """When pictures were to be shown that could not be decoded."""
         self._ends: dict[int, float] = {}
@@ -43,8 +49,60 @@ class Decoder:
 
     def __iter__(self) -> Iterator[tuple[float, av.VideoFrame, bool]]:
         """Seconds from the start of the video; frame; whether it is damaged, or drawn after one that is."""
-        damaged = begun = False
+        return self._frames
+
+    def pass_over(self, every: int, count: int, last: float, digest: str) -> Iterator[None]:
+        """Have the frames begin behind those that are known, without decoding most of these; yields now and then.
+
+        The frames are 0, `every`, ..., `count` in number; last and digest: see KnownFrames. Raises ValueError or
+        whatever FFmpeg does if it is not sure that the other frames would be the same; then open the file anew.
+        """
+        known = range(0, count * every, every)
+        shown, first, place = yield from self._survey(last)
+        times = list(map(self._seconds, shown))
+        if first is None or digest_of(times[known.start : known.stop : every]) != digest:
+            raise ValueError("the frames that are known are not those of the file")
+        self._container.seek(place, stream=self._stream)
+        self.count = shown.index(first)
+        self._frames = self._decode(first)
+        while self.count <= known[-1]:
+            seconds, _, damaged = next(self._frames, (None, None, True))
+            if damaged or seconds != times[self.count - 1]:
+                raise ValueError("frames come out another way than before")
+            yield
+
+    def _survey(self, last: float) -> Generator[None, None, tuple[list[int], int | None, int]]:
+        """The packets up to a second, undecoded: the pts of all and of some more, ascending; the pts of the last one at
+        which decoding can begin, and its place in the file by time.
+
+        None for a pts if there is no such packet, or if times are missing or not one a picture.
+        """
+        context = self._stream.codec_context
+        shown: list[int] = []
+        first, place = None, 0
+        for number, packet in enumerate(self._packets()):
+            if not number % SURVEYED:
+                yield
+            if not packet.size:  # The end of the file.
+                break
+            if packet.pts is None or packet.is_discard:
+                return shown, None, 0
+            if packet.dts is not None and self._seconds(packet.dts) > last:  # All that follows is shown later.
+                break
+            shown.append(packet.pts)
+            if not packet.is_keyframe or self._seconds(packet.pts) > last:
+                continue
+            if can_begin(context.name, context.extradata, bytes(packet)):
+                first, place = packet.pts, packet.pts if packet.dts is None else packet.dts
+        shown.sort()
+        return shown, first if len(set(shown)) == len(shown) else None, place
+
+    def _decode(self, first: int | None = None) -> Iterator[tuple[float, av.VideoFrame, bool]]:
+        """first: the pts of the packet to begin with, without any that is shown before it."""
+        damaged, begun = False, first is not None
         for packet in self._packets():
+            if first is not None and packet.pts is not None and packet.pts < first:
+                continue
             # A recording may begin with pictures that are drawn after earlier ones.
             begun = begun or packet.is_keyframe
             try:
@@ -57,14 +115,14 @@ class Decoder:
             for frame in frames:
                 damaged = (damaged and not frame.key_frame) or frame.is_corrupt
                 seconds = self._seconds(frame.pts)
-                self._count += 1
+                self.count += 1
                 yield seconds, frame, damaged
 
     def fault(self) -> str:
         """After the last frame: what is wrong with the video, in a sentence; empty if nothing is."""
         stated, end = self._stated_and_real_end()
-        if not self._count or stated - end > max(MISSING_SHARE * stated, self._gap):
-            return f"the video breaks off after {self._count} frames, at {end:.2f} of {stated:.2f} s"
+        if not self.count or stated - end > max(MISSING_SHARE * stated, self._gap):
+            return f"the video breaks off after {self.count} frames, at {end:.2f} of {stated:.2f} s"
         if self._lost:
             return f"{len(self._lost)} pictures of the video cannot be decoded, the first at {self._lost[0]:.2f} s"
         return ""
@@ -95,7 +153,7 @@ class Decoder:
         """Time of a picture since the first one; where the file does not say, by its number."""
         stream = self._stream
         if pts is None or stream.time_base is None:
-            return self._count / float(stream.average_rate or 25)
+            return self.count / float(stream.average_rate or 25)
         return float((pts - (stream.start_time or 0)) * stream.time_base)
 
     def _stated_and_real_end(self) -> tuple[float, float]:

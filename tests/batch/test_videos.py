@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import csv
 import shutil
+import sys
 from pathlib import Path
 
 import av
@@ -12,18 +13,22 @@ import numpy as np
 import pytest
 
 from landmarks import RunOptions, read_results
+from landmarks.batch import run
 from landmarks.batch.plan import Shard
 from landmarks.batch.run import annotate
 from landmarks.batch.writers.videos import video_path
 from landmarks.drawing import mp4
 from landmarks.errors import LandmarksError
 from landmarks.formats import FORMATS
+from landmarks.sources.decoder_process import DecoderProcess
 from landmarks.sources.find import find
 from tests.helpers.faces import draw_face, write_png
+from tests.helpers.kill import differing, run_until_done
 from tests.helpers.stub import Stub, StubFactory
 from tests.helpers.videos import encoded, make_video, turn
 
 pytestmark = pytest.mark.skipif(mp4.CODEC not in av.codecs_available, reason="this FFmpeg has no H.264 encoder")
+ASK, SETTINGS = DecoderProcess.ask, Stub.settings
 UNEVEN = [0, 1, 2, 3, 10, 11, 50, 51, 52, 75]
 
 
@@ -162,6 +167,78 @@ def test_workers_and_being_stopped_change_nothing(tmp_path, monkeypatch):
         first = (tmp_path / "one" / name).read_bytes()
         for other in ("two", "three"):
             assert (tmp_path / other / name).read_bytes() == first, name
+
+
+@pytest.mark.parametrize("workers", [0, 2])
+def test_a_video_goes_on_where_it_was(tmp_path, monkeypatch, workers):
+    """It is not decoded from its first frame, and all is as if it had never been stopped; tracks and drawing, too."""
+    pytest.importorskip("trackers", reason="needs the extra `video`")
+    passed = []
+
+    def ask(process, *request):
+        answer = ASK(process, *request)
+        if request[0] == "open":
+            passed.append(answer["passed"])
+        return answer
+
+    monkeypatch.setattr(DecoderProcess, "ask", ask)
+    video = encoded(tmp_path / "a.mp4", times=range(60), codec="libx264", sound=2.0)
+    options = RunOptions(("csv", "jsonl"), drawings=True, track=True, workers=workers)
+    annotate(StubFactory(), find([video]), tmp_path / "whole", options)
+    for stop_after in (16, 40):
+
+        def stop(done: int, total: int | None, most: int = stop_after) -> None:
+            if done >= most:
+                raise KeyboardInterrupt
+
+        with pytest.raises(KeyboardInterrupt):
+            annotate(StubFactory(), find([video]), tmp_path / "out", options, progress=stop)
+    summary = annotate(StubFactory(), find([video]), tmp_path / "out", options)
+    assert summary.done <= 60 - 40
+    *_, first, second, third, drawing = passed
+    # Workers may end their tasks in another order; what is done before the first gap is known.
+    assert (first, drawing) == (0, 0) and 0 < second <= third and (third == 40 or workers)
+    for name in ("faces.csv", "faces.jsonl", "images.csv", "drawings/a.mp4"):
+        assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
+    passed.clear()
+    again = annotate(StubFactory(), find([video]), tmp_path / "out", options)
+    assert (again.done, passed[0]) == (0, 60)
+
+
+def test_killed_in_the_middle_of_a_video(tmp_path):
+    """At random instants, with its workers or without; `python -m tests.helpers.kill --video` does any number."""
+    video = encoded(tmp_path / "a.mp4", times=range(60), codec="libx264")
+    command = [sys.executable, "-m", "tests.helpers.stub", "OUT", str(video), "--seconds", "0.02", "--workers", "2"]
+    run_until_done([part.replace("OUT", str(tmp_path / "whole")) for part in command], tmp_path / "whole", 0, 0)
+    command[3] = str(tmp_path / "out")
+    killed = run_until_done(command, tmp_path / "out", kills=3, longest=1.0)
+    assert killed and differing(tmp_path / "whole", tmp_path / "out") == []
+
+
+def test_damaged_frames_that_are_taken_are_decoded_from_the_start(tmp_path, monkeypatch):
+    """What a decoder paints over damage depends on all that it saw before."""
+    video = encoded(tmp_path / "a.mp4", times=range(20))
+    known = []
+    work = run.Plan.work
+
+    def spy(plan, sources, order):
+        (video,) = sources
+        known.append(len(video.known))
+        return work(plan, [video], order)
+
+    monkeypatch.setattr(run.Plan, "work", spy)
+    for more in ({"accept_damaged": False}, {"accept_damaged": True}):
+        monkeypatch.setattr(Stub, "settings", lambda self, more=more: SETTINGS(self) | more)
+        for _ in range(2):
+            annotate(Stub(), find([video]), tmp_path / f"{more}")
+    assert known == [0, 20, 0, 0]
+
+
+def test_whoever_waits_sees_how_the_writing_gets_on(tmp_path):
+    steps = []
+    video = make_video(tmp_path / "a.mp4", frames=20)
+    annotate(Stub(), find([video]), tmp_path / "out", writing=lambda *step: steps.append(step))
+    assert steps == [(0, 20), (8, 20), (16, 20), (20, 20)]
 
 
 def test_stopped_while_it_draws_nothing_is_left_half(tmp_path, monkeypatch):

@@ -2,7 +2,8 @@
 
     python -m tests.helpers.kill --kills 200
 
-starts runs in a folder of its own, with a stub for the network unless --weights names one.
+starts runs in a folder of its own, with a stub for the network unless --weights names one; with --video over a video
+in place of images.
 """
 
 from __future__ import annotations
@@ -19,6 +20,8 @@ from pathlib import Path
 
 import cv2
 import numpy as np
+
+from tests.helpers.videos import encoded
 
 ROOT = Path(__file__).resolve().parents[2]
 TABLES = ("faces.csv", "images.csv", "failures.csv", "faces.jsonl", "review.csv", "schema.json")
@@ -81,6 +84,7 @@ def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
     parser.add_argument("--kills", type=int, default=200)
     parser.add_argument("--images", type=int, default=400)
+    parser.add_argument("--video", action="store_true", help="a video of 140 frames in place of images")
     parser.add_argument("--workers", type=int, default=2)
     parser.add_argument("--longest", type=float, default=3.0, help="seconds until a kill, at most")
     parser.add_argument("--seconds", type=float, default=0.05, help="that an image takes the stub")
@@ -91,15 +95,19 @@ def main() -> None:
     total = runs = 0
     with tempfile.TemporaryDirectory() as folder:
         work = Path(folder)
-        make_images(work / "in", arguments.images)
+        source = work / "in.mp4" if arguments.video else work / "in"
+        if arguments.video:
+            encoded(source, times=range(140), size=(32, 32), codec="libx264")
+        else:
+            make_images(source, arguments.images)
 
         def command(out: Path) -> list[str]:
             if arguments.weights:
                 options = ["--weights", arguments.weights, "--detector", arguments.detector, "--quiet"]
-                call = ["-m", "landmarks", "annotate", f"{work / 'in'}", "--recursive", "--out", f"{out}", *options]
+                call = ["-m", "landmarks", "annotate", f"{source}", "--recursive", "--out", f"{out}", *options]
                 call += ["--format", "csv,jsonl"]
             else:
-                call = ["-m", "tests.helpers.stub", f"{out}", f"{work / 'in'}", "--seconds", f"{arguments.seconds}"]
+                call = ["-m", "tests.helpers.stub", f"{out}", f"{source}", "--seconds", f"{arguments.seconds}"]
             return [sys.executable, *call, "--workers", f"{arguments.workers}"]
 
         run_until_done(command(work / "whole"), work / "whole", 0, 0)

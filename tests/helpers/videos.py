@@ -23,15 +23,18 @@ def make_video(path, frames=30, size=(64, 48)):
     return path
 
 
-def encoded(path, times=range(60), size=(160, 96), codec="mpeg4", sound=0.0, shift=0, gop=12, **options):
-    """A video of textured frames at these times, in units of 1/25 s; with a second stream of `sound` seconds."""
+def encoded(path, times=range(60), size=(160, 96), codec="mpeg4", sound=0.0, shift=0, gop=12, coding=None, **options):
+    """A video of textured frames at these times, in units of 1/25 s; with a second stream of `sound` seconds.
+
+    coding, options: what the encoder and the file's format are told.
+    """
     base = cv2.resize(
         np.random.default_rng(0).integers(0, 256, (24, 40, 3), dtype=np.uint8),
         (320, 192),
         interpolation=cv2.INTER_CUBIC,
     )
     with av.open(str(path), "w", options=options) as container:
-        stream = container.add_stream(codec, rate=25)
+        stream = container.add_stream(codec, rate=25, options=coding or {})
         stream.width, stream.height = size
         stream.pix_fmt = "yuvj420p" if codec == "mjpeg" else "yuv420p"
         stream.codec_context.gop_size, stream.codec_context.time_base = gop, Fraction(1, 25)

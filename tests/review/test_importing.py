@@ -225,6 +225,13 @@ def test_a_moved_point_comes_back(made, export, tmp_path):
     assert (again.moved, again.accepted, again.known) == (0, 0, 1)
 
 
+def test_a_hundredth_of_a_pixel_is_a_move(made, export, tmp_path):
+    export.move(0, 1, "nose", 0.01, 0)
+    export.move(1, 0, "mouth_left", 0, -0.01)
+    found = import_corrections(made, export.save(tmp_path / "export"))
+    assert (found.moved, found.conflicts) == (2, [])
+
+
 def test_nothing_changed_is_nothing_said(made, export, tmp_path):
     found = import_corrections(made, export.save(tmp_path / "export"))
     submitted = isinstance(export, LabelStudio)  # It says that a person has looked.

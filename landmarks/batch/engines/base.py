@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
@@ -28,7 +28,7 @@ class Engine(Protocol):
     def facts(self) -> Facts:
         """What its workers say of themselves. Raises LandmarksError if they refuse."""
 
-    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+    def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
         """What becomes of the images that are to be done, task by task, in any order; `order` is told of every task.
 
         Raises LandmarksError if the workers cannot work at all.

@@ -6,7 +6,7 @@ import os
 import signal
 import socket
 from collections import deque
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
@@ -45,7 +45,7 @@ class InProcessEngine:
         """What becomes of the images of each task, in order."""
         return map(self.worker, tasks)
 
-    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+    def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
         return self.map(plan.work(sources, order))
 
 
@@ -174,7 +174,7 @@ class LocalEngine:
                 else:
                     yield self._lost(assignment)
 
-    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+    def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
         return self.map(plan.work(sources, order))
 
     def _feed(self, again: deque[_Assignment], tasks: Iterator[Images]) -> None:

@@ -104,7 +104,7 @@ class RayEngine:
             self._facts = answer
         return self._facts
 
-    def run(self, plan: Plan, sources: Sequence[Source], order: Order) -> Iterator[Done]:
+    def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
         processes = max(1, self.size // self._actors)
         portions = [{"chunks": pickle.dumps(p)} for p in _portions(plan.chunks(sources), CHUNKS * processes)]
         if not portions:
