@@ -15,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
+from landmarks.comparison.labels import with_labels
 from landmarks.comparison.test_faces import Bench
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import Crops
@@ -58,7 +59,7 @@ def train_arm(
     """
     training = arm.training(seed)
     chosen = choose_faces(len(views["train"]), arm.faces, seed)
-    faces = views["train"].of(chosen)
+    faces = with_labels(views["train"].of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
