@@ -33,7 +33,7 @@ LATER = (
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
 """Ways to share, and the network's part of each."""
-VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels")
+VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels", "map", "labels")
 """What the arms of a group may vary of which there is a figure or a table of its own."""
 
 
@@ -48,7 +48,7 @@ class Group:
     """What its arms are, a sentence or two below the heading."""
     varies: str = ""
     """What its arms vary, which decides how they are told and drawn: `tasks`, `sharing`, `stopping`, `weighting`,
-    `epochs`, `network`, `faces` or `levels` (of the cascade); empty: a table, and differences."""
+    `epochs`, `network`, `faces`, `levels` (of the cascade), `map` (faces and views) or `labels`; empty: a table."""
     against: str = ""
     """Arm that its arms are held against besides the landmarks alone; empty: none."""
     against_words: str = ""
@@ -180,9 +180,8 @@ class Arm:
                 if task == MAIN or task not in self.tasks:
                     others = [task for task in self.tasks if task != MAIN]
                     raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other attribute")
-        for task, count in self.labels.items():
-            if count < 1 or count > (self.faces or count):
-                raise ValueError(f"labels: {task} = {count}: must be 1 or more, and no more than its faces")
+        if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
+            raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than faces")
         self.training(0)
 
     def network_config(self) -> NetworkConfig:

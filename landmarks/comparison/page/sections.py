@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
@@ -30,7 +29,9 @@ from landmarks.comparison.analysis.summary import (
     level_costs,
     spread,
 )
-from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
+from landmarks.comparison.page.map_sections import labels_section, map_section
+from landmarks.comparison.page.section import Section, bullets
+from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sort_out
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.card import markdown_table
@@ -38,16 +39,6 @@ from landmarks.models.cascade import LEVELS
 
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """The answer to a question."""
-
-    body: tuple[str, ...]
-    """Paragraphs and tables in Markdown; () where the comparison has none of its arms."""
-    brief: tuple[str, ...]
-    """The sentences that belong to the top of the page."""
 
 
 def group_section(
@@ -64,8 +55,9 @@ def group_section(
         section = _tasks(measured, described, group, reported)
     else:
         special = {"epochs": _epochs, "network": _networks, "faces": _faces, "levels": _levels}
+        special |= {"map": map_section, "labels": labels_section}
         section = special.get(varies, _plain)(measured, described, group)
-    return Section((*section.body, *_bullets(_held_against_nothing(measured, group))), section.brief)
+    return Section((*section.body, *bullets(_held_against_nothing(measured, group))), section.brief)
 
 
 def _held_against_nothing(measured: Measured, group: str) -> list[str]:
@@ -88,7 +80,7 @@ def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     told = {reference: frame for reference, frame in told.items() if len(frame)}
     lines = [f"against {reference}, {_sorted(frame)}" for reference, frame in told.items()]
     brief = [f"against {reference}, {_told(frame)}" for reference, frame in told.items()]
-    return Section((*body, *_bullets(lines)), tuple(brief))
+    return Section((*body, *bullets(lines)), tuple(brief))
 
 
 def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Sequence[Reported]) -> Section:
@@ -113,13 +105,13 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Se
             change = theirs - theirs_alone
             told += f"; the paper's are {'lower' if change < 0 else 'higher'} by {abs(change):.2f}"
         brief.append(told)
-    body += _bullets(lines)
+    body += bullets(lines)
     pairs = pairs_with_single_task(measured.results, group)
     rest = contrast(measured, {name: reference for name, reference in pairs.items() if name not in changes.index})
     if len(rest):
         good = sum(finding(row) == BETTER for _, row in rest.iterrows())
         told = f"of these {len(rest)} arms {good} certainly err less than the landmarks alone"
-        body += [_rows(described, list(rest.index), rest, labels), *_bullets([told, _helping(rest, labels, ERROR)])]
+        body += [_rows(described, list(rest.index), rest, labels), *bullets([told, _helping(rest, labels, ERROR)])]
     accuracy = _accuracy(measured)
     return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
 
@@ -140,7 +132,7 @@ def _epochs(measured: Measured, described: pd.DataFrame, group: str) -> Section:
             f"`{name}`: mean error {phrase(row)}; failures {phrase(row, FAILURES)}" for name, row in changes.iterrows()
         ]
     table = _table(measured, described, group, pd.concat([lengthened, others]))
-    return Section((table, *_bullets(lines)), tuple(brief))
+    return Section((table, *bullets(lines)), tuple(brief))
 
 
 def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -157,7 +149,7 @@ def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Sectio
         lines.append(f"`{name}` against `{row['reference']}`: mean error {phrase(row)}, a change of {share:+.1f} %")
         if measured.results.arms[str(name)].auxiliary:
             brief.append(lines[-1])
-    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+    return Section((_table(measured, described, group, alone), *bullets(lines)), tuple(brief))
 
 
 def _faces(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -174,7 +166,7 @@ def _faces(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     verbs = {found: (f"training faces they {verb}",) * 2 for found, (_, verb) in HELPING.items()}
     told = sort_out(findings, verbs)
     brief = [f"the other tasks' effect on the landmarks: {told}"] if findings else []
-    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+    return Section((_table(measured, described, group, alone), *bullets(lines)), tuple(brief))
 
 
 def _levels(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -194,7 +186,7 @@ def _levels(measured: Measured, described: pd.DataFrame, group: str) -> Section:
         for name, row in frame.iterrows():
             cost = described.loc[name, "multiply_adds"] / described.loc[whole.name, "multiply_adds"]
             line = f"`{name}` against `{whole.name}`: mean error {phrase(row)}, for {cost:.1f} times the multiply-adds"
-            body += _bullets([line])
+            body += bullets([line])
             brief.append(line)
     return Section(tuple(body), tuple(brief))
 
@@ -217,7 +209,7 @@ def _accuracy(measured: Measured) -> Section:
     pairs = frame[[len(measured.results.arms[arm].auxiliary) == 1 for arm in frame["arm"]]]
     findings = {row["task"]: finding(row, "accuracy", lower_is_better=False) for _, row in pairs.iterrows()}
     brief = [f"learnt with the landmarks instead of alone, {sort_out(findings, TOLD)}"] if findings else []
-    return Section((markdown_table(head, rows), *_bullets(brief)), tuple(brief))
+    return Section((markdown_table(head, rows), *bullets(brief)), tuple(brief))
 
 
 def _main_contrast(measured: Measured) -> pd.DataFrame:
@@ -285,7 +277,3 @@ def _told(changes: pd.DataFrame) -> str:
 def _helping(changes: pd.DataFrame, labels: Mapping[str, str], key: str) -> str:
     names = {name: labels.get(str(name), f"`{name}`") for name in changes.index}
     return sort_out({names[name]: finding(row, key) for name, row in changes.iterrows()}, HELPING)
-
-
-def _bullets(lines: list[str]) -> list[str]:
-    return ["\n".join(f"- {sentence(line)}" for line in lines)] if lines else []
