@@ -101,6 +101,11 @@ def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
     return frame
 
 
+def by_effect(changes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `contrast`, that with the largest fall of the mean error first."""
+    return changes.sort_values(f"{ERROR}_difference", kind="stable")
+
+
 def summarise(measured: Measured, reference: str) -> pd.DataFrame:
     """Every arm, and its difference to the reference; no differences where the reference has no landmarks."""
     located = measured.values[ERROR]

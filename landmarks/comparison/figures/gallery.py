@@ -10,12 +10,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import pairs_with_others, pairs_with_single_task, single_task_arms
-from landmarks.comparison.analysis.summary import Measured
+from landmarks.comparison.analysis.summary import Measured, contrast
 from landmarks.comparison.figures import arm_figures, curves, map_figures, task_figures
 from landmarks.comparison.reported import Reported
 from landmarks.evaluation.plots import save
 
-FOREST = ("", "stopping", "weighting")
+FOREST = ("", "tasks", "sharing", "stopping", "weighting")
 """What the arms of groups vary of which the differences are drawn, arm by arm."""
 
 
@@ -111,7 +111,7 @@ def _forest(measured: Measured, group: str) -> Drawing:
     question = measured.results.grid.groups[group]
     pairs = pairs_with_others if question.against else pairs_with_single_task
     other = (question.against_words or question.against) if question.against else "the landmarks alone"
-    draw = lambda: arm_figures.forest(measured, pairs(measured.results, group))  # noqa: E731
+    draw = lambda: arm_figures.forest(contrast(measured, pairs(measured.results, group)))  # noqa: E731
     return Drawing(group, f"Differences to {other}", draw)
 
 

@@ -102,9 +102,9 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
         "# Multi-task learning against its baselines",
         "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
         f"measured {facts.date} on {facts.machine}.",
-        "## In short",
+        *(["## In short", facts.notes["short"]] if "short" in facts.notes else []),
+        "## In figures",
         "\n".join(brief),
-        facts.notes.get("short", ""),
         *(["## What to be careful with", "\n".join(f"- {sentence(doubt)}" for doubt in doubts)] if doubts else []),
         "## How it was measured",
         "```bash\n" + "\n".join(facts.commands) + "\n```",
