@@ -181,7 +181,7 @@ class Arm:
                     others = [task for task in self.tasks if task != MAIN]
                     raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other attribute")
         if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
-            raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than faces")
+            raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")
         self.training(0)
 
     def network_config(self) -> NetworkConfig:

@@ -8,7 +8,14 @@ import numpy as np
 import pandas as pd
 
 from landmarks.comparison.analysis.questions import ALIKE, all_tasks, nearest, reference_arm
-from landmarks.comparison.analysis.statistics import balanced_values, differences, holm, seed_spreads
+from landmarks.comparison.analysis.statistics import (
+    balanced_values,
+    differences,
+    holm,
+    paired_differences,
+    seed_by_seed,
+    seed_spreads,
+)
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.schemes import ABSENT, POINTS_5
 
@@ -30,13 +37,18 @@ def contrast_rows(
     results: Results, task: str, alone: list[ArmResults], others: list[ArmResults]
 ) -> list[dict[str, Any]]:
     """The rows of `accuracy_contrast` for one attribute, not yet corrected: each other arm against the first that
-    learns it alone; none where there is no such arm."""
+    learns it alone, seed by seed where the seed draws the labels; none where there is no such arm."""
     values = {arm.name: _values(results, arm, task) for arm in (*alone[:1], *others)}
     if not alone or not values[alone[0].name].size:
         return []
     spreads = seed_spreads(values, dict.fromkeys(values, task))
     reference = alone[0].name
-    found = differences(values, {arm.name: reference for arm in others}, spreads)
+    pairs = {arm.name: reference for arm in others}
+    if alone[0].config["labels"]:
+        gaps = seed_by_seed(values, pairs, {arm.name: arm.seeds for arm in (alone[0], *others)})
+        found = paired_differences(gaps, dict.fromkeys(gaps, task))
+    else:
+        found = differences(values, pairs, spreads)
     rows = []
     for arm in others:
         row: dict[str, Any] = {"task": task, "arm": arm.name, "reference": reference}

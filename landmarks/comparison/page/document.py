@@ -47,7 +47,8 @@ cent, is what the arm has more than what it is held against, with its 95 % inter
 Intervals and p-values are from a bootstrap of {ROUNDS:,} rounds. In each round the test faces are drawn anew, the same
 ones for both arms, and each arm's mean over seeds is moved by its standard error. The spread over seeds that goes into
 it is the arm's own or the usual one of arms with the same network and number of training faces, whichever is larger:
-two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. P-values are
+two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. Where the seed draws
+few training faces or labels, the same ones for both arms, they are compared seed by seed. P-values are
 two-sided and corrected by Holm's method for the arms of their table; `≤` marks the smallest that so many rounds can
 tell. That something helps, hurts, errs less or more is said where the corrected p-value is below 0.05; that it *may*,
 where only the interval is clear of zero. Without a second seed of any like arm there is no p-value, and the interval is
@@ -72,6 +73,8 @@ class Facts:
     """What papers report of some test faces; told beside results of the same ones only."""
     reported_of: MeasuredOn | None = None
     """Those test faces."""
+    title: str = "Multi-task learning against its baselines"
+    """Of the page."""
 
     def __post_init__(self) -> None:
         if self.reported and self.reported_of is None:
@@ -99,7 +102,7 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     doubts, auxiliary = cautions(measured, described), auxiliary_table(measured, described)
     tables = paper_tables(measured, described, reported)
     parts = [
-        "# Multi-task learning against its baselines",
+        f"# {facts.title}",
         "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
         f"measured {facts.date} on {facts.machine}.",
         *(["## In short", facts.notes["short"]] if "short" in facts.notes else []),
