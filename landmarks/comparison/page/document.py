@@ -31,7 +31,8 @@ from landmarks.comparison.analysis.summary import (
 from landmarks.comparison.figures.gallery import draw_figures, drawings
 from landmarks.comparison.page.beside import paper_tables
 from landmarks.comparison.page.cautions import auxiliary_table, cautions
-from landmarks.comparison.page.sections import Section, group_section
+from landmarks.comparison.page.section import Section
+from landmarks.comparison.page.sections import group_section
 from landmarks.comparison.page.wording import sentence
 from landmarks.comparison.reported import MeasuredOn, Reported
 from landmarks.comparison.results import SETTINGS, Results, read_results
