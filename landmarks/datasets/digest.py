@@ -8,7 +8,7 @@ import numpy as np
 
 from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.table import BOX, GROUPS, labels_of, points_of
+from landmarks.datasets.table import BOX, GROUPS, label_errors_of, labels_of, points_of
 from landmarks.schemes import SCHEMES
 
 
@@ -24,6 +24,9 @@ def digest(crops: Crops) -> str:
     for scheme in SCHEMES.values():
         if table[scheme.name].notna().any():
             found.update(scheme.name.encode() + np.asarray(points_of(table, scheme), np.float64).tobytes())
+        errors = label_errors_of(table, scheme)
+        if errors is not None:
+            found.update(errors.tobytes())
     for attribute in crops.attributes.values():
         found.update(labels_of(table, attribute).tobytes())
     for name in GROUPS:

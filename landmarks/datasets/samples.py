@@ -20,7 +20,7 @@ from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
 from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.squares import anchors_of, canonical_squares
-from landmarks.datasets.table import labels_of, points_of
+from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, labels_of, points_of
 from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import POINTS_5, SCHEMES
 
@@ -30,8 +30,10 @@ CORNER = CACHE_SIZE // 4
 
 class Samples(TorchDataset[dict[str, Tensor]]):
     """One augmented crop an item: a dict of `crop` (S, S, 3) uint8, points (K, 2) float32 in crop pixels (NaN where
-    absent) by scheme, labels (int64, ABSENT where absent) by attribute. With a locator also `coarse`, a second, rougher
-    crop of the same face for it, and `coarse_points` (5, 2), the face as five points in it.
+    absent) by scheme, labels (int64, ABSENT where absent) by attribute. Where a network made labels, also how far off
+    they may be, (K,) float32 crop pixels, 0 for people's, by the name in LABEL_ERRORS of the scheme. With a locator
+    also `coarse`, a second, rougher crop of the same face for it, and `coarse_points` (5, 2), the face as five points
+    in it.
 
     What an item looks like depends on (seed, epoch, index) alone, not on workers or their order.
     """
@@ -55,6 +57,8 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         table = crops.table.iloc[rows]
         self.crops, self.rows = crops, rows
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
+        errors = {name: label_errors_of(table, SCHEMES[name]) for name in self.points}
+        self.label_errors = {name: found for name, found in errors.items() if found is not None}
         self.attributes = {name: crops.attributes[name] for name in tasks if name not in SCHEMES}
         self.labels = {name: labels_of(table, attribute) for name, attribute in self.attributes.items()}
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
@@ -91,9 +95,12 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         square = jitter.draw(self.squares[index], generator)
         matrix = crop_matrices(square[None], size)
         image = extract_crop(self.crops.picture(self.rows[index]), matrix[0], size)
+        scale = size / square[2]
+        errors = {name: self.label_errors[name][index] * scale for name in points if name in self.label_errors}
         points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
             image, points, labels = flip(image, points, labels, self.attributes)
+            errors = {name: error[list(SCHEMES[name].swap)] for name, error in errors.items()}
         conditions = self.conditions.draw(generator)
         if "covered" in conditions:
             other = self.crops.picture(self.rows[generator.integers(len(self.rows))])
@@ -107,5 +114,6 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         return {
             "crop": torch.from_numpy(image),
             **{name: torch.from_numpy(p.astype(np.float32)) for name, p in points.items()},
+            **{LABEL_ERRORS[name]: torch.from_numpy(error.astype(np.float32)) for name, error in errors.items()},
             **{name: torch.tensor(label) for name, label in labels.items()},
         }

@@ -3,7 +3,7 @@
 Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
 NaN where there is none), one column of (K, 2) float arrays a scheme, NaN for points that are not labelled, one column
 of nullable small integers an attribute, built-in or declared, one column of texts for each of GROUPS, empty where
-absent. Kept as Parquet.
+absent. Where a network labelled points, one column a scheme more says how far off each may be. Kept as Parquet.
 """
 
 from __future__ import annotations
@@ -29,15 +29,23 @@ BALANCED = ("source", *ATTRIBUTES, *GROUPS)
 """Columns of groups in which faces can be drawn alike."""
 
 
+LABEL_ERRORS = {name: f"{name}_label_error" for name in SCHEMES}
+"""By scheme the column of (K,) floats, pixels: how far off each point of a row may be whose points a network labelled
+(`landmarks.teaching.label`). None where people did."""
+
+
 def make_table(rows: list[dict[str, Any]], declared: Iterable[Attribute] = ()) -> pd.DataFrame:
     """A complete table from rows that may lack any column but `image` and `split`. declared: attributes beside the
     built-in ones, here and in what follows."""
     attributes = known_attributes(declared)
-    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *attributes, *GROUPS])
+    taught = [
+        column for column in LABEL_ERRORS.values() if any(isinstance(row.get(column), np.ndarray) for row in rows)
+    ]
+    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *taught, *attributes, *GROUPS])
     for name in ("source", *GROUPS):
         table[name] = table[name].astype(object).where(table[name].notna(), "")
     table[BOX] = table[BOX].astype(float)
-    for name in SCHEMES:
+    for name in (*SCHEMES, *taught):
         table[name] = pd.Series([p if isinstance(p, np.ndarray) else None for p in table[name]], dtype=object)
     for name in attributes:
         table[name] = table[name].astype("Int8")
@@ -49,6 +57,16 @@ def points_of(table: pd.DataFrame, scheme: Scheme) -> np.ndarray:
     absent = np.full((len(scheme), 2), np.nan)
     column = table[scheme.name]
     return np.stack([absent if p is None else p for p in column]) if len(column) else absent[None][:0]
+
+
+def label_errors_of(table: pd.DataFrame, scheme: Scheme) -> np.ndarray | None:
+    """(N, K) float64 pixels: how far off the points of a scheme may be, 0 where people made them; None where they made
+    all."""
+    column = LABEL_ERRORS[scheme.name]
+    if column not in table or not len(table):
+        return None
+    own = np.zeros(len(scheme))
+    return np.stack([errors if isinstance(errors, np.ndarray) else own for errors in table[column]])
 
 
 def labels_of(table: pd.DataFrame, attribute: Attribute) -> np.ndarray:
@@ -122,8 +140,8 @@ def split_validation(table: pd.DataFrame, share: float, seed: int = 0) -> pd.Dat
 def save_table(table: pd.DataFrame, path: Path) -> None:
     """Write a table as Parquet, points flattened to lists; written whole or not at all."""
     flat = table.copy()
-    for name in SCHEMES:
-        flat[name] = [None if p is None else np.asarray(p, float).ravel() for p in table[name]]
+    for name in (*SCHEMES, *(column for column in LABEL_ERRORS.values() if column in table)):
+        flat[name] = [np.asarray(p, float).ravel() if isinstance(p, np.ndarray) else None for p in table[name]]
     with replacing(path) as partial:
         flat.to_parquet(partial, index=False)
 
@@ -137,6 +155,8 @@ def load_table(path: Path, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
             for name in SCHEMES:
                 # A table written before a scheme was added has no column for it.
                 row[name] = None if row.get(name) is None else np.array(row[name], float).reshape(-1, 2)
+            for column in LABEL_ERRORS.values():
+                row[column] = None if row.get(column) is None else np.array(row[column], float)
         table = make_table(rows, declared)
     except (OSError, ValueError, KeyError) as error:
         raise DataError(

@@ -1,7 +1,8 @@
 """Encoders: a crop in, features out.
 
 `compact` and `accurate` are ours: plain strided 3x3 convolutions with a few residual blocks, wide and shallow, which is
-what a CPU computes fast. `tcdcn` and `tcdcn-journal` are the networks of the papers that the comparison is about.
+what a CPU computes fast. `lite0`, `lite1` and `lite2` can begin from ImageNet. `tcdcn` and `tcdcn-journal` are the
+networks of the papers that the comparison is about.
 `torchvision:NAME` and `timm:NAME` are any convolutional network of theirs, `module:Class` is one of your own: a torch
 module that is made as `Class(input_size, features, width=1.0)` and maps normalised crops (N, 3, S, S) to (N, features).
 """
@@ -20,13 +21,21 @@ from landmarks.models.config import TIMM, TORCHVISION
 
 
 class ConvNorm(nn.Module):
-    """Convolution, batch normalisation and, unless told otherwise, ReLU. `fuse` folds the normalisation away."""
+    """Convolution, batch normalisation and an activation. `fuse` folds the normalisation away."""
 
-    def __init__(self, inputs: int, outputs: int, kernel: int = 3, stride: int = 1, relu: bool = True) -> None:
+    def __init__(
+        self,
+        inputs: int,
+        outputs: int,
+        kernel: int = 3,
+        stride: int = 1,
+        activation: Callable[[], nn.Module] = partial(nn.ReLU, inplace=True),
+        groups: int = 1,
+    ) -> None:
         super().__init__()
-        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, bias=False)
+        self.conv = nn.Conv2d(inputs, outputs, kernel, stride, kernel // 2, groups=groups, bias=False)
         self.norm: nn.Module = nn.BatchNorm2d(outputs)
-        self.activation = nn.ReLU(inplace=True) if relu else nn.Identity()
+        self.activation = activation()
 
     def forward(self, x: Tensor) -> Tensor:
         return self.activation(self.norm(self.conv(x)))
@@ -44,7 +53,7 @@ class Residual(nn.Module):
     def __init__(self, channels: int) -> None:
         super().__init__()
         self.first = ConvNorm(channels, channels)
-        self.second = ConvNorm(channels, channels, relu=False)
+        self.second = ConvNorm(channels, channels, activation=nn.Identity)
 
     def forward(self, x: Tensor) -> Tensor:
         return torch.relu(x + self.second(self.first(x)))
@@ -236,9 +245,60 @@ def _own(name: str, input_size: int, features: int, width: float) -> nn.Module:
     return encoder.train()
 
 
+class Inverted(nn.Module):
+    """Inverted residual block (Sandler et al., CVPR 2018): widened, seen channel by channel, narrowed."""
+
+    def __init__(self, inputs: int, outputs: int, kernel: int, stride: int, expansion: int) -> None:
+        super().__init__()
+        limited, inner = partial(nn.ReLU6, inplace=True), inputs * expansion
+        self.expand = ConvNorm(inputs, inner, 1, activation=limited) if expansion > 1 else nn.Identity()
+        self.depthwise = ConvNorm(inner, inner, kernel, stride, limited, groups=inner)
+        self.project = ConvNorm(inner, outputs, 1, activation=nn.Identity)
+        self.adds = stride == 1 and inputs == outputs
+
+    def forward(self, x: Tensor) -> Tensor:
+        seen = self.project(self.depthwise(self.expand(x)))
+        return x + seen if self.adds else seen
+
+
+class Lite(nn.Module):
+    """(N, 3, S, S) -> (N, features): EfficientNet-lite (Tan and Le, ICML 2019, without what small processors lack) up
+    to its last map of S / 16, which is squeezed and read whole. `landmarks.training.imagenet` has it begin from
+    networks that saw ImageNet."""
+
+    STEM, SQUEEZE, NORM_EPSILON = 32, 64, 1e-3
+
+    def __init__(
+        self, input_size: int, features: int, channels: tuple[int, ...], blocks: tuple[int, ...], width: float = 1.0
+    ) -> None:
+        """channels, blocks: of each of the five stages; width must be 1, the network's own. Raises ValueError."""
+        super().__init__()
+        if width != 1:
+            raise ValueError("EfficientNet-lite has the width that it has; leave width at 1")
+        inputs, side = self.STEM, -(-input_size // 16)
+        layers: list[nn.Module] = [ConvNorm(3, inputs, stride=2, activation=partial(nn.ReLU6, inplace=True))]
+        for stage, (outputs, count) in enumerate(zip(channels, blocks)):
+            kernel, stride, expansion = (3, 5)[stage in (2, 4)], (1, 2)[stage in (1, 2, 3)], (6, 1)[stage == 0]
+            for number in range(count):
+                layers.append(Inverted(inputs, outputs, kernel, stride if number == 0 else 1, expansion))
+                inputs = outputs
+        self.trunk = nn.Sequential(*layers)
+        for module in self.trunk.modules():
+            if isinstance(module, nn.BatchNorm2d):
+                module.eps = self.NORM_EPSILON
+        self.squeeze = ConvNorm(inputs, self.SQUEEZE, kernel=1)
+        self.project = nn.Linear(self.SQUEEZE * side * side, features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return torch.relu(self.project(self.squeeze(self.trunk(x)).flatten(1)))
+
+
 MAKERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
+    "lite0": partial(Lite, channels=(16, 24, 40, 80, 112), blocks=(1, 2, 2, 3, 3)),
+    "lite1": partial(Lite, channels=(16, 24, 40, 80, 112), blocks=(1, 3, 3, 4, 4)),
+    "lite2": partial(Lite, channels=(16, 24, 48, 88, 120), blocks=(1, 3, 3, 4, 4)),
     # Zhang et al., ECCV 2014, fig. 3: 40 x 40 crops, 100 features
     "tcdcn": partial(Papers, layers=((5, 16), (3, 48), (3, 64), (2, 64)), activation=AbsTanh),
     # Zhang et al., arXiv 1408.3967: 60 x 60 crops; 256 features in the paper, 512 in the authors' released model

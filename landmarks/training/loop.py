@@ -167,7 +167,7 @@ def _train_epoch(
     """One pass over the training faces; mean of each loss."""
     network, average, weighting = parts["network"].train(), parts["average"], parts["weighting"]
     shared, last_shared = shared_parameters(network)
-    sums: dict[str, float] = defaultdict(float)
+    sums: dict[str, Tensor] = {}  # on the device, which is not waited for
     count = 0
     for batch in batches:
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
@@ -185,9 +185,9 @@ def _train_epoch(
         schedule.step()
         average.update_parameters(network)
         for name, loss in losses.items():
-            sums[name] += float(loss.detach())
+            sums[name] = sums.get(name, 0) + loss.detach().double()
         count += 1
-    return {name: value / count for name, value in sums.items()}
+    return {name: float(value) / count for name, value in sums.items()}
 
 
 @torch.inference_mode()

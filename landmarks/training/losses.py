@@ -9,6 +9,7 @@ import torch
 from torch import Tensor
 from torch.nn import functional as F
 
+from landmarks.datasets.table import LABEL_ERRORS
 from landmarks.errors import unknown
 from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import Codec, SimCC
@@ -17,6 +18,10 @@ from landmarks.schemes import ABSENT
 
 WING_WIDTH, WING_CURVATURE = 0.06, 0.012
 """Wing's w and epsilon (Feng et al., CVPR 2018: 10 and 2 px of a face of about 170 px), as shares of the side."""
+
+
+HALF_TRUST = 0.02
+"""Share of the crop's side that a point may be off to count half."""
 
 
 def euclidean(difference: Tensor) -> Tensor:
@@ -68,26 +73,36 @@ class PointsLoss:
         if self.distance not in DISTANCES:
             raise ValueError(unknown("distance", self.distance, DISTANCES))
 
-    def __call__(self, codec: Codec, outputs: Tensor, points: Tensor) -> Tensor:
-        """outputs: (N, K, 2, V); points: (N, K, 2) crop pixels, NaN where absent -> mean over the learnable points."""
+    def __call__(self, codec: Codec, outputs: Tensor, points: Tensor, label_errors: Tensor | None = None) -> Tensor:
+        """outputs: (N, K, 2, V); points: (N, K, 2) crop pixels, NaN where absent -> mean over the learnable points.
+
+        label_errors: (N, K) crop pixels that the points may be off, None where they are people's: a point counts the
+        less the more it may be off, half of one that is certain at HALF_TRUST.
+        """
         mask = codec.inside(points)
+        trust = 1.0 if label_errors is None else 1 / (1 + (label_errors[mask] / (HALF_TRUST * codec.size)).square())
         outputs, points = outputs[mask].float(), points[mask]  # (M, 2, V), (M, 2): most faces lack some scheme
         loss = self.distance_weight * DISTANCES[self.distance]((codec.decode(outputs) - points) / codec.size)
         if isinstance(codec, SimCC) and self.divergence_weight:
             target = codec.encode(points)
             divergence = F.kl_div(F.log_softmax(outputs, dim=-1), target, reduction="none").sum(dim=-1).mean(dim=-1)
             loss = loss + self.divergence_weight * divergence
-        return loss.sum() / max(len(loss), 1)
+        return (loss * trust).sum() / max(len(loss), 1)
 
 
-def error_loss(codec: Codec, log_errors: Tensor, outputs: Tensor, points: Tensor) -> Tensor:
+def error_loss(
+    codec: Codec, log_errors: Tensor, outputs: Tensor, points: Tensor, label_errors: Tensor | None = None
+) -> Tensor:
     """How badly the expected errors tell the errors: the negative log-likelihood of distances under an exponential
     distribution of that mean. The points are not moved by it.
 
-    log_errors: (N, K) logs of shares of the crop's side; outputs: (N, K, 2, V); points: (N, K, 2) crop pixels.
+    log_errors: (N, K) logs of shares of the crop's side; outputs: (N, K, 2, V); points: (N, K, 2) crop pixels;
+    label_errors: (N, K) crop pixels that the points may be off, which adds to their distances as squares do.
     """
     mask = codec.inside(points)
     distance = (codec.decode(outputs.detach()[mask]) - points[mask]).norm(dim=-1) / codec.size
+    if label_errors is not None:
+        distance = torch.hypot(distance, label_errors[mask] / codec.size)
     log_errors = log_errors[mask].float().clamp(-9, 3)
     loss = log_errors + distance * torch.exp(-log_errors)
     return loss.sum() / max(len(loss), 1)
@@ -104,8 +119,11 @@ def task_losses(
 ) -> dict[str, Tensor]:
     """The unweighted loss of every task, and of the expected errors of every scheme."""
     codec = config.codec
-    losses = {task: points_loss(codec, outputs[task], batch[task]) for task in config.schemes}
+    doubts = {task: batch.get(LABEL_ERRORS[task]) for task in config.schemes}
+    losses = {task: points_loss(codec, outputs[task], batch[task], doubts[task]) for task in config.schemes}
     losses |= {task: attribute_loss(outputs[task], batch[task]) for task in config.attributes}
     for task in config.schemes:
-        losses[error_name(task)] = error_loss(codec, outputs[error_name(task)], outputs[task], batch[task])
+        losses[error_name(task)] = error_loss(
+            codec, outputs[error_name(task)], outputs[task], batch[task], doubts[task]
+        )
     return losses

@@ -100,7 +100,9 @@ def test_configs_name_the_encoders_that_there_are():
 
 
 @pytest.mark.parametrize("coding", ["simcc", "regression"])
-@pytest.mark.parametrize(("encoder", "locator"), [("accurate", 32), ("torchvision:mobilenet_v3_small", 0)])
+@pytest.mark.parametrize(
+    ("encoder", "locator"), [("accurate", 32), ("lite1", 0), ("torchvision:mobilenet_v3_small", 0)]
+)
 def test_every_encoder_makes_a_network(encoder, locator, coding):
     config = NetworkConfig(tasks=("points_5",), encoder=encoder, input_size=64, coding=coding, locator_size=locator)
     network = Network(config).eval()

@@ -18,7 +18,7 @@ from landmarks.training.batches import draw_weights
 from landmarks.training.config import TrainingConfig
 from landmarks.training.from_config import read_config, train_from_config
 from landmarks.training.loop import train
-from landmarks.training.losses import DISTANCES, PointsLoss, attribute_loss, error_loss, task_losses
+from landmarks.training.losses import DISTANCES, HALF_TRUST, PointsLoss, attribute_loss, error_loss, task_losses
 from tests.helpers.faces import SMALL
 
 CODEC = SimCC(40, 2, 1.5)
@@ -55,6 +55,24 @@ def test_absent_points_change_neither_loss_nor_gradient(codec, distance):
     assert value.item() == pytest.approx(expected.item(), rel=1e-5)
     assert torch.isfinite(outputs.grad).all() and (outputs.grad[:, 3:] == 0).all()
     assert (outputs.grad[:, :3] != 0).any()
+
+
+@pytest.mark.parametrize("codec", [CODEC, Regression(40)], ids=repr)
+def test_points_that_may_be_off_count_less(codec):
+    """Certain ones as people's, half at HALF_TRUST of the side."""
+    points, outputs = torch.rand(3, 5, 2) * 30 + 5, torch.randn(3, 5, 2, codec.values)
+    certain, off = torch.zeros(3, 5), torch.full((3, 5), HALF_TRUST * codec.size)
+    expected = LOSS(codec, outputs, points).item()
+    assert LOSS(codec, outputs, points, certain).item() == pytest.approx(expected)
+    assert LOSS(codec, outputs, points, off).item() == pytest.approx(expected / 2, rel=1e-5)
+
+
+def test_expected_errors_hold_what_labels_may_be_off():
+    points = torch.rand(3, 5, 2) * 30 + 5
+    outputs = coded(CODEC, points + torch.tensor([3.0, 0.0]))
+    log_errors = torch.full((3, 5), float(np.log(5 / 40)), requires_grad=True)
+    error_loss(CODEC, log_errors, outputs, points, torch.full((3, 5), 4.0)).backward()
+    assert log_errors.grad.abs().max() < 2e-3  # 3 pixels off and 4 in doubt are 5
 
 
 @pytest.mark.parametrize("outside", [-30.0, 100.0])
