@@ -192,12 +192,14 @@ def _brief(results: Results, sections: dict[str, Section]) -> list[str]:
 def _protocol(results: Results) -> str:
     """What the folder itself tells of the protocol."""
     faces, runs = results.faces, sum(len(arm.seeds) for arm in results.arms.values())
+    hours = sum(float(arm.numbers["train_seconds"].sum()) for arm in results.arms.values()) / 3600
     counts = sorted({len(arm.seeds) for arm in results.arms.values()})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     kept = _settings(results)
     data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{_name(kept['detector'])}`" if kept else ""
     return (
-        f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings; {len(faces):,} faces{data}; in "
+        f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings of {hours:.1f} hours in all; "
+        f"{len(faces):,} faces{data}; in "
         f"{int(faces['fallback'].sum()):,} of them the detector found no face and the whole crop was taken."
     )
 
