@@ -15,7 +15,7 @@ from landmarks.schemes import POINTS_5
 def gains(measured: Measured, group: str) -> pd.DataFrame:
     """How the landmarks' error differs where other tasks are learnt, too.
 
-    A row an arm of the group with other tasks, those of few faces and few views first: its index is the arm; `faces`
+    A row an arm of the group with other tasks, those of few views and few faces first: its index is the arm; `faces`
     (0: all), `views`, and the columns of `contrast`, corrected for the number of rows.
     """
     arms = measured.results.arms
@@ -25,11 +25,12 @@ def gains(measured: Measured, group: str) -> pd.DataFrame:
     frame = contrast(measured, pairs)
     for key in ("faces", "views"):
         frame[key] = [arms[str(name)].config[key] for name in frame.index]
-    places = pd.Series(_place(frame["faces"]), frame.index)
-    order = pd.DataFrame(
-        {"faces": places, "views": frame["views"], "tasks": [len(arms[n].auxiliary) for n in frame.index]}
-    )
-    return frame.loc[order.sort_values(["views", "faces", "tasks"], kind="stable").index]
+
+    def place(name: str) -> tuple[float, float, int]:
+        arm = arms[name]
+        return arm.config["views"], arm.config["faces"] or float("inf"), len(arm.auxiliary)
+
+    return frame.loc[sorted(frame.index, key=place)]
 
 
 def few_labels(results: Results, group: str) -> pd.DataFrame:
@@ -47,7 +48,7 @@ def few_labels(results: Results, group: str) -> pd.DataFrame:
 
 
 def words_of(arm: ArmResults) -> str:
-    """What a task is learnt with, in the words of the tables: `alone`, `with the landmarks`, `with all`."""
+    """How a task is learnt, in the words of the tables."""
     if POINTS_5.name not in arm.config["tasks"]:
         return "alone"
     return "with the landmarks" if len(arm.auxiliary) == 1 else "with the landmarks and the others"
@@ -57,8 +58,3 @@ def errors_of(measured: Measured, arm: str) -> tuple[float, float]:
     """Test and training error of an arm in per cent, means over seeds."""
     results = measured.results.arms[arm]
     return 100 * float(measured.values[ERROR][arm].mean()), 100 * float(results.numbers["train_error"].mean())
-
-
-def _place(faces: pd.Series) -> list[float]:
-    """Numbers of faces as they are ordered: 0 stands for all."""
-    return [float(count) if count else float("inf") for count in faces]
