@@ -45,7 +45,7 @@ def drawings(measured: Measured, reported: Sequence[Reported] = ()) -> dict[str,
 
 def _of_group(measured: Measured, group: str, varies: str) -> dict[str, tuple[str, Callable[[], Figure]]]:
     """The figures of a group's own arms, by the beginning of their names."""
-    if varies == "map":
+    if varies in ("map", "faces"):
         words = "What other tasks take from the landmarks' error, by training faces and views, with 95 % intervals"
         return {"gain": (words, partial(map_figures.gain_map, measured, group))}
     if varies == "labels":

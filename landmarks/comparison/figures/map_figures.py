@@ -23,7 +23,7 @@ def gain_map(measured: Measured, group: str) -> Figure:
     arms = measured.results.arms
     views = sorted(set(frame["views"]))
     words = list(dict.fromkeys(tasks_text(arms[str(name)]) for name in frame.index))
-    figure, panels = empty_panels(len(views), "points of mean error gained by other tasks", width=4.2)
+    figure, panels = empty_panels(len(views), "mean error gained, points (up: they help)", width=4.2)
     for axes, count in zip(panels, views):
         part = frame[frame["views"] == count]
         sizes = sorted(set(part["faces"]), key=lambda size: size or float("inf"))
