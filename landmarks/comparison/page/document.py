@@ -176,7 +176,8 @@ def _headline(results: Results, described: pd.DataFrame) -> list[str]:
         ):
             row = described.loc[arm.name]
             errors, failures = (spread(row, key) for key in (ERROR, FAILURES))
-            told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
+            seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+            told.append(f"{words}: mean error {errors} %, failures {failures} % ({seeds})")
         lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
     return lines
 
