@@ -1,12 +1,12 @@
 """Make all cards and pages that hold measured figures anew.
 
-    python docs/make.py --comparison comparison
+    python docs/make.py --comparison comparison --map map
     python docs/make.py --samples --page
 
-A card is made from the reports in `docs/results` that it names, in its order; `docs/comparison.md` from the folder of
-`landmarks compare`, if one is given; `docs/samples.jpg`, with --samples, by the shipped network; `docs/page.jpg`, with
---page, by `landmarks report` and Chromium. Nothing is measured here: run `landmarks evaluate` and `landmarks compare`
-first.
+A card is made from the reports in `docs/results` that it names, in its order; `docs/comparison.md` and `docs/map.md`
+from the folders of `landmarks compare` that are given; `docs/samples.jpg`, with --samples, by the shipped network;
+`docs/page.jpg`, with --page, by `landmarks report` and Chromium. Nothing is measured here: run `landmarks evaluate` and
+`landmarks compare` first.
 """
 
 from __future__ import annotations
@@ -25,7 +25,8 @@ SAMPLES_HEIGHT = 675
 """Pixels of docs/samples.jpg."""
 PAGE_SIZE = (1320, 1180)
 """Pixels of docs/page.jpg, width and height."""
-PAGE, FACTS = "docs/comparison.md", "docs/comparison.facts.toml"
+COMPARISONS = ("comparison", "map")
+"""Grids of `docs`, each with its page and facts."""
 
 
 def reports_of(card: Path) -> list[Path]:
@@ -86,7 +87,8 @@ def photograph_page() -> None:
 
 def main() -> None:
     parser = argparse.ArgumentParser(description=__doc__.splitlines()[0])
-    parser.add_argument("--comparison", type=Path, help="folder of `landmarks compare`, for docs/comparison.md")
+    for name in COMPARISONS:
+        parser.add_argument(f"--{name}", type=Path, help=f"folder of `landmarks compare docs/{name}.toml`")
     parser.add_argument("--samples", action="store_true", help="make docs/samples.jpg anew")
     parser.add_argument("--page", action="store_true", help="make docs/page.jpg anew, which takes Chromium")
     arguments = parser.parse_args()
@@ -98,9 +100,11 @@ def main() -> None:
         ["landmarks.evaluation.card", weights.with_suffix(".md"), *reports_of(weights.with_suffix(".md"))]
         for weights in sorted((ROOT / "weights").glob("*.safetensors"))
     ]
-    if arguments.comparison:
-        folder = arguments.comparison.resolve()
-        commands.append(["landmarks.comparison.page.document", folder, PAGE, "--facts", FACTS])
+    for name in COMPARISONS:
+        folder: Path | None = getattr(arguments, name)
+        if folder:
+            of_page = [folder.resolve(), f"docs/{name}.md", "--facts", f"docs/{name}.facts.toml"]
+            commands.append(["landmarks.comparison.page.document", *of_page])
     for command in commands:
         print("python -m", *command)
         subprocess.run([sys.executable, "-m", *command], cwd=ROOT, check=True)

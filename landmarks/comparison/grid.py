@@ -28,12 +28,12 @@ OTHERS = {"input_size": 64, "features": 256, "bins_per_pixel": 1.0, "bins_margin
 VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
-    *("optimizer", "momentum", "schedule", "average_decay"),
+    *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
 """Ways to share, and the network's part of each."""
-VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels")
+VARIES = ("tasks", "sharing", "stopping", "weighting", "epochs", "network", "faces", "levels", "map", "labels")
 """What the arms of a group may vary of which there is a figure or a table of its own."""
 
 
@@ -48,7 +48,7 @@ class Group:
     """What its arms are, a sentence or two below the heading."""
     varies: str = ""
     """What its arms vary, which decides how they are told and drawn: `tasks`, `sharing`, `stopping`, `weighting`,
-    `epochs`, `network`, `faces` or `levels` (of the cascade); empty: a table, and differences."""
+    `epochs`, `network`, `faces`, `levels` (of the cascade), `map` (faces and views) or `labels`; empty: a table."""
     against: str = ""
     """Arm that its arms are held against besides the landmarks alone; empty: none."""
     against_words: str = ""
@@ -116,6 +116,12 @@ class Arm:
     """When tasks stop; its keys are below."""
     faces: int = 0
     """Training faces, chosen at random by the seed; 0: all."""
+    labels: dict[str, int] = field(default_factory=dict, hash=False)
+    """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
+    share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out."""
+    shuffled: tuple[str, ...] = ()
+    """Tasks whose labels are dealt out anew among the training faces, by the seed: a control whose tasks can be learnt
+    by heart and say nothing of the face."""
     views: int = VIEWS
     """Views of each training face, made once: an epoch sees one, the next epoch the next. 1: the same crop always."""
     jitter: float = 1.0
@@ -169,6 +175,13 @@ class Arm:
         for task in self.task_weights:
             if task not in self.tasks:
                 raise ValueError(f"task_weights: {unknown('task', task, self.tasks)}; the arm learns no other")
+        for key, named in {"labels": self.labels, "shuffled": self.shuffled}.items():
+            for task in named:
+                if task == MAIN or task not in self.tasks:
+                    others = [task for task in self.tasks if task != MAIN]
+                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other attribute")
+        if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
+            raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")
         self.training(0)
 
     def network_config(self) -> NetworkConfig:

@@ -27,7 +27,7 @@ from landmarks.comparison.train import kept_samples, make_network, milliseconds,
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.digest import digest
-from landmarks.datasets.labels import label_gaps, unlabelled
+from landmarks.datasets.labels import class_counts, label_gaps, unlabelled
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
@@ -135,9 +135,18 @@ def learnable(grid: Grid, crops: Crops, report: Callable[[str], None]) -> Grid:
 
 
 def _check_faces(arms: Sequence[Arm], crops: Crops) -> None:
-    """Raise LandmarksError for an arm that wants more training faces than there are: its figures would be of fewer."""
+    """Raise LandmarksError for an arm that wants more training faces or labels than there are: its figures would be of
+    fewer."""
     given = len(crops.part("train"))
+    table = crops.table.iloc[crops.part("train")]
+    labelled = {name: int(class_counts(table, attribute).sum()) for name, attribute in crops.attributes.items()}
     for arm in arms:
+        for task, count in arm.labels.items():
+            if count > labelled[task]:
+                raise LandmarksError(
+                    f"arm {arm.name!r}: labels.{task} = {count}, but {', '.join(map(str, crops.folders))} has "
+                    f"{labelled[task]} training faces with that label; give {labelled[task]} or fewer"
+                )
         if arm.faces > given:
             raise LandmarksError(
                 f"arm {arm.name!r}: faces = {arm.faces}, but {', '.join(map(str, crops.folders))} has {given} training "

@@ -5,7 +5,6 @@ from __future__ import annotations
 import json
 import time
 from collections.abc import Callable, Iterable
-from dataclasses import replace
 from pathlib import Path
 from typing import Any
 
@@ -16,6 +15,7 @@ from safetensors.torch import load_file
 from torch import nn
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
+from landmarks.comparison.labels import with_labels
 from landmarks.comparison.test_faces import Bench
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import Crops
@@ -59,14 +59,12 @@ def train_arm(
     """
     training = arm.training(seed)
     chosen = choose_faces(len(views["train"]), arm.faces, seed)
-    faces = views["train"].of(chosen)
-    if arm.faces:  # as many steps as with all faces
-        epochs = round(training.epochs * len(views["train"]) / len(faces))
-        training = replace(training, epochs=epochs)
+    faces = with_labels(views["train"].of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
-    learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True)
+    steps = -(-len(views["train"]) // arm.batch_size)  # as many as with all faces
+    learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True, steps=steps)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": training.as_dict(), "faces": len(faces)}
     trained = fit(network, objective, learnt, own, held_out, training, out, settings, device, report)

@@ -64,24 +64,32 @@ class SampleBatches:
 
 
 class CachedBatches:
-    """Batches from views: each face once an epoch, in an order of that epoch's, in the views' turn; with `shuffle` off
-    always the first view, in order."""
+    """Batches from views: pass after pass over the faces, each pass in an order of its own and with the views' turn. An
+    epoch is `steps` of these batches, where they are given, else a pass. With `shuffle` off always the first view, in
+    order."""
 
-    def __init__(self, views: Views, batch_size: int, seed: int, shuffle: bool) -> None:
+    def __init__(self, views: Views, batch_size: int, seed: int, shuffle: bool, steps: int = 0) -> None:
         self.views, self.batch_size, self.seed, self.shuffle = views, batch_size, seed, shuffle
+        self._pass = -(-len(views) // batch_size)
+        self._steps = steps or self._pass
 
     def __len__(self) -> int:
         return len(self.views)
 
     def steps(self) -> int:
-        return -(-len(self) // self.batch_size)
+        return self._steps
 
     def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
+        for step in range(epoch * self._steps, (epoch + 1) * self._steps):
+            turn, place = divmod(step, self._pass)
+            rows = self._order(turn)[place * self.batch_size : (place + 1) * self.batch_size]
+            yield self.views.take(turn if self.shuffle else 0, rows)
+
+    def _order(self, turn: int) -> np.ndarray:
         order = np.arange(len(self))
         if self.shuffle:
-            np.random.default_rng((self.seed, epoch)).shuffle(order)
-        for low in range(0, len(order), self.batch_size):
-            yield self.views.take(epoch if self.shuffle else 0, order[low : low + self.batch_size])
+            np.random.default_rng((self.seed, turn)).shuffle(order)
+        return order
 
 
 def draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:

@@ -8,6 +8,7 @@ from landmarks.comparison.analysis.learnt import edges, never_fired, stops
 from landmarks.comparison.analysis.summary import describe, measure
 from landmarks.comparison.page.cautions import auxiliary_table, cautions
 from landmarks.comparison.page.document import main
+from landmarks.comparison.page.sections import group_section
 from landmarks.comparison.results import read_results
 from tests.helpers.comparisons import POINTS, config, make_run
 
@@ -59,6 +60,32 @@ def test_rules_that_never_fired_and_few_seeds_are_named(tmp_path):
     table = auxiliary_table(measured, described)
     assert "smile (guess 50)" in table and "| `never` |" in table and "never |" in table
     assert "| smile 3" in table or "| smile 4" in table or "| smile 5" in table
+
+
+def test_what_was_not_stopped_or_not_learnt_is_not_told_as_a_finding(tmp_path):
+    idle = config(SMILE, stopping="task_wise") | {"stopping": rule(100.0)}
+    arms = {
+        "alone": ("tasks", config((POINTS,)), 0.05, 0.01, 3),
+        "both": ("tasks", config(SMILE), 0.05, 0.01, 3),
+        "smile alone": ("tasks", config(("smile",)), 0.05, 0.01, 3),
+        "never": ("stopping", idle, 0.09, 0.01, 3),
+    }
+    results = read_results(make_run(tmp_path, arms, faces=200))
+    results.arms["smile alone"].guesses["smile"][:] = 1  # it always answers the same
+    described = describe(measured := measure(results))
+    section = group_section(measured, described, "stopping")
+    assert section.brief == ("nothing was ever stopped in `never`",)
+    said = " ".join(group_section(measured, described, "tasks").brief)
+    assert "of smile nothing is said" in said and "predicted" not in said
+
+
+def test_the_arm_of_the_largest_effect_is_told_first(tmp_path):
+    levels = {"some": 0.11, "least": 0.12, "most": 0.07}
+    arms = {"alone": ("tasks", config((POINTS,)), 0.12, 0.01, 3)}
+    arms |= {name: ("weighting", config(SMILE, strength=level), level, 0.01, 3) for name, level in levels.items()}
+    measured, described = told(make_run(tmp_path, arms, faces=200))
+    table = group_section(measured, described, "weighting").body[0].splitlines()[2:]
+    assert [line.split("`")[1] for line in table] == ["alone", "most", "some", "least"]
 
 
 @pytest.mark.parametrize(

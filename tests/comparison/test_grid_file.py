@@ -46,8 +46,18 @@ def test_the_grid_of_the_docs_fits_its_results():
             assert row["tasks"] == tasks_words(frozenset(arm.tasks) - {POINTS_5.name})
 
 
+def test_every_cell_of_the_map_has_what_it_is_held_against():
+    arms = read_grid(DOCS / "map.toml").arms
+    alone = {(arm.faces, arm.views, arm.width, arm.optimizer) for arm in arms if arm.tasks == (POINTS_5.name,)}
+    few = {(arm.tasks[0], *arm.labels.values()) for arm in arms if len(arm.tasks) == 1 and arm.labels}
+    for arm in arms:
+        if POINTS_5.name in arm.tasks:
+            assert (arm.faces, arm.views, arm.width, arm.optimizer) in alone, arm.name
+        assert not arm.labels or {(task, count) for task, count in arm.labels.items()} <= few, arm.name
+
+
 def test_a_grid_is_kept_with_its_results(tmp_path):
-    for grid in (read_grid(DOCS / "comparison.toml"), EXAMPLE):
+    for grid in (read_grid(DOCS / "comparison.toml"), read_grid(DOCS / "map.toml"), EXAMPLE):
         write_grid(tmp_path, grid)
         assert read_grid_of(tmp_path) == grid
     (tmp_path / "grid.json").write_text("{")

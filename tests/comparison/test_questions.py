@@ -138,3 +138,10 @@ def test_without_landmarks_alone_there_is_nothing_to_compare_with(tmp_path):
     make_run(tmp_path, {"all": ("tasks", config(ALL), 0.08, 0.01, 1)}, faces=8, epochs=1)
     with pytest.raises(LandmarksError, match="landmarks alone"):
         reference_arm(read_results(tmp_path))
+
+
+def test_a_comparison_of_few_faces_alone_has_a_reference_too(tmp_path):
+    run = {name: (*ARMS[name], 0.1, 0.01, 2) for name in ("alone 500", "all 500")}
+    found = read_results(make_run(tmp_path, run, faces=10, epochs=1))
+    assert reference_arm(found).name == "alone 500"
+    assert pairs_with_single_task(found, "size") == {"all 500": "alone 500"}

@@ -13,6 +13,8 @@ from landmarks.comparison.analysis.statistics import (
     face_values,
     holm,
     landmark_errors,
+    paired_differences,
+    seed_by_seed,
     seed_spreads,
 )
 
@@ -138,6 +140,43 @@ def test_no_difference_is_taken_for_one_no_more_often_than_said(seeds):
         }
         spreads = seed_spreads(values, dict.fromkeys(values, 0))
         false += differences(values, {"arm": "reference"}, spreads, rounds=400)["arm"].p < 0.05
+    assert false / 300 < 0.08
+
+
+def test_seeds_that_both_have_are_compared():
+    values = {"arm": np.array([[3.0], [5.0], [9.0]]), "reference": np.array([[1.0], [2.0]])}
+    gaps = seed_by_seed(values, {"arm": "reference"}, {"arm": (0, 1, 4), "reference": (1, 0)})
+    assert gaps["arm"].tolist() == [[1.0], [4.0]]
+
+
+def test_what_a_draw_of_faces_does_to_both_arms_is_no_uncertainty_of_their_difference():
+    draws = np.random.default_rng(0).normal(0, 0.05, 3)[:, None]
+    values = {
+        "reference": values_of(0, 0.001, seeds=3) + draws,
+        "arm": values_of(-0.004, 0.001, seeds=3, seed=1) + draws,
+    }
+    pairs, seeds = {"arm": "reference"}, {"arm": range(3), "reference": range(3)}
+    paired = paired_differences(seed_by_seed(values, pairs, seeds), {"arm": 0})["arm"]
+    apart = differences(values, pairs, seed_spreads(values, dict.fromkeys(values, 0)))["arm"]
+    assert paired.value == pytest.approx(apart.value) == pytest.approx(-0.004)
+    assert paired.high - paired.low < 0.2 * (apart.high - apart.low)
+    assert paired_differences({}, {}) == {}
+    one = paired_differences({"arm": values["arm"][:1] - values["reference"][:1]}, {"arm": 0})["arm"]
+    assert np.isnan(one.p) and np.isfinite([one.low, one.high]).all()
+
+
+@pytest.mark.parametrize("seeds", [2, 3, 5])
+def test_paired_arms_are_told_apart_no_more_often_than_said(seeds):
+    generator, false = np.random.default_rng(1), 0
+    for _ in range(300):
+        faces, draws = generator.exponential(0.08, 40), generator.normal(0, 0.03, seeds)[:, None]
+        values = {
+            name: faces + draws + generator.normal(0, 0.02, 40) + generator.normal(0, 0.004, seeds)[:, None]
+            for name in ("arm", "other", "reference")
+        }
+        pairs = {"arm": "reference", "other": "reference"}
+        gaps = seed_by_seed(values, pairs, dict.fromkeys(values, range(seeds)))
+        false += paired_differences(gaps, dict.fromkeys(gaps, 0))["arm"].p < 0.05
     assert false / 300 < 0.08
 
 

@@ -12,7 +12,7 @@ import pandas as pd
 import pytest
 
 from landmarks.comparison import results
-from landmarks.comparison.grid import Arm, Grid
+from landmarks.comparison.grid import Arm, Grid, Group
 from landmarks.comparison.grid_file import GridFile
 from landmarks.config import build, read_toml
 from landmarks.datasets.views import make_views
@@ -42,12 +42,19 @@ def config(tasks=ALL, stopping="none", **settings) -> dict:
 
 
 def make_run(
-    folder: Path, arms: dict, faces: int = 60, seeds: int = 3, epochs: int = 6, against: Mapping[str, str] = {}
+    folder: Path,
+    arms: dict,
+    faces: int = 60,
+    seeds: int = 3,
+    epochs: int = 6,
+    against: Mapping[str, str] = {},
+    groups: Mapping[str, Group] = GROUPS,
 ) -> Path:
     """Write a comparison. arms: by name, (group, config, level of the error, spread over seeds, seeds or None); groups
-    are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm."""
+    are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm. groups:
+    instead of those."""
     generator = np.random.default_rng(0)
-    _write_grid(folder, arms, against)
+    _write_grid(folder, arms, against, groups)
     settings = {"dataset": "mtfl", "faces": 12_990, "split": "test", "detector": {"name": "centerface"}}
     (folder / results.SETTINGS).write_text(json.dumps(settings))
     table = pd.DataFrame({"image": [f"AFLW/{i:04}.jpg" for i in range(faces)], "source": "aflw"})
@@ -68,13 +75,13 @@ def make_run(
     return folder
 
 
-def _write_grid(folder: Path, arms: dict, against: Mapping[str, str]) -> None:
+def _write_grid(folder: Path, arms: dict, against: Mapping[str, str], groups: Mapping[str, Group]) -> None:
     made = [
         build(Arm, settings | {"name": name, "group": group, "against": against.get(name, "")}, name)
         for name, (group, settings, *_) in arms.items()
     ]
-    groups = {name: replace(group, against=against.get(name, "")) for name, group in GROUPS.items()}
-    results.write_grid(folder, Grid(tuple(made), "alone" if "alone" in arms else made[0].name, groups))
+    asked = {name: replace(group, against=against.get(name, "")) for name, group in groups.items()}
+    results.write_grid(folder, Grid(tuple(made), "alone" if "alone" in arms else made[0].name, asked))
 
 
 def _row(generator, table, name, group, settings, seed, level, vectors) -> dict:

@@ -13,13 +13,14 @@ ALIKE = ("network", "faces", "views", "jitter", "optimizer", "schedule")
 
 
 def single_task_arms(results: Results) -> list[ArmResults]:
-    """The arms of landmarks alone on all training faces."""
-    return [arm for arm in results.arms.values() if arm.locates and not arm.auxiliary and not arm.config["faces"]]
+    """The arms of landmarks alone on all training faces; where none is, those on fewer."""
+    alone = [arm for arm in results.arms.values() if arm.locates and not arm.auxiliary]
+    return [arm for arm in alone if not arm.config["faces"]] or alone
 
 
 def reference_arm(results: Results) -> ArmResults:
-    """The single-task CNN: of the arms of landmarks alone on all training faces the grid's reference, or else the first
-    one of a group that varies the tasks, or else the first one.
+    """The single-task CNN: of `single_task_arms` the grid's reference, or else the first one of a group that varies the
+    tasks, or else the first one.
 
     Raises LandmarksError if there is none.
     """

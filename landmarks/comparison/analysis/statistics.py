@@ -7,7 +7,7 @@ drawing faces anew for all arms is one product of matrices.
 from __future__ import annotations
 
 from collections import defaultdict
-from collections.abc import Callable, Hashable, Mapping
+from collections.abc import Callable, Hashable, Mapping, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
 
@@ -108,6 +108,7 @@ def differences(
     rounds: int = ROUNDS,
     level: float = LEVEL,
     seed: int = 0,
+    degrees: Mapping[str, float] = {},
 ) -> dict[str, Difference]:
     """Bootstrap of differences over test faces and seeds (percentiles, Efron 1979; p-values as Davison and Hinkley 1997
     count them, (1 + rounds beyond) / (1 + rounds)).
@@ -116,7 +117,8 @@ def differences(
     a normal distribution with the arm's spread: resampling two to five seeds themselves gives intervals that are much
     too short.
 
-    values: by arm, (S, N) values of faces; pairs: arm -> reference; spreads: what `seed_spreads` gives -> by arm.
+    values: by arm, (S, N) values of faces; pairs: arm -> reference; spreads: what `seed_spreads` gives; degrees: of
+    freedom of an arm's spread, for which Student's t takes the place of the normal distribution -> by arm.
     """
     if not pairs:
         return {}
@@ -126,7 +128,12 @@ def differences(
     drawn = _drawn_means(np.where(finite, gaps, 0.0), rounds, seed)
     generator = np.random.default_rng([seed, 1])
     errors = {arm: np.nan_to_num(spreads[arm]) / np.sqrt(len(values[arm])) for arm in sorted(means)}
-    noise = {arm: generator.normal(0, error, rounds) for arm, error in errors.items()}
+    noise = {
+        arm: error * generator.standard_t(degrees[arm], rounds)
+        if arm in degrees
+        else generator.normal(0, error, rounds)
+        for arm, error in errors.items()
+    }
     found = {}
     for place, (arm, reference) in enumerate(pairs.items()):
         value = float(gaps[:, place].mean())
@@ -140,6 +147,46 @@ def differences(
         p = min(1.0, 2 * (1 + beyond) / (1 + rounds)) if known else np.nan
         found[arm] = Difference(value, float(low), float(high), p)
     return found
+
+
+def seed_by_seed(
+    values: Mapping[str, np.ndarray], pairs: Mapping[str, str], seeds: Mapping[str, Sequence[int]]
+) -> dict[str, np.ndarray]:
+    """Values of arms less those of their references with the same seeds: by arm, (S, N), S the seeds that both have.
+
+    values: by arm, (S, N) values of faces in the order of the arm's seeds; pairs: arm -> reference; seeds: by arm.
+    """
+    gaps = {}
+    for arm, reference in pairs.items():
+        common = [seed for seed in seeds[arm] if seed in seeds[reference]]
+        own, other = ([list(seeds[name]).index(seed) for seed in common] for name in (arm, reference))
+        gaps[arm] = values[arm][own] - values[reference][other]
+    return gaps
+
+
+def paired_differences(gaps: Mapping[str, np.ndarray], kinds: Mapping[str, Hashable]) -> dict[str, Difference]:
+    """`differences` of arms that have drawn the same training faces as their references, seed by seed: what a draw of
+    few faces does to both is not taken for a difference, nor for its uncertainty.
+
+    The variance over seeds is pooled over a kind's arms, which are few, so the seeds' part of a round is drawn from
+    Student's t with as many degrees of freedom as went into it.
+
+    gaps: what `seed_by_seed` gives; kinds: by arm, what it shares with arms whose differences should spread alike.
+    """
+    if not gaps:
+        return {}
+    squares: dict[Hashable, float] = defaultdict(float)
+    degrees: dict[Hashable, int] = defaultdict(int)
+    for arm, runs in gaps.items():
+        figures = runs.mean(axis=1)
+        if len(runs) > 1 and np.isfinite(figures).all():
+            squares[kinds[arm]] += float(((figures - figures.mean()) ** 2).sum())
+            degrees[kinds[arm]] += len(runs) - 1
+    spreads = {arm: np.sqrt(squares[kind] / degrees[kind]) if degrees[kind] else np.nan for arm, kind in kinds.items()}
+    nothing = ""
+    values = {**gaps, nothing: np.zeros((1, next(iter(gaps.values())).shape[1]))}
+    freedom = {arm: degrees[kinds[arm]] for arm in gaps if degrees[kinds[arm]]}
+    return differences(values, dict.fromkeys(gaps, nothing), {**spreads, nothing: 0.0}, degrees=freedom)
 
 
 def holm(p_values: np.ndarray) -> np.ndarray:

@@ -14,7 +14,16 @@ from rich.table import Table
 from landmarks import metrics
 from landmarks.atomic import write_text
 from landmarks.comparison.analysis.questions import ALIKE, tasks_text
-from landmarks.comparison.analysis.statistics import MEASURES, ROUNDS, differences, face_values, holm, seed_spreads
+from landmarks.comparison.analysis.statistics import (
+    MEASURES,
+    ROUNDS,
+    differences,
+    face_values,
+    holm,
+    paired_differences,
+    seed_by_seed,
+    seed_spreads,
+)
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
 from landmarks.config import build
@@ -89,16 +98,29 @@ def describe(measured: Measured) -> pd.DataFrame:
 
 def contrast(measured: Measured, pairs: Mapping[str, str]) -> pd.DataFrame:
     """How arms differ from their references, in points of per cent: by arm, `reference` and, for each of CONTRASTED,
-    `NAME_difference`, `_low`, `_high`, `_p` and `_p_holm`, which is corrected for the number of pairs."""
+    `NAME_difference`, `_low`, `_high`, `_p` and `_p_holm`, which is corrected for the number of pairs. Arms of as few
+    faces as their references, which the seed draws, are compared seed by seed."""
     frame = pd.DataFrame({"reference": pd.Series(pairs, dtype=object)}).rename_axis("arm")
+    arms = measured.results.arms
+    seeds = {name: arm.seeds for name, arm in arms.items()}
+    drawn = {arm: other for arm, other in pairs.items() if _drawn_alike(arms[arm], arms[other])}
+    others = {arm: other for arm, other in pairs.items() if arm not in drawn}
+    kinds = {arm: tuple(arms[arm].config[key] for key in ALIKE) for arm in drawn}
     for key in CONTRASTED:
-        found = differences(measured.values[key], pairs, measured.spreads[key])
+        values = measured.values[key]
+        found = differences(values, others, measured.spreads[key])
+        found |= paired_differences(seed_by_seed(values, drawn, seeds), kinds)
         frame[f"{key}_difference"] = [100 * found[arm].value for arm in pairs]
         frame[f"{key}_low"] = [100 * found[arm].low for arm in pairs]
         frame[f"{key}_high"] = [100 * found[arm].high for arm in pairs]
         p_values = np.array([found[arm].p for arm in pairs])
         frame[f"{key}_p"], frame[f"{key}_p_holm"] = p_values, holm(p_values)
     return frame
+
+
+def by_effect(changes: pd.DataFrame) -> pd.DataFrame:
+    """Rows of `contrast`, that with the largest fall of the mean error first."""
+    return changes.sort_values(f"{ERROR}_difference", kind="stable")
 
 
 def summarise(measured: Measured, reference: str) -> pd.DataFrame:
@@ -188,6 +210,12 @@ def write_summary(frame: pd.DataFrame, reference: str, folder: Path) -> None:
     """Write `summary.csv`, all columns, and `summary.md` to a folder, whole or not at all."""
     write_text(folder / "summary.csv", frame.to_csv(float_format="%.6g"))
     write_text(folder / "summary.md", summary_markdown(frame, reference))
+
+
+def _drawn_alike(arm: ArmResults, other: ArmResults) -> bool:
+    """Whether each seed draws the same few faces for both."""
+    few = arm.config["faces"] and arm.config["faces"] == other.config["faces"]
+    return bool(few) and not set(arm.seeds).isdisjoint(other.seeds)
 
 
 def _over_seeds(key: str, figures: np.ndarray) -> dict[str, float]:

@@ -6,6 +6,7 @@ from collections.abc import Mapping
 from typing import Any
 
 import numpy as np
+import pandas as pd
 from matplotlib.axes import Axes
 from matplotlib.figure import Figure
 
@@ -19,7 +20,7 @@ from landmarks.comparison.analysis.questions import (
     tasks_words,
 )
 from landmarks.comparison.analysis.statistics import SIGNIFICANCE, landmark_errors
-from landmarks.comparison.analysis.summary import Measured, contrast, level_costs
+from landmarks.comparison.analysis.summary import Measured, by_effect, level_costs
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers
 from landmarks.metrics import THRESHOLD
@@ -187,13 +188,10 @@ def _line(axes: Axes, runs: Mapping[int, np.ndarray] | Mapping[float, np.ndarray
         axes.errorbar(list(runs), middle, [_sd(run) for run in runs.values()], **look)
 
 
-def forest(measured: Measured, pairs: dict[str, str]) -> Figure:
-    """Differences of mean errors with their intervals, a line an arm; what stays certain once corrected is coloured.
-
-    pairs: arm -> reference.
-    """
-    frame = contrast(measured, pairs)
-    frame = frame[frame["mean_error_low"].notna()]
+def forest(changes: pd.DataFrame) -> Figure:
+    """Differences of mean errors with their intervals, a line an arm, the largest fall first; what stays certain once
+    corrected is coloured. changes: rows of `contrast`."""
+    frame = by_effect(changes[changes["mean_error_low"].notna()])
     if len(frame) < 2:
         return Figure()
     figure, (axes,) = empty_panels(1, "", width=6.0, height=0.9 + 0.28 * len(frame))

@@ -10,12 +10,12 @@ from pathlib import Path
 from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import pairs_with_others, pairs_with_single_task, single_task_arms
-from landmarks.comparison.analysis.summary import Measured
-from landmarks.comparison.figures import arm_figures, curves, task_figures
+from landmarks.comparison.analysis.summary import Measured, contrast
+from landmarks.comparison.figures import arm_figures, curves, map_figures, task_figures
 from landmarks.comparison.reported import Reported
 from landmarks.evaluation.plots import save
 
-FOREST = ("", "stopping", "weighting")
+FOREST = ("", "tasks", "sharing", "stopping", "weighting")
 """What the arms of groups vary of which the differences are drawn, arm by arm."""
 
 
@@ -36,9 +36,22 @@ def drawings(measured: Measured, reported: Sequence[Reported] = ()) -> dict[str,
     for group, question in grid.groups.items():
         for name, (caption, draw) in of_all.pop(question.varies, {}).items():
             found[name] = Drawing(group, caption, draw)
+        for name, (caption, draw) in _of_group(measured, group, question.varies).items():
+            found[f"{name}-{group}"] = Drawing(group, caption, draw)
         if question.varies in FOREST:
             found[f"differences-{group}"] = _forest(measured, group)
     return found
+
+
+def _of_group(measured: Measured, group: str, varies: str) -> dict[str, tuple[str, Callable[[], Figure]]]:
+    """The figures of a group's own arms, by the beginning of their names."""
+    if varies in ("map", "faces"):
+        words = "What other tasks take from the landmarks' error, by training faces and views, with 95 % intervals"
+        return {"gain": (words, partial(map_figures.gain_map, measured, group))}
+    if varies == "labels":
+        words = "Balanced accuracy by the number of labels, with standard deviations over seeds; dotted: a guess"
+        return {"accuracy": (words, partial(map_figures.accuracy_by_labels, measured, group))}
+    return {}
 
 
 def _of_all(
@@ -98,7 +111,7 @@ def _forest(measured: Measured, group: str) -> Drawing:
     question = measured.results.grid.groups[group]
     pairs = pairs_with_others if question.against else pairs_with_single_task
     other = (question.against_words or question.against) if question.against else "the landmarks alone"
-    draw = lambda: arm_figures.forest(measured, pairs(measured.results, group))  # noqa: E731
+    draw = lambda: arm_figures.forest(contrast(measured, pairs(measured.results, group)))  # noqa: E731
     return Drawing(group, f"Differences to {other}", draw)
 
 

@@ -16,6 +16,8 @@ from landmarks.evaluation.card import markdown_table
 
 ENOUGH = 3
 """Seeds below which an arm is named."""
+MOST = 12
+"""Arms of few seeds that are named; more are counted."""
 
 
 def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
@@ -35,8 +37,9 @@ def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
         )
     few = [name for name, arm in results.arms.items() if len(arm.seeds) < ENOUGH]
     if few:
+        which = _names(few) if len(few) <= MOST else f"{len(few)} of {len(results.arms)} arms (see their tables)"
         told.append(
-            f"fewer than {ENOUGH} seeds stand behind {_names(few)}: a difference there may be one of seeds, since what "
+            f"fewer than {ENOUGH} seeds stand behind {which}: a difference there may be one of seeds, since what "
             "they say of their spread is little"
         )
     for edge in edges(results, described):

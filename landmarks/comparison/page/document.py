@@ -31,7 +31,8 @@ from landmarks.comparison.analysis.summary import (
 from landmarks.comparison.figures.gallery import draw_figures, drawings
 from landmarks.comparison.page.beside import paper_tables
 from landmarks.comparison.page.cautions import auxiliary_table, cautions
-from landmarks.comparison.page.sections import Section, group_section
+from landmarks.comparison.page.section import Section
+from landmarks.comparison.page.sections import group_section
 from landmarks.comparison.page.wording import sentence
 from landmarks.comparison.reported import MeasuredOn, Reported
 from landmarks.comparison.results import SETTINGS, Results, read_results
@@ -47,7 +48,8 @@ cent, is what the arm has more than what it is held against, with its 95 % inter
 Intervals and p-values are from a bootstrap of {ROUNDS:,} rounds. In each round the test faces are drawn anew, the same
 ones for both arms, and each arm's mean over seeds is moved by its standard error. The spread over seeds that goes into
 it is the arm's own or the usual one of arms with the same network and number of training faces, whichever is larger:
-two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. P-values are
+two to five seeds alone tell it too badly, and resampling them gives intervals that are too short. Where the seed draws
+few training faces or labels, the same ones for both arms, they are compared seed by seed. P-values are
 two-sided and corrected by Holm's method for the arms of their table; `≤` marks the smallest that so many rounds can
 tell. That something helps, hurts, errs less or more is said where the corrected p-value is below 0.05; that it *may*,
 where only the interval is clear of zero. Without a second seed of any like arm there is no p-value, and the interval is
@@ -72,6 +74,8 @@ class Facts:
     """What papers report of some test faces; told beside results of the same ones only."""
     reported_of: MeasuredOn | None = None
     """Those test faces."""
+    title: str = "Multi-task learning against its baselines"
+    """Of the page."""
 
     def __post_init__(self) -> None:
         if self.reported and self.reported_of is None:
@@ -99,12 +103,12 @@ def page(measured: Measured, facts: Facts, figures: dict[str, str]) -> str:
     doubts, auxiliary = cautions(measured, described), auxiliary_table(measured, described)
     tables = paper_tables(measured, described, reported)
     parts = [
-        "# Multi-task learning against its baselines",
+        f"# {facts.title}",
         "Made by `landmarks.comparison.page.document` from the results of every arm, seed and face; "
         f"measured {facts.date} on {facts.machine}.",
-        "## In short",
+        *(["## In short", facts.notes["short"]] if "short" in facts.notes else []),
+        "## In figures",
         "\n".join(brief),
-        facts.notes.get("short", ""),
         *(["## What to be careful with", "\n".join(f"- {sentence(doubt)}" for doubt in doubts)] if doubts else []),
         "## How it was measured",
         "```bash\n" + "\n".join(facts.commands) + "\n```",
@@ -172,7 +176,8 @@ def _headline(results: Results, described: pd.DataFrame) -> list[str]:
         ):
             row = described.loc[arm.name]
             errors, failures = (spread(row, key) for key in (ERROR, FAILURES))
-            told.append(f"{words}: mean error {errors} %, failures {failures} % ({row['seeds']} seeds)")
+            seeds = f"{row['seeds']} seed{'s' if row['seeds'] > 1 else ''}"
+            told.append(f"{words}: mean error {errors} %, failures {failures} % ({seeds})")
         lines.append(f"- **{epochs} epochs.** {'; '.join(told)}.")
     return lines
 
@@ -188,12 +193,14 @@ def _brief(results: Results, sections: dict[str, Section]) -> list[str]:
 def _protocol(results: Results) -> str:
     """What the folder itself tells of the protocol."""
     faces, runs = results.faces, sum(len(arm.seeds) for arm in results.arms.values())
+    hours = sum(float(arm.numbers["train_seconds"].sum()) for arm in results.arms.values()) / 3600
     counts = sorted({len(arm.seeds) for arm in results.arms.values()})
     seeds = f"{counts[0]}" if len(counts) == 1 else f"{counts[0]} to {counts[-1]}"
     kept = _settings(results)
     data = f" of {kept['dataset']}, split `{kept['split']}`, detector `{_name(kept['detector'])}`" if kept else ""
     return (
-        f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings; {len(faces):,} faces{data}; in "
+        f"{len(results.arms)} arms, {seeds} seeds each, {runs} trainings of {hours:.1f} hours in all; "
+        f"{len(faces):,} faces{data}; in "
         f"{int(faces['fallback'].sum()):,} of them the detector found no face and the whole crop was taken."
     )
 

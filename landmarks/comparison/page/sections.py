@@ -3,11 +3,11 @@
 from __future__ import annotations
 
 from collections.abc import Mapping, Sequence
-from dataclasses import dataclass
 
 import pandas as pd
 
 from landmarks.comparison.analysis.accuracies import accuracy_contrast
+from landmarks.comparison.analysis.learnt import CHANCE, chance, never_fired
 from landmarks.comparison.analysis.questions import (
     all_tasks,
     alone_by_epochs,
@@ -24,30 +24,25 @@ from landmarks.comparison.analysis.summary import (
     ERROR_SHIFT_FREE,
     FAILURES,
     Measured,
+    by_effect,
     contrast,
     corrected,
     interval,
     level_costs,
     spread,
 )
-from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, phrase, sentence, sort_out
+from landmarks.comparison.page.map_sections import labels_section, map_section
+from landmarks.comparison.page.section import Section, bullets
+from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, listed, phrase, sort_out
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.card import markdown_table
 from landmarks.models.cascade import LEVELS
 
+COSTING = {"multiply_adds": "multiply-adds", "parameters": "parameters", "ms_face": "time a face"}
+"""What a rival costs, by column."""
 MOST = 4
 """Arms of one finding that the top of the page names; more are counted."""
-
-
-@dataclass(frozen=True)
-class Section:
-    """The answer to a question."""
-
-    body: tuple[str, ...]
-    """Paragraphs and tables in Markdown; () where the comparison has none of its arms."""
-    brief: tuple[str, ...]
-    """The sentences that belong to the top of the page."""
 
 
 def group_section(
@@ -64,8 +59,9 @@ def group_section(
         section = _tasks(measured, described, group, reported)
     else:
         special = {"epochs": _epochs, "network": _networks, "faces": _faces, "levels": _levels}
+        special |= {"map": map_section, "labels": labels_section}
         section = special.get(varies, _plain)(measured, described, group)
-    return Section((*section.body, *_bullets(_held_against_nothing(measured, group))), section.brief)
+    return Section((*section.body, *bullets(_held_against_nothing(measured, group))), section.brief)
 
 
 def _held_against_nothing(measured: Measured, group: str) -> list[str]:
@@ -79,16 +75,21 @@ def _held_against_nothing(measured: Measured, group: str) -> list[str]:
 
 def _plain(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     results, other = measured.results, _other_words(measured, group)
-    alone = contrast(measured, pairs_with_single_task(results, group))
+    alone = by_effect(contrast(measured, pairs_with_single_task(results, group)))
     body, told = [_table(measured, described, group, alone)], {"the landmarks alone": alone}
     others = pairs_with_others(results, group)
     if others:
-        told[other] = contrast(measured, others)
+        told[other] = by_effect(contrast(measured, others))
         body.append(_against(told[other], other))
+    idle = [name for name in never_fired(results) if results.arms[name].group == group]
+    told = {reference: frame.drop(idle, errors="ignore") for reference, frame in told.items()}
     told = {reference: frame for reference, frame in told.items() if len(frame)}
     lines = [f"against {reference}, {_sorted(frame)}" for reference, frame in told.items()]
     brief = [f"against {reference}, {_told(frame)}" for reference, frame in told.items()]
-    return Section((*body, *_bullets(lines)), tuple(brief))
+    if idle:
+        brief.append(f"nothing was ever stopped in {listed(f'`{name}`' for name in idle)}")
+        lines.append(brief[-1])
+    return Section((*body, *bullets(lines)), tuple(brief))
 
 
 def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Sequence[Reported]) -> Section:
@@ -113,13 +114,13 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Se
             change = theirs - theirs_alone
             told += f"; the paper's are {'lower' if change < 0 else 'higher'} by {abs(change):.2f}"
         brief.append(told)
-    body += _bullets(lines)
+    body += bullets(lines)
     pairs = pairs_with_single_task(measured.results, group)
-    rest = contrast(measured, {name: reference for name, reference in pairs.items() if name not in changes.index})
+    rest = by_effect(contrast(measured, {name: alone for name, alone in pairs.items() if name not in changes.index}))
     if len(rest):
         good = sum(finding(row) == BETTER for _, row in rest.iterrows())
         told = f"of these {len(rest)} arms {good} certainly err less than the landmarks alone"
-        body += [_rows(described, list(rest.index), rest, labels), *_bullets([told, _helping(rest, labels, ERROR)])]
+        body += [_rows(described, list(rest.index), rest, labels), *bullets([told, _helping(rest, labels, ERROR)])]
     accuracy = _accuracy(measured)
     return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
 
@@ -140,7 +141,7 @@ def _epochs(measured: Measured, described: pd.DataFrame, group: str) -> Section:
             f"`{name}`: mean error {phrase(row)}; failures {phrase(row, FAILURES)}" for name, row in changes.iterrows()
         ]
     table = _table(measured, described, group, pd.concat([lengthened, others]))
-    return Section((table, *_bullets(lines)), tuple(brief))
+    return Section((table, *bullets(lines)), tuple(brief))
 
 
 def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -157,7 +158,7 @@ def _networks(measured: Measured, described: pd.DataFrame, group: str) -> Sectio
         lines.append(f"`{name}` against `{row['reference']}`: mean error {phrase(row)}, a change of {share:+.1f} %")
         if measured.results.arms[str(name)].auxiliary:
             brief.append(lines[-1])
-    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+    return Section((_table(measured, described, group, alone), *bullets(lines)), tuple(brief))
 
 
 def _faces(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -165,16 +166,16 @@ def _faces(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     lines, findings = [], {}
     for name, row in alone.iterrows():
         faces = f"with {described.loc[name, 'faces']:,}"
-        gaps = [described.loc[arm, ERROR] - described.loc[arm, "train_error"] for arm in (name, row["reference"])]
+        gaps = [described.loc[arm, "val_error"] - described.loc[arm, "train_error"] for arm in (name, row["reference"])]
         findings[faces] = finding(row)
         lines.append(
-            f"{faces} training faces, {described.loc[name, 'tasks']}: mean error {phrase(row)}; test error "
-            f"{gaps[0]:.2f} points above training error, with the landmarks alone {gaps[1]:.2f}"
+            f"{faces} training faces, {described.loc[name, 'tasks']}: mean error {phrase(row)}; validation "
+            f"error {gaps[0]:.2f} points above training error, with the landmarks alone {gaps[1]:.2f}"
         )
     verbs = {found: (f"training faces they {verb}",) * 2 for found, (_, verb) in HELPING.items()}
     told = sort_out(findings, verbs)
     brief = [f"the other tasks' effect on the landmarks: {told}"] if findings else []
-    return Section((_table(measured, described, group, alone), *_bullets(lines)), tuple(brief))
+    return Section((_table(measured, described, group, alone), *bullets(lines)), tuple(brief))
 
 
 def _levels(measured: Measured, described: pd.DataFrame, group: str) -> Section:
@@ -192,9 +193,10 @@ def _levels(measured: Measured, described: pd.DataFrame, group: str) -> Section:
     if whole is not None:
         frame = contrast(measured, {name: whole.name for name in names})
         for name, row in frame.iterrows():
-            cost = described.loc[name, "multiply_adds"] / described.loc[whole.name, "multiply_adds"]
-            line = f"`{name}` against `{whole.name}`: mean error {phrase(row)}, for {cost:.1f} times the multiply-adds"
-            body += _bullets([line])
+            costs_of = {key: described.loc[name, key] / described.loc[whole.name, key] for key in COSTING}
+            cost = listed(f"{times:.1f} times the {COSTING[key]}" for key, times in costs_of.items() if times == times)
+            line = f"`{name}` against `{whole.name}`: mean error {phrase(row)}, for {cost}"
+            body += bullets([line])
             brief.append(line)
     return Section(tuple(body), tuple(brief))
 
@@ -215,16 +217,26 @@ def _accuracy(measured: Measured) -> Section:
         for _, row in frame.iterrows()
     ]
     pairs = frame[[len(measured.results.arms[arm].auxiliary) == 1 for arm in frame["arm"]]]
-    findings = {row["task"]: finding(row, "accuracy", lower_is_better=False) for _, row in pairs.iterrows()}
+    told = {row["task"]: row for _, row in pairs.iterrows()}
+    guessed = [
+        task
+        for task, row in told.items()
+        if min(row["alone"], row["accuracy"]) < chance(measured.results, task) + CHANCE
+    ]
+    findings = {
+        task: finding(row, "accuracy", lower_is_better=False) for task, row in told.items() if task not in guessed
+    }
     brief = [f"learnt with the landmarks instead of alone, {sort_out(findings, TOLD)}"] if findings else []
-    return Section((markdown_table(head, rows), *_bullets(brief)), tuple(brief))
+    if guessed:
+        brief.append(f"of {listed(guessed)} nothing is said: alone or with the landmarks, it stays at a guess")
+    return Section((markdown_table(head, rows), *bullets(brief)), tuple(brief))
 
 
 def _main_contrast(measured: Measured) -> pd.DataFrame:
     """The headline's arms, each against the landmarks alone, corrected among themselves."""
     alone = reference_arm(measured.results).name
     others = [arm.name for arm in headline_arms(measured.results).values() if arm.name != alone]
-    return contrast(measured, dict.fromkeys(others, alone))
+    return by_effect(contrast(measured, dict.fromkeys(others, alone)))
 
 
 def _other_words(measured: Measured, group: str) -> str:
@@ -239,8 +251,9 @@ def _count(arm: ArmResults) -> str:
 
 
 def _table(measured: Measured, described: pd.DataFrame, group: str, changes: pd.DataFrame) -> str:
-    """A group's arms, after the arms that they are held against."""
+    """A group's arms in the order of their changes, after the arms that they are held against."""
     own = [name for name, arm in measured.results.arms.items() if arm.group == group and arm.locates]
+    own.sort(key=lambda name: list(changes.index).index(name) if name in changes.index else -1)
     others = pairs_with_others(measured.results, group)
     references = dict.fromkeys([*changes["reference"], *others.values()])
     return _rows(described, [*(name for name in references if name not in own), *own], changes, {})
@@ -285,7 +298,3 @@ def _told(changes: pd.DataFrame) -> str:
 def _helping(changes: pd.DataFrame, labels: Mapping[str, str], key: str) -> str:
     names = {name: labels.get(str(name), f"`{name}`") for name in changes.index}
     return sort_out({names[name]: finding(row, key) for name, row in changes.iterrows()}, HELPING)
-
-
-def _bullets(lines: list[str]) -> list[str]:
-    return ["\n".join(f"- {sentence(line)}" for line in lines)] if lines else []

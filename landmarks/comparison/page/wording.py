@@ -12,7 +12,7 @@ from landmarks.comparison.analysis.summary import ERROR, corrected
 FAILED, BETTER, WORSE = "failed", "better", "worse"
 PERHAPS_BETTER, PERHAPS_WORSE, NONE = "perhaps better", "perhaps worse", "no difference"
 _UNCERTAIN = "which is not certain"
-_UNSEEN = "as far as these data can show"
+_UNSEEN = "within the uncertainty of these data"
 HELPING = {
     BETTER: ("helps", "help"),
     WORSE: ("hurts", "hurt"),
@@ -32,14 +32,14 @@ ERRING = {
 }
 """How one arm does beside another, and several."""
 TOLD = {
-    BETTER: ("is told better", "are told better"),
-    WORSE: ("is told worse", "are told worse"),
-    PERHAPS_BETTER: (f"may be told better, {_UNCERTAIN}", f"may be told better, {_UNCERTAIN}"),
-    PERHAPS_WORSE: (f"may be told worse, {_UNCERTAIN}", f"may be told worse, {_UNCERTAIN}"),
-    NONE: (f"is told as well {_UNSEEN}", f"are told as well {_UNSEEN}"),
+    BETTER: ("is predicted better", "are predicted better"),
+    WORSE: ("is predicted worse", "are predicted worse"),
+    PERHAPS_BETTER: (f"may be predicted better, {_UNCERTAIN}",) * 2,
+    PERHAPS_WORSE: (f"may be predicted worse, {_UNCERTAIN}",) * 2,
+    NONE: (f"is predicted equally well, {_UNSEEN}", f"are predicted equally well, {_UNSEEN}"),
     FAILED: ("has no value in every run", "have no value in every run"),
 }
-"""How one attribute is told, and several."""
+"""How one attribute is predicted, and several."""
 
 
 def finding(row: pd.Series, key: str = ERROR, lower_is_better: bool = True) -> str:

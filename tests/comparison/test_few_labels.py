@@ -1,0 +1,107 @@
+"""Labels that are kept, and labels that are dealt out anew."""
+
+import numpy as np
+import pytest
+
+from landmarks.comparison.grid import MAIN, Arm, Grid
+from landmarks.comparison.labels import choose_labels, with_labels
+from landmarks.comparison.run import compare
+from landmarks.datasets.dataset import load_crops, read_dataset
+from landmarks.datasets.views import Views
+from landmarks.detection.whole_image import WholeImage
+from landmarks.errors import LandmarksError
+from landmarks.schemes import ABSENT
+
+FACES = 40
+
+
+@pytest.fixture
+def views() -> Views:
+    """Forty faces in two views, of which the first has neither points nor a smile; the rows are those of a choice."""
+    smile = np.tile(np.arange(FACES) % 4 == 0, (2, 1)).astype(np.int64)
+    points = np.ones((2, FACES, 5, 2), np.float32)
+    smile[:, 0], points[:, 0] = ABSENT, np.nan
+    return Views({"smile": smile, MAIN: points}, np.arange(0, FACES, 2))
+
+
+def chosen(count: int, labels: list[int], seed: int = 0) -> list[int]:
+    return [labels[place] for place in choose_labels(np.array(labels), count, np.random.default_rng(seed))]
+
+
+@pytest.mark.parametrize(
+    ("labels", "count", "classes"),
+    [
+        ([0] * 80 + [1] * 20, 10, [0] * 8 + [1] * 2),
+        ([0] * 80 + [1] * 20, 100, [0] * 80 + [1] * 20),
+        ([0] * 99 + [1], 10, [0] * 9 + [1]),  # a rare class is not lost
+        ([0] * 10 + [1] * 10 + [2] * 10, 4, [0, 0, 1, 2]),
+        ([ABSENT] * 50 + [1] * 3, 3, [1, 1, 1]),
+    ],
+)
+def test_each_class_keeps_its_share_of_the_labels(labels, count, classes):
+    assert chosen(count, labels) == classes
+
+
+@pytest.mark.parametrize("count", [1, 2])
+def test_fewer_labels_than_classes_are_still_that_many(count):
+    assert len(chosen(count, [0] * 5 + [1] * 5 + [2] * 5)) == count
+
+
+@pytest.mark.parametrize(("labels", "count"), [([0, 1, ABSENT], 3), ([ABSENT], 1), ([], 1), ([0], 0)])
+def test_labels_that_nobody_has_are_refused(labels, count):
+    with pytest.raises(ValueError, match=f"{count} labels are wanted, but"):
+        chosen(count, labels)
+
+
+def test_labels_of_the_other_faces_are_masked_in_every_view(views):
+    found = with_labels(views, {"smile": 6}, (), (MAIN, "smile"), seed=1)
+    kept = found.arrays["smile"][:, views.rows] != ABSENT
+    assert kept.sum(axis=1).tolist() == [6, 6]
+    assert (kept[0] == kept[1]).all()
+    assert len(found) == FACES // 2 - 1, "the face without a point and without a smile teaches nothing"
+    again = with_labels(views, {"smile": 6}, (), ("smile",), seed=1)
+    assert len(again) == 6, "without the landmarks only the labelled faces are left"
+    assert (again.arrays["smile"] == found.arrays["smile"]).all(), "the same labels in every arm of a seed"
+    other = with_labels(views, {"smile": 6}, (), ("smile",), seed=2)
+    assert (other.rows != again.rows).any()
+    assert (views.arrays["smile"][:, 1:] != ABSENT).all(), "what is kept on the disk is not changed"
+
+
+def test_dealt_labels_stay_among_the_faces_and_their_number_too(views):
+    found = with_labels(views, {}, ("smile",), (MAIN, "smile"), seed=1)
+    before, after = (part.arrays["smile"][0] for part in (views, found))
+    assert (before != after).any()
+    assert (np.sort(before[views.rows]) == np.sort(after[views.rows])).all()
+    others = np.delete(np.arange(FACES), views.rows)
+    assert (before[others] == after[others]).all()
+    assert len(found) == len(views)
+
+
+@pytest.mark.parametrize(
+    ("values", "message"),
+    [
+        ({"labels": {"hat": 5}}, "labels: unknown task 'hat'"),
+        ({"labels": {MAIN: 5}}, "the arm learns no other attribute"),
+        ({"labels": {"smile": 0}}, "must be 1 or more"),
+        ({"labels": {"smile": 9}, "faces": 8}, "no more than its faces"),
+        ({"shuffled": ("pose",)}, "shuffled: unknown task 'pose'"),
+    ],
+)
+def test_arms_of_such_labels_that_cannot_be_are_refused(values, message):
+    with pytest.raises(ValueError, match=message):
+        Arm(**{"name": "x", "tasks": (MAIN, "smile"), **values})
+
+
+def test_arms_with_few_labels_are_run_and_more_than_there_are_is_refused(prepared, tmp_path):
+    dataset, crops = read_dataset(prepared), load_crops(prepared)
+    given = len(crops.part("train"))
+    quick = {"epochs": 1, "batch_size": 8, "seeds": 1, "precision": "float32", "views": 1}
+    arms = (
+        Arm("points", tasks=(MAIN,), **quick),
+        Arm("few", tasks=("smile",), labels={"smile": 2}, **quick),
+        Arm("chance", tasks=(MAIN, "smile"), shuffled=("smile",), **quick),
+    )
+    assert compare(Grid(arms, "points"), dataset, crops, WholeImage(), tmp_path) == []
+    more = Arm("more", tasks=(MAIN, "smile"), labels={"smile": given + 1}, **quick)
+    with pytest.raises(LandmarksError, match=rf"labels.smile = {given + 1}, but .* has {given} training faces with"):
+        compare(Grid((*arms, more), "points"), dataset, crops, WholeImage(), tmp_path)
