@@ -12,7 +12,6 @@ import pandas as pd
 from landmarks import metrics
 from landmarks.datasets.dataset import read_dataset
 from landmarks.datasets.table import points_of
-from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError
@@ -28,7 +27,8 @@ from landmarks.schemes import SCHEMES, Scheme
 
 @dataclass(frozen=True)
 class HeldOut:
-    """The validation faces of a folder, decoded, in the boxes that `landmarks evaluate` takes by default."""
+    """The validation faces of a folder, decoded, in the boxes of the default detector, as `landmarks annotate` meets
+    them; where it finds none, the whole image."""
 
     name: str
     scheme: Scheme
@@ -68,7 +68,7 @@ def held_out(folder: str | Path, config: NetworkConfig) -> HeldOut:
     true = points_of(dataset.table.iloc[rows], scheme)
     given = np.isfinite(true).all(axis=(1, 2))
     whole = WholeImage()
-    detector: Detector = whole if dataset.cut_out else create_detector(AnnotatorConfig.detector)
+    detector = create_detector(AnnotatorConfig.detector)
     pictures, squares = [], []
     for row in rows[given]:
         picture = dataset.image(row)

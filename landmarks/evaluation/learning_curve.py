@@ -5,13 +5,14 @@
 
 For each seed, half of the new folder's training faces, drawn by chance, stand for a person's photographs. The network
 orders them as `landmarks review` does. The first 25, 50, 100, 200 are put right, or as many that chance has chosen.
-Then the network goes on learning by the recipe of docs/train-own.md: from these alone, or from these half of the time
+Then the network goes on learning by the recipe of docs/review.md: from these alone, or from these half of the time
 and from the old folders the other half. Labels stand for the person: every chosen face gets its own. In the way
 `accepted` only a face that `review` would call wrong gets them; the others keep the points that the network gave, as
-they do when a person presses Enter.
+they do when a person presses Enter. In the way `none` the old folders stand in for the corrected faces: what a network
+gains by going on alone is no merit of corrections.
 
-Errors are those of the validation faces of the new folder and of the old ones, in the boxes that `landmarks evaluate`
-takes. A head that the corrected faces have no labels for is measured as it was.
+Errors are those of the validation faces of the new folder and of the old ones, in the boxes of the default detector. A
+head that the corrected faces have no labels for is measured as it was.
 
 `runs.jsonl` gets a line for each training; a command that was stopped goes on after the last one. `summary.json` has
 means and spreads, `curve.png` draws them.
@@ -50,8 +51,8 @@ from landmarks.schemes import Scheme
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import train
 
-DOUBT, CHANCE, ACCEPTED = "doubt", "chance", "accepted"
-WAYS = (DOUBT, CHANCE, ACCEPTED)
+DOUBT, CHANCE, ACCEPTED, NONE = "doubt", "chance", "accepted", "none"
+WAYS = (DOUBT, CHANCE, ACCEPTED, NONE)
 SIZES = (25, 50, 100, 200)
 
 
@@ -84,7 +85,7 @@ class Pool:
     """(N,) bool: as `landmarks review` counts."""
 
     def chosen(self, arm: Arm) -> np.ndarray:
-        """(faces,) places in the pool: the faces of an arm, in the order in which a person gets them."""
+        """(n,) places in the pool: the faces that are put right, in the order in which a person gets them."""
         generator = np.random.default_rng(arm.seed)
         half = generator.permutation(len(self.rows))[: len(self.rows) // 2]
         if arm.faces > len(half):
@@ -92,7 +93,7 @@ class Pool:
                 f"{self.crops.folders[0]}: half of its training faces are {len(half)}, not {arm.faces}"
             )
         order = half if arm.way == CHANCE else half[np.argsort(self.quality[half], kind="stable")]
-        return order[: arm.faces]
+        return order[: 0 if arm.way == NONE else arm.faces]
 
     def lesson(self, arm: Arm) -> Crops:
         """The faces that an arm learns from: their `source` is the number of their folder."""
@@ -134,11 +135,12 @@ def look(backend: Backend, data: str | Path, old: Sequence[str | Path]) -> Pool:
 
 
 def recipe(arm: Arm, lesson: Crops) -> TrainingConfig:
-    """That of docs/train-own.md. Mixed, new faces are drawn half of the time, the old folders share the other half."""
+    """That of docs/review.md: as many draws for few faces as for many. Mixed, new faces are drawn half of the time, the
+    old folders share the other half."""
     counts = lesson.table["source"].value_counts()
     weights = {source: arm.faces / count / max(len(counts) - 1, 1) for source, count in counts.items() if source != "0"}
     return TrainingConfig(
-        epochs=12, draws=2 * arm.faces, batch_size=16, learning_rate=5e-4, average_decay=0.95, workers=0, seed=arm.seed,
+        epochs=12, draws=200, batch_size=50, learning_rate=1e-4, average_decay=0.95, workers=0, seed=arm.seed,
         source_weights=weights,
     )  # fmt: skip
 
@@ -171,14 +173,35 @@ def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
     return summary
 
 
+def markdown(summary: Sequence[dict[str, Any]]) -> list[str]:
+    """The summary as a table: means in per cent, from least to largest where there are several seeds."""
+    olds = [key for key in summary[0] if key.startswith("old.") and key.endswith(".error")]
+    columns = {
+        "shift_free": "new faces",
+        "failures": "new faces that fail",
+        **{key: f"old: {key[4:-6]}" for key in olds},
+    }
+    lines = ["| learns from | corrected | wrong among them | seeds | " + " | ".join(columns.values()) + " |"]
+    lines.append("|---" * (4 + len(columns)) + "|")
+    for row in summary:
+        what = {NONE: "old faces alone"}.get(row["way"], row["way"] + (", with old faces" if row["mixed"] else ""))
+        cells = [what if row["faces"] else "nothing", *(f"{row[key]:g}" for key in ("faces", "wrong", "seeds"))]
+        for key in columns:
+            mean, least, largest = (f"{100 * row[key][which]:.2f}" for which in ("mean", "least", "largest"))
+            cells.append(mean if row["seeds"] == 1 else f"{mean} ({least} to {largest})")
+        lines.append("| " + " | ".join(cells) + " |")
+    return lines
+
+
 def arms(seeds: int, ways: Sequence[str], sizes: Sequence[int]) -> list[Arm]:
     """In the order in which they are trained."""
     return [
         Arm(seed, way, mixed, faces)
-        for mixed in (False, True)
         for seed in range(seeds)
         for faces in sizes
+        for mixed in (True, False)
         for way in ways
+        if mixed or way != NONE
     ]
 
 
@@ -233,12 +256,12 @@ def run(
             {"weights": model.sha256, **arm._asdict(), "wrong": wrong, **measures, "seconds": round(seconds, 1)}
         )
         write_text(path, "".join(json.dumps(row) + "\n" for row in rows))
-        print(json.dumps(rows[-1]), flush=True)
+        print(f"{arm}: mean error {100 * measures['shift_free']:.2f} % ({seconds:.0f} s)", flush=True)
 
     new, known = held_out(data, model.network.config), [held_out(folder, model.network.config) for folder in old]
-    nothing = Arm(0, "", False, 0)
-    if nothing not in done:
-        keep(nothing, 0, 0.0, measured(model, new, known))
+    start = Arm(0, NONE, False, 0)
+    if start not in done:
+        keep(start, 0, 0.0, measured(model, new, known))
     pool = look(load_backend(copy.deepcopy(model), "cpu"), data, old)
     for arm in planned:
         if arm not in done:
@@ -248,6 +271,7 @@ def run(
             seconds = time.perf_counter() - started
             keep(arm, int(pool.wrong[pool.chosen(arm)].sum()), seconds, measured(learnt, new, known))
     summary = summarise(rows)
+    print("\n".join(markdown(summary)))
     write_text(out / "summary.json", json.dumps(summary, indent=1) + "\n")
     save(learning_figure(summary), out / "curve.png")
     return summary

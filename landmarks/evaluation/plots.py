@@ -94,7 +94,7 @@ def learning_figure(summary: Sequence[Mapping[str, Any]]) -> Figure:
                 mean, least, largest = (
                     100 * np.array([row[key][which] for row in rows]) for which in ("mean", "least", "largest")
                 )
-                label = f"{way}, with old faces" if mixed else way
+                label = "old faces alone" if way == "none" else f"{way}, with old faces" if mixed else way
                 panel.errorbar(
                     [row["faces"] for row in rows], mean, [mean - least, largest - mean], fmt=line, color=colour, ms=3,
                     lw=1.2, elinewidth=0.7, label=label,

@@ -74,6 +74,7 @@ def test_what_an_arm_learns_from(pool):
     weights = recipe(Arm(0, "doubt", True, 4), mixed).source_weights
     assert counts["1"] * weights["1"] == pytest.approx(counts["0"]), "half of the draws are new faces"
     assert recipe(Arm(0, "doubt", False, 4), alone).source_weights == {}
+    assert set(pool.lesson(Arm(0, "none", True, 4)).table["source"]) == {"1"}
 
 
 def test_accepted_faces_keep_what_the_network_said(pool):
@@ -97,18 +98,22 @@ def test_heads_without_labels_stay_as_they_were(pool, weights):
 
 
 @pytest.mark.filterwarnings("ignore::UserWarning")
-def test_the_command(folders, weights, tmp_path, monkeypatch, small_weights):
+def test_the_command(folders, weights, tmp_path, monkeypatch, capsys, small_weights):
     out = tmp_path / "curve"
-    sizes = ["--sizes", "2,4", "--seeds", "2", "--ways", "doubt,chance"]
+    sizes = ["--sizes", "2,4", "--seeds", "2", "--ways", "doubt,chance,none"]
     call = [str(weights), str(folders / "web"), "--old", str(folders / "lfw"), "--out", str(out), *sizes]
     monkeypatch.setattr(sys, "argv", ["learning_curve", *call])
     learning_curve.main()
+    shown = capsys.readouterr().out.splitlines()
+    assert sum(line.startswith("| ") for line in shown) == 1 + 11 and "| old faces alone | 4 | 0 | 2 |" in "".join(
+        shown
+    )
     rows = [json.loads(line) for line in (out / "runs.jsonl").read_text().splitlines()]
-    assert len(rows) == 1 + 2 * 2 * 2 * 2 and all(row["shift_free"] > 0 for row in rows)
+    assert len(rows) == 1 + 2 * 2 * (2 + 3) and all(row["shift_free"] > 0 for row in rows)
     assert all(row["old"]["lfw"]["scheme"] == "points_5" for row in rows)
     assert (out / "curve.png").stat().st_size > 5000
     summary = json.loads((out / "summary.json").read_text())
-    assert len(summary) == 9 and summary[0]["faces"] == 0
+    assert len(summary) == 1 + 2 * 5 and summary[0]["faces"] == 0
     for row in summary[1:]:
         assert row["seeds"] == 2
         assert row["shift_free"]["least"] <= row["shift_free"]["mean"] <= row["shift_free"]["largest"]
@@ -132,8 +137,9 @@ def test_weights_without_quality_know_no_doubt(folders, small_weights):
 def test_the_order_and_the_sums():
     planned = arms(2, ["doubt"], [1, 2])
     assert [(arm.mixed, arm.seed, arm.faces) for arm in planned][:5] == [
-        (False, 0, 1), (False, 0, 2), (False, 1, 1), (False, 1, 2), (True, 0, 1),
+        (True, 0, 1), (False, 0, 1), (True, 0, 2), (False, 0, 2), (True, 1, 1),
     ]  # fmt: skip
+    assert all(arm.mixed for arm in arms(1, ["none"], [1])), "without corrections there is nothing else to learn from"
     rows = [
         {**arm._asdict(), "wrong": 1, "error": float(arm.seed), "old": {"a.b": {"error": 1.0}}, "seconds": 1.0}
         for arm in planned
