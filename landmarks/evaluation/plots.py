@@ -75,6 +75,35 @@ def robustness_figure(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figu
     return figure
 
 
+def learning_figure(summary: Sequence[Mapping[str, Any]]) -> Figure:
+    """Errors by the number of corrected faces, on the new faces and on the old ones, as
+    `landmarks.evaluation.learning_curve` sums them up: means over seeds, bars from least to largest."""
+    start, learnt = [row for row in summary if not row["faces"]], [row for row in summary if row["faces"]]
+    olds = [key for key in start[0] if key.startswith("old.") and key.endswith(".error")]
+    names = {
+        "shift_free": "new faces, without the mean shift",
+        **{key: f"old: {key[len('old.') : -len('.error')]}" for key in olds},
+    }
+    figure, panels = empty_panels(len(names), "mean error, % of the inter-ocular distance")
+    for panel, (key, name) in zip(panels, names.items()):
+        for colour, way in zip(COLOURS, dict.fromkeys(row["way"] for row in learnt)):
+            for mixed, line in ((False, "o-"), (True, "s--")):
+                rows = start + [row for row in learnt if row["way"] == way and row["mixed"] == mixed]
+                if len(rows) == 1:
+                    continue
+                mean, least, largest = (
+                    100 * np.array([row[key][which] for row in rows]) for which in ("mean", "least", "largest")
+                )
+                label = "old faces alone" if way == "none" else f"{way}, with old faces" if mixed else way
+                panel.errorbar(
+                    [row["faces"] for row in rows], mean, [mean - least, largest - mean], fmt=line, color=colour, ms=3,
+                    lw=1.2, elinewidth=0.7, label=label,
+                )  # fmt: skip
+        panel.set(xlabel="corrected faces", title=name)
+    panels[0].legend(frameon=False, fontsize=8)
+    return figure
+
+
 def _beside(axes: Axes, predicted: list[float], true: list[float], colour: str, label: str) -> None:
     axes.plot(predicted, true, "o-", color=colour, ms=3, label=label)
 
