@@ -12,6 +12,7 @@ from the folders of `landmarks compare` that are given; `docs/samples.jpg`, with
 from __future__ import annotations
 
 import argparse
+import json
 import shutil
 import subprocess
 import sys
@@ -30,11 +31,11 @@ COMPARISONS = ("comparison", "map")
 
 
 def reports_of(card: Path) -> list[Path]:
-    """The reports that a card names, in its order."""
+    """The reports of a network that a card names, in its order. A detector's card has none."""
     text = card.read_text(encoding="utf-8")
     named = [path for path in (ROOT / "docs" / "results").glob("*.json") if path.name in text]
     return sorted(
-        (path for path in named if '"protocol"' in path.read_text(encoding="utf-8")),
+        (path for path in named if "weights" in json.loads(path.read_text(encoding="utf-8")).get("protocol", ())),
         key=lambda path: text.index(path.name),
     )
 
@@ -99,6 +100,7 @@ def main() -> None:
     commands: list[list[str | Path]] = [
         ["landmarks.evaluation.card", weights.with_suffix(".md"), *reports_of(weights.with_suffix(".md"))]
         for weights in sorted((ROOT / "weights").glob("*.safetensors"))
+        if reports_of(weights.with_suffix(".md"))
     ]
     for name in COMPARISONS:
         folder: Path | None = getattr(arguments, name)
