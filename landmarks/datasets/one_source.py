@@ -38,7 +38,7 @@ def keep_source(data: str | Path, source: str, out: str | Path) -> Crops:
     with replacing(out / "crops.npy") as partial:
         pixels = np.lib.format.open_memmap(partial, "w+", np.uint8, (len(rows), CACHE_SIZE, CACHE_SIZE, 3))
         for place, row in enumerate(rows):
-            pixels[place] = crops.picture(row)
+            pixels[place] = crops.picture(int(row))
         pixels.flush()
     save_table(dataset.table[dataset.table["source"] == source], out / "table.parquet")
     save_table(crops.table.iloc[rows].drop(columns=["cache", "place"]), out / "crops.parquet")

@@ -68,7 +68,7 @@ def held_out(folder: str | Path, config: NetworkConfig) -> HeldOut:
     true = points_of(dataset.table.iloc[rows], scheme)
     given = np.isfinite(true).all(axis=(1, 2))
     whole = WholeImage()
-    detector = create_detector(AnnotatorConfig.detector)
+    detector = create_detector(str(AnnotatorConfig.detector))
     pictures, squares = [], []
     for row in rows[given]:
         picture = dataset.image(row)
