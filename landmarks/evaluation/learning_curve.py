@@ -185,7 +185,7 @@ def markdown(summary: Sequence[dict[str, Any]]) -> list[str]:
     lines.append("|---" * (4 + len(columns)) + "|")
     for row in summary:
         what = {NONE: "old faces alone"}.get(row["way"], row["way"] + (", with old faces" if row["mixed"] else ""))
-        cells = [what if row["faces"] else "nothing", *(f"{row[key]:g}" for key in ("faces", "wrong", "seeds"))]
+        cells = [what if row["faces"] else "nothing", *(f"{row[key]:.3g}" for key in ("faces", "wrong", "seeds"))]
         for key in columns:
             mean, least, largest = (f"{100 * row[key][which]:.2f}" for which in ("mean", "least", "largest"))
             cells.append(mean if row["seeds"] == 1 else f"{mean} ({least} to {largest})")
