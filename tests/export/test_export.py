@@ -177,7 +177,8 @@ def test_by_commands(monkeypatch, tmp_path, folder, mtfl, capsys):
     out = folder / "w.onnx"
     assert run(monkeypatch, "weights", "info", out) == 0
     facts = json.loads(capsys.readouterr().out)
-    assert facts["weights_sha256"] == load_model(folder / "w.safetensors").sha256 and facts["name"] == "compact"
+    model = load_model(folder / "w.safetensors")
+    assert facts["weights_sha256"] == model.sha256 and facts["trained_on"] == model.about["trained_on"]
     write_png(tmp_path / "in" / "a.png", draw_face(1)[0])
     rows = []
     for name, options in {"t": (folder / "w.safetensors",), "o": (out,)}.items():
