@@ -12,6 +12,7 @@ import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
+from tests import fuzz
 from tests.fuzz import summary, turn
 from tests.helpers.fuzz import MEMORY, Bench, peak
 from tests.helpers.fuzz_commands import ARGUMENTS
@@ -43,8 +44,9 @@ def test_damaged_files_end_in_a_result_or_in_one_of_our_errors(name, tmp_path_fa
     assert peak() - before < MEMORY
 
 
-def test_a_long_run_notes_each_failure_with_its_case(tmp_path):
+def test_a_long_run_notes_each_failure_with_its_case(tmp_path, monkeypatch):
     """Which is the same when it is tried again."""
+    monkeypatch.setattr(fuzz, "TURN", 60)
 
     def read(folder: Path) -> None:
         if len((folder / "a").read_bytes()) % 3 == 0:

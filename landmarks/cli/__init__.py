@@ -42,7 +42,10 @@ def _add(command: Callable[..., None], example: str) -> None:
 _add(annotate.annotate, "landmarks annotate photos --recursive --out results --draw")
 _add(live.live, "landmarks live 0")
 _add(report.report, "landmarks report results")
-_add(train.train, "landmarks train weights/compact.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl")
+_add(
+    train.train,
+    "landmarks train weights/compact-first.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl",
+)
 _add(train.calibrate, "landmarks calibrate runs/compact/weights.safetensors --data prepared/mtfl --out my.safetensors")
 _add(
     evaluate.evaluate,
