@@ -24,7 +24,7 @@ from landmarks.datasets.facts import FACTS, declared_in
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import LABEL_ERRORS, load_table, points_of, save_table
 from landmarks.device import AUTO
-from landmarks.errors import WeightsError
+from landmarks.errors import DataError, WeightsError
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import locate
@@ -68,7 +68,10 @@ def look(backend: Backend, crops: Crops, rows: np.ndarray) -> Taught:
 
 
 def label(prepared: Path, backend: Backend, out: Path) -> int:
-    """Write OUT; return how many faces got points. Raises WeightsError if the network is not calibrated, DataError."""
+    """Write OUT; return how many faces got points. Raises WeightsError if the network is not calibrated, DataError,
+    also if OUT is the folder itself."""
+    if out.resolve() == prepared.resolve():
+        raise DataError(f"{out}: would replace the folder that is read; give --out another one")
     if not set(backend.config.schemes) <= set(backend.calibration.errors):
         raise WeightsError("the weights do not say how far off their points are; calibrate them first")
     crops = load_crops(prepared)

@@ -12,7 +12,7 @@ SAMPLES = Path(__file__).parents[2] / "data" / "samples"
 
 
 @pytest.mark.parametrize("name", ["astronaut.png", "grace_hopper.jpg"])
-def test_roll_follows_the_picture_and_yaw_its_mirror_image(name):
+def test_roll_follows_the_picture(name):
     picture = images.read(SAMPLES / name).pixels
     height, width = picture.shape[:2]
     annotator = Annotator("compact", "centerface", device="cpu", tasks=(), max_faces=1)
@@ -24,8 +24,25 @@ def test_roll_follows_the_picture_and_yaw_its_mirror_image(name):
         turned.append(annotator(cv2.warpAffine(picture, matrix, (width, height))).angles[0])
     assert np.abs(np.array(turned)[:, 2] - straight[2] - turns).mean() < 1
     assert np.abs(np.array(turned)[:, :2] - straight[:2]).max() < 5
-    mirrored = annotator(np.ascontiguousarray(picture[:, ::-1])).angles[0]
-    assert np.abs(mirrored - straight * [-1, 1, -1]).max() < 4  # degrees; a network is no mirror of itself
+
+
+@pytest.mark.parametrize(
+    "name",
+    [
+        "astronaut.png",
+        pytest.param(
+            "grace_hopper.jpg",
+            marks=pytest.mark.xfail(
+                strict=True, reason="compact's yaws of it and of its mirror image are 3.0 degrees apart"
+            ),
+        ),
+    ],
+)
+def test_angles_follow_the_mirror_image(name):
+    picture = images.read(SAMPLES / name).pixels
+    annotator = Annotator("compact", "centerface", device="cpu", tasks=(), max_faces=1)
+    straight, mirrored = (annotator(np.ascontiguousarray(seen)).angles[0] for seen in (picture, picture[:, ::-1]))
+    assert np.abs(mirrored - straight * [-1, 1, -1]).max() < 3
 
 
 def test_angles_are_in_every_result():

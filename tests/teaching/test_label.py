@@ -12,7 +12,7 @@ from landmarks.datasets.dataset import load_crops
 from landmarks.datasets.digest import digest
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, points_of
-from landmarks.errors import WeightsError
+from landmarks.errors import DataError, WeightsError
 from landmarks.models.calibration import Calibration, ErrorCurve
 from landmarks.models.network import Network
 from landmarks.models.store import save_model
@@ -78,6 +78,14 @@ def test_samples_turn_the_errors_with_the_points(labelled):
         assert np.allclose(found / found[0], expected / expected[0], rtol=1e-4)
         seen.append(flipped)
     assert set(seen) == {True, False}
+
+
+def test_a_folder_is_never_labelled_in_place(prepared, teacher):
+    before = {path.name: path.read_bytes() for path in prepared.iterdir() if path.is_file()}
+    for out in (prepared, prepared / ".." / prepared.name):
+        with pytest.raises(DataError, match="another one"):
+            main([str(prepared), "--weights", str(teacher), "--out", str(out), "--device", "cpu"])
+    assert {path.name: path.read_bytes() for path in prepared.iterdir() if path.is_file()} == before
 
 
 def test_a_teacher_must_know_its_errors(prepared, small_weights, tmp_path):
