@@ -11,34 +11,12 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
-ROOT = Path(__file__).parent
-SLOW = (
-    "export/test_export.py",  # makes the export that two others read
-    "test_documentation.py",
-    "comparison/test_comparison.py",
-    "test_fuzz.py",
-    "export/test_face.py",
-    "formats/test_written_and_read.py",
-    "comparison/test_document.py",
-    "batch/test_ray.py",
-    "training/test_training.py",
-    "batch/test_resume.py",
-    "batch/test_run.py",
-    "report/test_run_page.py",
-    "test_declared.py",
-)
-"""The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
-
 os.environ.pop("LANDMARKS_YUNET", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
-    config.option.loadscopereorder = False  # pytest-xdist, too, is to keep the order of the files
-
-
-def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
-    places = {ROOT / name: place for place, name in enumerate(SLOW)}
-    items.sort(key=lambda item: places.get(item.path, len(SLOW)))
+    # pytest-xdist would begin with the files of most tests, and end with those of few long ones, alone.
+    config.option.loadscopereorder = False
 
 
 @pytest.fixture(scope="session", autouse=True)

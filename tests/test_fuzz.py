@@ -9,8 +9,6 @@ from argparse import Namespace
 from pathlib import Path
 
 import pytest
-from hypothesis import HealthCheck, given, settings
-from hypothesis import strategies as st
 
 from tests import fuzz
 from tests.fuzz import summary, turn
@@ -27,6 +25,9 @@ pytestmark = pytest.mark.filterwarnings("ignore")
 
 @pytest.mark.parametrize("name", TARGETS)
 def test_damaged_files_end_in_a_result_or_in_one_of_our_errors(name, tmp_path_factory):
+    from hypothesis import HealthCheck, given, settings  # here: every process that shares the tests would import it
+    from hypothesis import strategies as st
+
     for package in TARGETS[name].packages:
         pytest.importorskip(package)
     if name.startswith("onnx"):

@@ -111,16 +111,23 @@ def unmatched(out):
 HEAD = "image,x0,y0,x1,y1\n"
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+SOME_LEFT = (
+    HEAD + "/x/gone.png,1,2,30,40\n/x/gone.png,5,6,30,40\n/x/d.png,,,,\n/x/A.png,1,2,30,40\n",
+    1,
+    1,
+    [("/x/gone.png", 2), ("b c.png", 0)],
+)
+
+
 @pytest.mark.parametrize(
-    ("rows", "faces", "unused", "left"),
+    ("workers", "rows", "faces", "unused", "left"),
     [
-        (HEAD, 0, 0, [("a.png", 0), ("b c.png", 0), ("d.png", 0)]),
-        (HEAD + "/x/gone.png,1,2,30,40\n/x/gone.png,5,6,30,40\n/x/d.png,,,,\n/x/A.png,1,2,30,40\n", 1, 1,
-         [("/x/gone.png", 2), ("b c.png", 0)]),
-        (HEAD + "photos\\a.png,1,2,99,99\nB C.PNG,1,2,99,99\nd.png,1,2,99,99\n", 3, 0, []),
+        (0, HEAD, 0, 0, [("a.png", 0), ("b c.png", 0), ("d.png", 0)]),
+        (0, *SOME_LEFT),
+        (1, *SOME_LEFT),
+        (0, HEAD + "photos\\a.png,1,2,99,99\nB C.PNG,1,2,99,99\nd.png,1,2,99,99\n", 3, 0, []),
     ],
-)  # fmt: skip
+)
 @pytest.mark.filterwarnings("ignore:.*names of images were found")
 def test_a_run_names_what_did_not_match(photos, small_weights, tmp_path, workers, rows, faces, unused, left):
     (tmp_path / "boxes.csv").write_text(rows)

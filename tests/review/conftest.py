@@ -11,9 +11,10 @@ import pytest
 
 from landmarks.corrections import CorrectionLog
 from tests.helpers.drawn_runs import DrawnRun, make_run
+from tests.helpers.packages import needs
 
-pytest.importorskip("fastapi")
-pytest.importorskip("httpx")
+needs("fastapi", "review")
+needs("httpx", "test")
 
 
 @pytest.fixture

@@ -12,9 +12,10 @@ import pytest
 from landmarks.corrections import CorrectionLog, read_corrections
 from tests.helpers.browser import NoBrowser, browser, console_errors
 from tests.helpers.drawn_runs import NAMES, DrawnRun, make_run
+from tests.helpers.packages import needs
 from tests.review.conftest import FakeProposals
 
-uvicorn = pytest.importorskip("uvicorn")
+needs("uvicorn", "review")
 SECONDS = 90.0
 """Until a page that does not answer fails a test: machines that test may be busy."""
 
@@ -23,6 +24,8 @@ SECONDS = 90.0
 def served(drawn: DrawnRun, port: int = 0) -> Iterator[str]:
     """The page's address while its server runs, in a thread of this process."""
     import socket
+
+    import uvicorn
 
     from landmarks.review.guard import Guard
     from landmarks.review.pictures import Pictures

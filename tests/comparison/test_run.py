@@ -1,4 +1,4 @@
-"""Arms, grids and the runner."""
+"""A whole grid: run after run, killed, failed, and gone on with."""
 
 from __future__ import annotations
 
@@ -20,7 +20,7 @@ import torch
 from landmarks.atomic import Lock
 from landmarks.comparison.estimate import minutes
 from landmarks.comparison.example import EXAMPLE, FULL, draw_face
-from landmarks.comparison.grid import CASCADE, MAIN, Arm, Grid
+from landmarks.comparison.grid import MAIN, Arm, Grid
 from landmarks.comparison.grid_file import read_grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import LOCK, compare
@@ -28,158 +28,36 @@ from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.comparison.test_faces import make_bench, open_bench
 from landmarks.comparison.train import (
     backend_of,
-    choose_faces,
-    count_arm_parameters,
-    kept_samples,
     locate_in,
     make_network,
-    multiply_adds_of,
 )
-from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import load_crops, read_dataset
-from landmarks.datasets.views import make_views, open_views
 from landmarks.detection.create import create_detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, LandmarksError
 from landmarks.models.network import Network
 from landmarks.schemes import ATTRIBUTES
-from landmarks.training.batches import CachedBatches
-from landmarks.training.loop import fit
 from tests.helpers.comparisons import hurry
 from tests.helpers.faces import write_png
 
-STILL = Jitter(scale=(1, 1), shift=0, angle=0)
-ALL = (MAIN, *ATTRIBUTES)
-
-
-@pytest.mark.parametrize(
-    ("network", "parameters", "multiply_adds"),
-    [
-        # Zhang et al., ECCV 2014: 5x5x16, 3x3x48, 3x3x64, 2x2x64, 256 -> 100, heads of 10, 2, 2, 2, 5
-        ("tcdcn", 416 + 6_960 + 27_712 + 16_448 + 25_700 + 2_121, None),
-        # arXiv 1408.3967: 5x5x20, 5x5x48, 3x3x64, 3x3x80, 720 -> 256
-        ("tcdcn-journal", 520 + 24_048 + 27_712 + 46_160 + 184_576 + 257 * 21, None),
-    ],
-)
-def test_papers_networks_have_the_papers_size(network, parameters, multiply_adds):
-    arm = Arm("x", network=network)
-    made, _ = make_network(arm, arm.training(0))
-    assert count_arm_parameters(made) == parameters
-    if network == "tcdcn":
-        assert parameters == 79_357
-        convolutions = 36**2 * 25 * 16 + 16**2 * 9 * 16 * 48 + 6**2 * 9 * 48 * 64 + 2**2 * 4 * 64 * 64
-        # beside the five heads the expected errors', which the paper does not have
-        assert multiply_adds_of(made) == convolutions + 256 * 100 + 100 * 21 + 100 * 5
-
-
-def test_absolute_tanh_is_taken_after_pooling_with_the_same_result():
-    arm = Arm("x")
-    network, _ = make_network(arm, arm.training(0))
-    stage = network.encoder.stages[1]
-    x = torch.rand(2, 16, 18, 18)
-    expected = torch.nn.functional.max_pool2d(torch.tanh(stage[0](x)).abs(), 2)
-    torch.testing.assert_close(stage(x), expected)
-
-
-@pytest.mark.parametrize(
-    ("values", "message"),
-    [
-        ({"network": "resnet"}, "unknown network"),
-        ({"sharing": "firm"}, "unknown sharing"),
-        ({"network": CASCADE}, "one task"),
-        ({"name": "a/b"}, "without slashes"),
-        ({"tasks": ("points_5", "hat")}, "unknown task 'hat'"),
-        ({"weighting": "fair"}, "unknown weighting"),
-        ({"seeds": 0}, "seeds"),
-        ({"epochs": 0}, "epochs"),
-    ],
-)
-def test_arms_that_cannot_be_are_refused(values, message):
-    with pytest.raises(ValueError, match=message):
-        Arm(**{"name": "x", **values})
-
-
-def test_the_landmarks_are_the_main_task_in_any_order():
-    arm = Arm("x", tasks=("smile", MAIN, "pose"), auxiliary_weight=0.1)
-    assert arm == Arm("x", tasks=(MAIN, "pose", "smile"), auxiliary_weight=0.1)
-    assert arm.network_config().tasks == (MAIN, "pose", "smile")
-    assert arm.training(0).task_weights == {"pose": 0.1, "smile": 0.1}
-
-
-def test_faces_of_a_size_are_the_same_for_every_arm():
-    chosen = choose_faces(100, 20, seed=3)
-    assert len(set(chosen)) == 20
-    assert (chosen == choose_faces(100, 20, seed=3)).all()
-    assert (choose_faces(100, 20, seed=4) != chosen).any()
-    assert (choose_faces(100, 0, seed=3) == np.arange(100)).all()
-
 
 @pytest.fixture(scope="module")
-def views(prepared, tmp_path_factory):
-    """Eight faces, one view each, for 40 and for 64 pixels."""
-    crops = load_crops(prepared)
-    folder, made = tmp_path_factory.mktemp("views"), {}
-    for network in ("tcdcn", "tcdcn-journal", "compact"):
-        arm = Arm("any", network=network, crop_scale=1.7)  # closer: so few faces are seen large
-        size = arm.network_config().input_size
-        make_views(kept_samples(crops, crops.part("train")[:8], arm, STILL), 1, folder / str(size))
-        made[size] = open_views(folder / str(size))
-    return made
-
-
-STEPS = 10
-"""Of an epoch, after which all is measured and written."""
-SLIM = Arm("slim", network="compact", width=0.25, distance="euclidean", distance_weight=150)
-"""Learns five tasks in a fraction of the steps that the papers' network takes."""
-OVERFITTING = [
-    (Arm("single", tasks=(MAIN,)), 6),
-    (Arm("all"), 25),  # The papers' small network needs longest for all the attributes beside the landmarks.
-    (Arm("journal", tasks=(MAIN, "smile"), network="tcdcn-journal"), 10),
-    (Arm("compact", network="compact", distance="euclidean", distance_weight=150, precision="float32"), 5),
-    (Arm("l2", tasks=(MAIN, "smile"), sharing="l2", strength=1e-4), 5),
-    (Arm("trace", tasks=(MAIN, "smile"), sharing="trace", strength=1e-4), 5),
-    (Arm("cross-stitch", tasks=(MAIN, "smile"), sharing="cross_stitch"), 10),
-    *(
-        (dataclasses.replace(SLIM, name=name, weighting=name), 6)
-        for name in ("uncertainty", "dwa", "gradnorm", "pcgrad", "dynamic")
-    ),
-    (Arm("cascade", tasks=(MAIN,), network=CASCADE), 5),
-]
-"""Arms of every kind, and the epochs that they take."""
-
-
-@pytest.mark.parametrize(("arm", "epochs"), OVERFITTING, ids=[arm.name for arm, _ in OVERFITTING])
-def test_every_arm_overfits_eight_faces(arm, epochs, views, tmp_path):
-    arm = dataclasses.replace(
-        arm,
-        epochs=epochs,
-        batch_size=8,
-        weight_decay=0.0,
-        learning_rate=5e-3,
-        precision="float32",
-        auxiliary_weight=1.0,
-    )
-    training = dataclasses.replace(arm.training(0), average_decay=0.8)
-    torch.manual_seed(0)
-    network, objective = make_network(arm, training)
-    faces = views[arm.network_config().input_size]
-    learnt = CachedBatches(faces.of(np.tile(np.arange(8), STEPS)), 8, 0, shuffle=False)
-    watched = CachedBatches(faces, 8, 0, shuffle=False)
-    trained = fit(network, objective, learnt, watched, watched, training, tmp_path, {})
-    seen = objective.figures(trained, next(iter(watched.batches(0))))
-    assert seen[f"{MAIN}_distance"][0] < 2.5  # % of the crop's side
-    for task in objective.tasks[1:]:
-        assert seen[task][0] < 0.5
-
-
-@pytest.fixture
-def small(prepared, monkeypatch):
-    hurry(monkeypatch)
-    return read_dataset(prepared), load_crops(prepared)
+def small(prepared):
+    with pytest.MonkeyPatch.context() as monkeypatch:
+        hurry(monkeypatch)
+        yield read_dataset(prepared), load_crops(prepared)
 
 
 QUICK = {"epochs": 2, "batch_size": 8, "seeds": 1, "precision": "float32"}
 GRID = Grid((Arm("one", tasks=(MAIN,), **QUICK), Arm("two", tasks=("smile",), **QUICK)), "one")
+
+
+@pytest.fixture(scope="module")
+def compared(small, tmp_path_factory) -> Path:
+    """Where the grid was run; not to be changed."""
+    out = tmp_path_factory.mktemp("compared")
+    assert compare(GRID, *small, WholeImage(), out) == []
+    return out
 
 
 def test_a_grid_leaves_a_row_a_run_and_repeats_nothing(small, tmp_path):
@@ -226,23 +104,21 @@ def test_a_second_comparison_in_one_folder_is_refused(small, tmp_path):
     assert compare(GRID, *small, WholeImage(), tmp_path, names=["two"]) == []
 
 
-def test_photographs_are_seen_side_by_side(small, tmp_path):
-    compare(GRID, *small, WholeImage(), tmp_path)
+def test_photographs_are_seen_side_by_side(compared, tmp_path):
     picture, _, _ = draw_face(0)
     photograph, page = write_png(tmp_path / "photo.png", picture), tmp_path / "page.png"
-    write_side_by_side(tmp_path, GRID.arms, [photograph], WholeImage(), page)  # the arm without landmarks has no column
+    write_side_by_side(compared, GRID.arms, [photograph], WholeImage(), page)  # the arm without landmarks has no column
     assert cv2.imread(str(page)) is not None
     with pytest.raises(LandmarksError, match="no face found"):
-        write_side_by_side(tmp_path, GRID.arms, [], WholeImage(), page)
+        write_side_by_side(compared, GRID.arms, [], WholeImage(), page)
     unknown = dataclasses.replace(GRID.arms[0], name="not run")
     with pytest.raises(LandmarksError, match="not run"):
-        write_side_by_side(tmp_path, [unknown], [photograph], WholeImage(), page)
+        write_side_by_side(compared, [unknown], [photograph], WholeImage(), page)
 
 
-def test_one_seed_gives_one_result(small, tmp_path):
-    for name in ("a", "b"):
-        compare(GRID, *small, WholeImage(), tmp_path / name)
-    first, again = (pd.read_parquet(tmp_path / name / "results.parquet") for name in ("a", "b"))
+def test_one_seed_gives_one_result(compared, small, tmp_path):
+    compare(GRID, *small, WholeImage(), tmp_path)
+    first, again = (pd.read_parquet(folder / "results.parquet") for folder in (compared, tmp_path))
     for column in ("vectors", "vectors_2", "guess_smile"):
         for one, other in zip(first[column], again[column]):
             np.testing.assert_array_equal(one, other)
