@@ -30,6 +30,7 @@ from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.files import resolve
 from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model
+from landmarks.sessions import open_session
 from landmarks.sources.find import find
 from tests.helpers.commands import run
 from tests.helpers.exports import graphs_in, take_instead
@@ -39,7 +40,7 @@ from tests.helpers.results import HELD
 
 onnx = pytest.importorskip("onnx")
 needs_export()
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 
 @pytest.fixture(scope="module")
@@ -123,7 +124,7 @@ def test_crops_of_any_size(exported, height, width):
     model, graphs = exported
     size = model.network.config.input_size
     crops = seeded_crops(2, height, width)
-    session = runtime.InferenceSession(graphs.parts["network"])
+    session = open_session(graphs.parts["network"], "network")
     names = [output.name for output in session.get_outputs()]
     outputs = dict(zip(names, session.run(names, {"crops": crops})))
     resized = resize(torch.from_numpy(crops), size).numpy()

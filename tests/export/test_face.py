@@ -22,12 +22,13 @@ from landmarks.inference.annotator import Annotator
 from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import ATTRIBUTES, SCHEMES
+from landmarks.sessions import open_session
 from tests.helpers.faces import SAMPLES, SMALL, shared
 from tests.helpers.packages import needs_export
 
 pytest.importorskip("onnx")
 needs_export()
-runtime = pytest.importorskip("onnxruntime")
+pytest.importorskip("onnxruntime")
 
 DOCS = Path(__file__).resolve().parents[2] / "docs" / "export.md"
 CODE = re.findall(r"```python\n(.*?)```", DOCS.read_text(encoding="utf-8"), re.S)
@@ -115,7 +116,7 @@ def distances(name: str, points_of, images) -> tuple[float, float]:
 
 @pytest.fixture(scope="module")
 def session(folder):
-    return runtime.InferenceSession(folder / "exported" / "compact.face.onnx")
+    return open_session((folder / "exported" / "compact.face.onnx").read_bytes(), "compact.face.onnx")
 
 
 def test_both_passes_on_real_faces(session):
@@ -199,7 +200,7 @@ def test_the_table_of_outputs_and_the_metadata_are_those_of_the_graphs(folder):
         assert meanings[name].startswith(f"probabilities: {', '.join(labels)}")
     assert meanings["points_5"].endswith(", ".join(SCHEMES["points_5"].points))
     for path in (folder / "exported").iterdir():
-        session = runtime.InferenceSession(path)
+        session = open_session(path.read_bytes(), path.name)
         facts = json.loads(session.get_modelmeta().custom_metadata_map["landmarks"])
         shapes = {output.name: output.shape for output in session.get_outputs()}
         assert shapes == {name: output["shape"] for name, output in facts["outputs"].items()}
