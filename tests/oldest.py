@@ -6,12 +6,16 @@
 makes an environment with that Python, in which every package of setup.cfg has its lower bound and what those need is
 new, and runs pytest there. Where a bound no longer installs or works, raise it in setup.cfg. uv, of the extra `dev`,
 finds the versions in seconds and fetches many at once; torch alone, with what it needs, is 3 GB.
+
+opencv-python-headless, which Albumentations needs, lies in the same folder as opencv-python: it is as old, or else that
+one would be hidden by a new one.
 """
 
 from __future__ import annotations
 
 import argparse
 import configparser
+import re
 import subprocess
 import sys
 import tempfile
@@ -20,11 +24,21 @@ from pathlib import Path
 ROOT = Path(__file__).resolve().parents[1]
 
 
-def extras() -> list[str]:
-    """Those of setup.cfg but `dev`: tools of developers are to be new, and no test runs them."""
+def setup() -> configparser.ConfigParser:
     parser = configparser.ConfigParser()
     parser.read(ROOT / "setup.cfg", encoding="utf-8")
-    return [name for name in parser["options.extras_require"] if name != "dev"]
+    return parser
+
+
+def extras() -> list[str]:
+    """Those of setup.cfg but `dev`: tools of developers are to be new, and no test runs them."""
+    return [name for name in setup()["options.extras_require"] if name != "dev"]
+
+
+def oldest_opencv() -> str:
+    found = re.search(r"opencv-python>=(\S+)", setup()["options"]["install_requires"])
+    assert found is not None, "setup.cfg names no oldest opencv-python"
+    return found[1]
 
 
 def uv(*arguments: str | Path) -> None:
@@ -33,9 +47,11 @@ def uv(*arguments: str | Path) -> None:
 
 def install(python: Path, pins: Path) -> None:
     """Find the oldest versions for an environment, note them in `pins`, and put them in."""
+    constraints = pins.with_name("constraints.txt")
+    constraints.write_text(f"opencv-python-headless=={oldest_opencv()}\n", encoding="utf-8")
+    options = ("--resolution", "lowest-direct", "--python", python, "--constraints", constraints)
     chosen = [f"--extra={name}" for name in extras()]
-    options = ("--resolution", "lowest-direct", "--python", python, "--output-file", pins)
-    uv("pip", "compile", "--quiet", "--no-annotate", *options, *chosen, ROOT / "setup.cfg")
+    uv("pip", "compile", "--quiet", "--no-annotate", *options, "--output-file", pins, *chosen, ROOT / "setup.cfg")
     print(pins.read_text(encoding="utf-8"), flush=True)
     uv("pip", "install", "--quiet", "--python", python, "--requirements", pins)
     uv("pip", "install", "--quiet", "--python", python, "--no-deps", "--editable", ROOT)
