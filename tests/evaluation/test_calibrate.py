@@ -70,6 +70,7 @@ def test_quality_of_one_kind_alone_is_not_certain():
 
 
 CONFIG = """[network]
+encoder = "tcdcn"
 input_size = 32
 features = 16
 [training]
