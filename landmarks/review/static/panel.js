@@ -17,14 +17,18 @@ export function showProgress({ faces, seen, put_off: putOff, wrong }) {
   const rest = faces - seen;
   const parts = [`of ${faces} faces ${seen} seen`];
   if (putOff) parts.push(`${putOff} put off`);
-  if (rest > 0 && wrong !== null) {
-    const count = wrong < 0.5 ? "less than one wrong one is" : Math.round(wrong) === 1 ? "about 1 wrong one is"
-      : `about ${Math.round(wrong)} wrong ones are`;
-    parts.push(`${count} expected among the rest`);
-  }
+  if (rest > 0 && wrong) parts.push(`${wrongOnes(wrong)} expected among the rest`);
   $("progress").textContent = parts.join("; ");
   $("bar").max = Math.max(faces, 1);
   $("bar").value = seen;
+}
+
+// "about 3 (1 to 6) wrong ones are"
+function wrongOnes({ expected, least, most }) {
+  const number = Math.round(expected);
+  const range = least === most && most === number ? "" : ` (${least} to ${most})`;
+  if (!number) return most ? `less than 1${range} wrong one is` : "no wrong one is";
+  return number === 1 ? `about 1${range} wrong one is` : `about ${number}${range} wrong ones are`;
 }
 
 export function actOn(actions) {
