@@ -104,6 +104,22 @@ def wrong_faces(faces: PerFace, name: str) -> tuple[np.ndarray, np.ndarray, np.n
     return table["quality"].to_numpy()[whole], ~(errors <= QUALITY_THRESHOLD), failed
 
 
+def show(title: str, quality: np.ndarray, wrong: np.ndarray, failed: np.ndarray) -> None:
+    """Print the table of some faces; see `left_wrong`."""
+    print(f"{title}: {len(quality)} faces, {wrong.sum()} wrong, {failed.sum()} failures")
+    print(HEADER)
+    counts = steps(len(quality))
+    for row, holds in zip(left_wrong(quality, wrong, failed, counts), held(quality, wrong, counts)):
+        share, held_in, found, failures = (
+            f"{100 * value:.0f}" for value in (row.seen / max(len(quality), 1), holds, row.found, row.failures_found)
+        )
+        told = row.told
+        print(
+            f"{row.seen:4d}{share:>6}{row.by_quality:24.1f}{told.expected:10.1f}  "
+            f"{f'{told.least} to {told.most}':11}{row.wrong:4d}{held_in:>16}{found:>22}{failures:>25}"
+        )
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Wrong faces among those of low quality, and among the rest.")
     parser.add_argument("faces", nargs="+", type=Path, help="NAME.faces.parquet of `landmarks evaluate --faces`")
@@ -112,20 +128,7 @@ def main() -> None:
         if not faces.schemes:
             raise DataError(f"{path}: no face has landmarks, by which it could be wrong")
         for name in faces.schemes:
-            quality, wrong, failed = wrong_faces(faces, name)
-            print(f"{path}, {name}: {len(quality)} faces, {wrong.sum()} wrong, {failed.sum()} failures")
-            print(HEADER)
-            counts = steps(len(quality))
-            for row, holds in zip(left_wrong(quality, wrong, failed, counts), held(quality, wrong, counts)):
-                share, holds, found, failures = (
-                    f"{100 * share:.0f}"
-                    for share in (row.seen / max(len(quality), 1), holds, row.found, row.failures_found)
-                )
-                told = row.told
-                print(
-                    f"{row.seen:4d}{share:>6}{row.by_quality:24.1f}{told.expected:10.1f}  "
-                    f"{f'{told.least} to {told.most}':9}{row.wrong:6d}{holds:>16}{found:>22}{failures:>25}"
-                )
+            show(f"{path}, {name}", *wrong_faces(faces, name))
 
 
 if __name__ == "__main__":
