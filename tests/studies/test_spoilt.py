@@ -4,10 +4,10 @@ import numpy as np
 import pytest
 
 from landmarks.errors import LandmarksError
-from landmarks.evaluation import spoilt
 from landmarks.inference.backend import load_backend
 from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve
 from landmarks.models.store import load_model, save_model
+from landmarks.studies import spoilt
 
 
 @pytest.mark.parametrize("way", spoilt.WAYS)

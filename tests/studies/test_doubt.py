@@ -4,12 +4,12 @@ import numpy as np
 import pytest
 
 from landmarks.errors import DataError
-from landmarks.evaluation import doubt
-from landmarks.evaluation.doubt import held, left_wrong, steps, wrong_faces
 from landmarks.evaluation.evaluate import evaluate
 from landmarks.evaluation.per_face import read_per_face
 from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve
 from landmarks.models.store import load_model, save_model
+from landmarks.studies import doubt
+from landmarks.studies.doubt import held, left_wrong, steps, wrong_faces
 
 
 def test_who_looks_at_the_doubtful_first():

@@ -1,7 +1,7 @@
 """Whether the faces of low quality are the wrong ones, and whether `landmarks review` says how many are left.
 
     landmarks evaluate --weights compact --data prepared/mtfl --split val --detector centerface --faces --out val.json
-    python -m landmarks.evaluation.doubt val.faces.parquet
+    python -m landmarks.studies.doubt val.faces.parquet
 
 prints, for a person who looks at the faces of lowest quality: how many wrong ones are expected among the rest, by
 quality alone, and as `landmarks review` says it, with its range; how many there are; how often the range holds that

@@ -1,10 +1,10 @@
 """Whether `landmarks review` says how many wrong faces are left where the photographs are worse than those that the
 network's quality was fitted to.
 
-    python -m landmarks.evaluation.spoilt compact prepared/mtfl
+    python -m landmarks.studies.spoilt compact prepared/mtfl
 
 spoils the validation faces in one way after the other, as `landmarks.datasets.conditions` does, so that each way is a
-kind of photographs of its own, and prints the table of `landmarks.evaluation.doubt` for each.
+kind of photographs of its own, and prints the table of `landmarks.studies.doubt` for each.
 """
 
 from __future__ import annotations
@@ -21,12 +21,12 @@ from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.errors import LandmarksError
 from landmarks.evaluation.calibrate import TYPICAL
-from landmarks.evaluation.doubt import show
 from landmarks.evaluation.held_out import scheme_of
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
 from landmarks.models.calibration import QUALITY_THRESHOLD
+from landmarks.studies.doubt import show
 
 COVERED = "covered"
 WAYS = ("small", "night", "motion", "noisy", "compressed", COVERED)
