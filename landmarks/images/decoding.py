@@ -140,8 +140,8 @@ def decode(
         raise ImageError(name, "unreadable", "this is not an image in a known format (JPEG, PNG, WebP, TIFF, GIF, BMP)")
     if kind.reader is None:
         raise ImageError(name, "unreadable", f"{kind.name} files cannot be read; convert it to JPEG or PNG")
-    with _told(name, f"the {kind.name} file"):
-        image = _decode(data, name, max_pixels, kind, kind.reader, least_side)
+    with _told(name, f"the {kind.name} file", max_pixels):
+        image = pillow.up_to(max_pixels, partial(_decode, data, name, max_pixels, kind, kind.reader, least_side))
     return take(image, name, max_pixels, accept_damaged)
 
 
@@ -166,8 +166,9 @@ def from_picture(
     picture: PIL.Image.Image, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False
 ) -> Image:
     """A picture that Pillow holds or has opened, as `decode` would give its file. Raises ImageError."""
-    with _told(name, "the picture"):
-        image = _picture(picture, name, max_pixels, "the picture", Prepared(b""), lambda: pillow.decode(b"", picture))
+    with _told(name, "the picture", max_pixels):
+        decode_it = partial(pillow.up_to, max_pixels, partial(pillow.decode, b"", picture))
+        image = _picture(picture, name, max_pixels, "the picture", Prepared(b""), decode_it)
     return take(image, name, max_pixels, accept_damaged)
 
 
@@ -201,7 +202,7 @@ def _picture(
 
 
 @contextmanager
-def _told(name: str, what: str) -> Iterator[None]:
+def _told(name: str, what: str, max_pixels: int) -> Iterator[None]:
     """Whatever a decoder raises becomes an ImageError."""
     try:
         yield
@@ -210,7 +211,7 @@ def _told(name: str, what: str) -> Iterator[None]:
     except MemoryError as error:
         raise ImageError(name, "too_large", "there is not enough memory to decode it") from error
     except PIL.Image.DecompressionBombError as error:
-        reason = f"it is above Pillow's own limit, PIL.Image.MAX_IMAGE_PIXELS ({error})"
+        reason = f"the image is far above the cap of {max_pixels:,} pixels; raise max_pixels to read it"
         raise ImageError(name, "too_large", reason) from error
     except Exception as error:  # Decoders raise anything at all on broken bytes.
         reason = f"{what} is damaged or of an unusual kind ({error or type(error).__name__})"

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
@@ -12,6 +13,8 @@ import PIL.Image
 
 from landmarks.images.image import ORIENTATIONS
 from landmarks.images.samples import to_8_bits
+
+T = TypeVar("T")
 
 _BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339
 """Tags of TIFF: bits a sample; 0 where white is the lowest sample; how samples are to be read, 2: signed."""
@@ -58,6 +61,29 @@ def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
     else:
         pixels, note = _to_rgb(data, picture)
     return Decoded(pixels, (note,) if note else (), damage)
+
+
+_raised = threading.Lock()
+"""Whoever has it may raise Pillow's cap: one picture at a time."""
+
+
+def up_to(max_pixels: int, work: Callable[[], T]) -> T:
+    """What `work` gives, whatever Pillow's own cap is: some of its readers ask for that themselves.
+
+    The cap is a global of Pillow's and there is no other way past it. So it is left alone until it stands in the way,
+    is raised no further than to what the caller allows, and is put back at once: who relies on it in this process is
+    without it only while a picture above it is read. Raises DecompressionBombError for one above twice `max_pixels`.
+    """
+    try:
+        return work()
+    except PIL.Image.DecompressionBombError:
+        with _raised:
+            cap = PIL.Image.MAX_IMAGE_PIXELS
+            PIL.Image.MAX_IMAGE_PIXELS = max(cap or 0, max_pixels)
+            try:
+                return work()
+            finally:
+                PIL.Image.MAX_IMAGE_PIXELS = cap
 
 
 def orientation(picture: PIL.Image.Image) -> int:
