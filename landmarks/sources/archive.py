@@ -14,6 +14,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
+from landmarks.bounded import open_file
 from landmarks.record import UNREACHABLE, UNREADABLE
 from landmarks.sources.member import MAX_EXPANSION, MIN_BOMB, SMALL, SPARSE, Member, Passing, expanding
 from landmarks.sources.names import harmless, is_image, natural
@@ -35,9 +36,9 @@ class Archive(Container):
     def open(self, ahead: int = 1 << 22) -> IO[bytes]:
         """The file, to be read from any place in it; `ahead`: bytes that are asked for at once if it is far away.
 
-        Raises OSError.
+        Raises OSError, ValueError.
         """
-        return open(self.path, "rb")
+        return open_file(self.path)
 
     def __iter__(self) -> Iterator[Source]:
         mark = self.stamp()

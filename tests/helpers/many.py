@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
 import tracemalloc
@@ -63,6 +64,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         names(folder, count)
+        before = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tracemalloc.start()
         sources = find([folder / "in"], recursive=True)
         print(f"{tracemalloc.get_traced_memory()[0] / count:.0f} bytes a name")
@@ -73,6 +75,8 @@ def main() -> None:
         spent, seconds = time.process_time() - spent, time.perf_counter() - started
         anew = f"{summary.done} of {summary.images} done anew"
         print(f"{anew}: {1000 * spent / count:.2f} ms of a core an image, {seconds:.1f} s")
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"{peak / 2**20:.0f} MiB at most, {(peak - before) / count:.0f} bytes an image more than before the list")
 
 
 if __name__ == "__main__":
