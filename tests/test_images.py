@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 import PIL.features
 import PIL.Image
+import PIL.ImageFile
 import pytest
 from PIL import ImageCms, TiffImagePlugin
 
@@ -288,6 +289,59 @@ def test_the_pixel_cap_holds_for_every_format(name):
     data = encode(scene(), **FORMATS[name])
     assert status_of(data, max_pixels=48 * 32 - 1) == "too_large"
     assert images.decode(data, name, max_pixels=48 * 32).width == 48
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_is_told_though_the_process_asks_pillow_not_to(name, monkeypatch):
+    """Many programs set `LOAD_TRUNCATED_IMAGES`. It is theirs: afterwards it stands as they had it."""
+    data = encode(scene(96, 64), **FORMATS[name])
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    cut = [data[: len(data) * share // 10] for share in range(3, 10)]
+    expected = [_status(images.decode, one, name) for one in cut]
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda one: _status(images.decode, one, name), cut * 4)) == expected * 4
+    for one, status in zip(cut, expected):
+        try:
+            picture = PIL.Image.open(io.BytesIO(one))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        assert _status(images.from_picture, picture, name) == status
+    assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def _status(decode, *arguments) -> str:
+    try:
+        return decode(*arguments).note
+    except ImageError as error:
+        return error.status
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_picture_that_pillow_has_opened_is_decoded_as_its_file(name, tmp_path):
+    """Also a damaged one: Pillow passes over most of what is lost inside a JPEG."""
+    data = encode(scene(300, 200), **FORMATS[name])
+    middle = len(data) // 2
+    for number, one in enumerate((data, data[:middle] + bytes(64) + data[middle + 64 :])):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(one)
+        with PIL.Image.open(path) as picture:
+            assert _status(images.from_picture, picture, name) == _status(images.decode, one, name)
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        np.testing.assert_array_equal(images.from_picture(picture, name).pixels, images.decode(data, name).pixels)
+        small = picture.resize((30, 20))
+    assert images.from_picture(small, name).size == (30, 20)
+
+
+@pytest.mark.parametrize("options", [{}, {"tiffinfo": {278: 16}}, {"big_tiff": True}])
+def test_a_hole_in_a_tiff_that_its_decoder_passes_over(options):
+    """libtiff does not look at the checksums of zlib."""
+    noise = np.random.default_rng(0).integers(0, 60, (200, 300, 3), np.uint8)
+    data = encode(PIL.Image.fromarray(noise), format="TIFF", compression="tiff_deflate", **options)
+    assert images.decode(data, "a.tif").pixels.shape == noise.shape
+    for share in (3, 5, 7):
+        at = len(data) * share // 10
+        assert status_of(data[:at] + bytes(64) + data[at + 64 :]) == "unreadable"
 
 
 @pytest.mark.parametrize("name", FORMATS)

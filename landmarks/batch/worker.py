@@ -23,6 +23,7 @@ from landmarks.device import use_threads
 from landmarks.errors import LandmarksError
 from landmarks.faces import Faces
 from landmarks.images import most_bytes
+from landmarks.images.pillow import ignore_oddities
 from landmarks.record import Record
 from landmarks.sources.ahead import read_ahead
 from landmarks.sources.source import UNKNOWN, Source
@@ -145,6 +146,7 @@ class Worker:
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            ignore_oddities()
             for record in self.annotator.stream(read()):
                 self.beat()
                 with clock("draw"):

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import threading
+import warnings
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 from typing import Any, TypeVar
@@ -10,6 +11,7 @@ from typing import Any, TypeVar
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 from landmarks.images.image import ORIENTATIONS
 from landmarks.images.samples import to_8_bits
@@ -63,6 +65,32 @@ def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
     return Decoded(pixels, (note,) if note else (), damage)
 
 
+class _Strict:
+    """A `with` block in which Pillow tells of files that are cut short, whatever this process has asked it for.
+
+    `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, which many programs set, is a global of Pillow's: it is put back when nobody
+    is in the block any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._asked = 0, False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._asked = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
+                PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                PIL.ImageFile.LOAD_TRUNCATED_IMAGES = self._asked
+
+
+strict = _Strict()
 _raised = threading.Lock()
 """Whoever has it may raise Pillow's cap: one picture at a time."""
 
@@ -84,6 +112,31 @@ def up_to(max_pixels: int, work: Callable[[], T]) -> T:
                 return work()
             finally:
                 PIL.Image.MAX_IMAGE_PIXELS = cap
+
+
+def file_of(picture: PIL.Image.Image, limit: int) -> bytes:
+    """The bytes of the file that a picture stands for, if nothing of it was read or changed yet; else none.
+
+    Empty, too, for a file above `limit` bytes.
+    """
+    file = getattr(picture, "fp", None)
+    if file is None or getattr(picture, "_im", None) is not None or picture.tell():
+        return b""
+    try:
+        place = file.tell()
+        try:
+            file.seek(0)
+            data = file.read(limit + 1)
+        finally:
+            file.seek(place)
+    except (OSError, ValueError, AttributeError):
+        return b""
+    return data if len(data) <= limit else b""
+
+
+def ignore_oddities() -> None:
+    """Let no warning pass of what Pillow has to say about odd metadata: it names no file, and nothing is lost."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def orientation(picture: PIL.Image.Image) -> int:

@@ -54,6 +54,10 @@ def test_tables_are_read(tmp_path, text, encoding):
         ("image,x,y,w,h\na.jpg,1,2,-3,4\n", "line 2: a box needs"),
         ("image,x0,y0,x1,y1\n,1,2,3,4\n", "line 2: a box needs an image name"),
         ("image;x0;y0;x1;y1\na.jpg;1.000,5;2;3;4\n", "line 2: a coordinate or the score is not a number"),
+        ("image,x0,y0,x1,y1\na.jpg,10,5,60,7,280,0,200,0\n", "line 2: has 9 cells, the header 5; .*semicolons"),
+        ("image,x0,y0,x1,y1,x0\na.jpg,1,2,3,4,5\n", "line 1: the column x0 is there twice"),
+        ("image,x0,y0,x1,y1\na.jpg,1e300,2,1e301,4\n", "line 2: a box needs .* at most 10,000,000"),
+        ("image,x0,y0,x1,y1\na.jpg,nan,2,3,4\n", "line 2: a box needs"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, words):

@@ -2,7 +2,7 @@
 
     python -m tests.helpers.many [--images N] [--format csv,pts]
 
-The journal of a finished run is written by hand, all names are of one picture of one pixel, and the run is given again.
+The journal of a finished run is written by hand, all names are of pictures of one pixel, and the run is given again.
 """
 
 from __future__ import annotations
@@ -27,15 +27,20 @@ from landmarks.sources.source import Source, file_stamp
 from tests.helpers.faces import write_png
 from tests.helpers.stub import Stub
 
+LINKS = 50_000
+"""Names that one file may have; ext4 allows 65,000."""
+
 
 def names(folder: Path, images: int) -> list[Path]:
-    """So many names of one picture, a thousand a folder."""
-    picture = folder / "picture.png"
-    write_png(picture, np.zeros((1, 1, 3), np.uint8))
+    """So many names of a few equal pictures, a thousand a folder."""
+    pictures = [folder / f"picture-{i}.png" for i in range(-(-images // LINKS))]
+    for picture in pictures:
+        write_png(picture, np.zeros((1, 1, 3), np.uint8))
+        os.utime(picture, (0, 0))
     paths = [folder / "in" / f"folder {i // 1000}" / f"photograph-{i:07}.png" for i in range(images)]
-    for path in paths:
+    for i, path in enumerate(paths):
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.link(picture, path)
+        os.link(pictures[i // LINKS], path)
     return paths
 
 
