@@ -40,6 +40,8 @@ def find(
     stands for nothing, and for a path about which there is no answer.
     """
     given = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    if "" in given:
+        raise LandmarksError("a source is empty, as a variable of the shell may be; give the path of images")
     # Read here: a thread that waits for it would keep the process from ending.
     listed = sys.stdin.buffer.read() if "-" in given else b""
     look = functools.partial(_find, given, listed, recursive, every)
