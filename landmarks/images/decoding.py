@@ -193,6 +193,8 @@ def _picture(
 ) -> Image:
     """An opened picture, upright, with all that is to be said of it. Raises anything."""
     width, height = picture.size
+    if not width * height:
+        raise ImageError(name, "unreadable", f"{what} has no pixels")
     if width * height > max_pixels:
         size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
         raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")

@@ -42,6 +42,8 @@ def find(
     given = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
     if "" in given:
         raise LandmarksError("a source is empty, as a variable of the shell may be; give the path of images")
+    if every < 1:
+        raise ValueError(f"every is a number of frames, at least 1, not {every}")
     # Read here: a thread that waits for it would keep the process from ending.
     listed = sys.stdin.buffer.read() if "-" in given else b""
     look = functools.partial(_find, given, listed, recursive, every)

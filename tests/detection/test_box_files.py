@@ -158,3 +158,15 @@ def test_a_matched_file_of_boxes_travels_to_workers(tmp_path):
     boxes = BoxFile(tmp_path / "boxes.csv")
     boxes.match(["a.jpg"])
     assert pickle.loads(pickle.dumps(boxes))(np.zeros((1, 1, 3), np.uint8), "a.jpg").boxes.tolist() == [BOX]
+
+
+def test_an_image_without_a_row_is_told_where_no_run_reports_it(tmp_path):
+    (tmp_path / "boxes.csv").write_text("image,x0,y0,x1,y1\nphotos\\a.jpg,1,2,30,40\n")
+    boxes, image = BoxFile(tmp_path / "boxes.csv"), np.zeros((50, 50, 3), np.uint8)
+    assert len(boxes(image, "photos/a.jpg")) == 1
+    with pytest.warns(UserWarning, match=r"boxes.csv: has no row for '/d/photos/a.jpg', but for 'photos"):
+        assert len(boxes(image, "/d/photos/a.jpg")) == 0
+    assert len(boxes(image, "b.jpg")) == 0  # Once is enough.
+    matched = BoxFile(tmp_path / "boxes.csv")
+    matched.match(["a.jpg"])
+    assert len(matched(image, "a.jpg")) == 1 and len(matched(image, "b.jpg")) == 0
