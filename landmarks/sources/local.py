@@ -69,7 +69,8 @@ def file_or_folder(path: Path, recursive: bool, containers: tuple[str, ...]) -> 
         elif others := sorted(name for name in ask(path, os.listdir, path) if name.lower().endswith(containers)):
             hint = f"archives and videos are read when they are named, such as {path / others[0]} or a glob"
         raise LandmarksError(f"{path}: this folder holds no image files; {hint}")
-    yield from ((image, image.relative_to(path).as_posix()) for image in images)
+    inside = 0 if path == Path() else len(os.path.join(path, ""))  # `relative_to` takes a third of a listing's time.
+    yield from ((image, str(image)[inside:].replace(os.sep, "/")) for image in images)
 
 
 def _without_results(matches: list[str], root: Path) -> list[str]:
