@@ -126,7 +126,7 @@ def _parse_row(row: list[str], columns: _Columns, separator: str, where: str) ->
     if columns.is_sized:
         x1, y1 = x0 + x1, y0 + y1
     if not (image.strip() and all(abs(value) <= MOST for value in (x0, y0, x1, y1)) and x0 < x1 and y0 < y1):
-        raise DataError(f"{where}: a box needs an image name, numbers of at most {MOST:,}, x0 < x1 and y0 < y1")
+        raise DataError(f"{where}: a box needs an image name, finite numbers of at most {MOST:,}, x0 < x1 and y0 < y1")
     return image, (x0, y0, x1, y1, score)
 
 
