@@ -6,8 +6,8 @@ import pytest
 
 from landmarks import Faces
 from landmarks.errors import LandmarksError
-from landmarks.faces import AttributeScores
 from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, SMILE, scheme_of_size
+from landmarks.scores import AttributeScores
 
 
 def two_faces() -> Faces:

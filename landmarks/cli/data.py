@@ -58,7 +58,7 @@ def data_prepare(
     with progress("cropping faces") as step:
         crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
-    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.attributes), crops.declared):
+    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.tasks), crops.declared):
         output.print(gap)
 
 

@@ -10,7 +10,7 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.config import NetworkConfig, is_encoder
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, known_attributes
+from landmarks.schemes import ATTRIBUTES, POINTS_5, Declared, known_tasks
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -94,8 +94,8 @@ class Arm:
     coding: str = ""
     """`simcc` or `regression`; empty: the network's usual one."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """`points_5` and any attributes, built in or declared by the data, in any order; the landmarks come first."""
-    declared: tuple[Attribute, ...] = ()
+    """`points_5` and other tasks, built in or declared by the data, in any order; the landmarks come first."""
+    declared: tuple[Declared, ...] = ()
     """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
     sharing: str = "hard"
     """`hard`, `l2`, `trace` or `cross_stitch`."""
@@ -162,7 +162,7 @@ class Arm:
             raise ValueError(unknown("network", self.network, known))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        order = (MAIN, *known_attributes(self.declared))
+        order = (MAIN, *known_tasks(self.declared))
         tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
         object.__setattr__(self, "tasks", tuple(tasks))
         object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in tasks))
@@ -179,7 +179,7 @@ class Arm:
             for task in named:
                 if task == MAIN or task not in self.tasks:
                     others = [task for task in self.tasks if task != MAIN]
-                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other attribute")
+                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other task")
         if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
             raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")
         self.training(0)
@@ -264,7 +264,7 @@ class Grid:
                 raise ValueError(f"{what}: against = {against!r} is no arm; {_meant(against, names)}")
 
     @property
-    def declared(self) -> tuple[Attribute, ...]:
+    def declared(self) -> tuple[Declared, ...]:
         """All tasks of the arms that are not built in."""
         return merged((arm.name, arm.declared) for arm in self.arms)
 

@@ -27,11 +27,12 @@ from landmarks.comparison.train import kept_samples, make_network, milliseconds,
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.digest import digest
-from landmarks.datasets.labels import class_counts, label_gaps, unlabelled
+from landmarks.datasets.labels import label_gaps, unlabelled
+from landmarks.datasets.table import is_known, task_labels
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
-from landmarks.schemes import known_attributes
+from landmarks.schemes import known_tasks
 from landmarks.training.weighting import create_weighting, passes_of
 
 BENCH, LOCK = "bench", "compare.lock"
@@ -139,7 +140,7 @@ def _check_faces(arms: Sequence[Arm], crops: Crops) -> None:
     fewer."""
     given = len(crops.part("train"))
     table = crops.table.iloc[crops.part("train")]
-    labelled = {name: int(class_counts(table, attribute).sum()) for name, attribute in crops.attributes.items()}
+    labelled = {name: int(is_known(task_labels(table, task)).sum()) for name, task in crops.tasks.items()}
     for arm in arms:
         for task, count in arm.labels.items():
             if count > labelled[task]:
@@ -295,5 +296,5 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
 
 def _faces(bench: Bench) -> pd.DataFrame:
     """The table of the test faces that goes with the results."""
-    frame = bench.table[["image", *known_attributes(bench.declared), "source"]].reset_index(drop=True)
+    frame = bench.table[["image", *known_tasks(bench.declared), "source"]].reset_index(drop=True)
     return frame.assign(interocular=bench.interocular, fallback=bench.fallback)

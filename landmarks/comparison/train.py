@@ -28,7 +28,13 @@ from landmarks.inference.locate import Located, locate
 from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models import cascade
 from landmarks.models.cascade import LEVELS, Cascade
-from landmarks.models.network import Network, attribute_heads, count_multiply_adds, count_parameters
+from landmarks.models.network import (
+    Network,
+    attribute_heads,
+    count_multiply_adds,
+    count_parameters,
+    quantity_heads,
+)
 from landmarks.models.store import Model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.training.batches import CachedBatches
@@ -62,6 +68,9 @@ def train_arm(
     faces = with_labels(views["train"].of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
+    if isinstance(network, Network):
+        for name, head_of_number in quantity_heads(network).items():
+            head_of_number.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
     steps = -(-len(views["train"]) // arm.batch_size)  # as many as with all faces
     learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True, steps=steps)
@@ -87,6 +96,7 @@ def train_arm(
         **{f"vectors_level_{n}": error_vectors(level, bench) for n, level in enumerate(once.levels, start=1)},
         **{f"guess_{name}": () for name in ATTRIBUTES},
         **{f"guess_{name}": logits.argmax(axis=1).astype(np.int8) for name, logits in once.logits.items()},
+        **{f"guess_{name}": values for name, values in once.values.items()},
         "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
         "train_loss": json.dumps(log[-1]["train"]),
@@ -157,7 +167,7 @@ def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Sa
     return Samples(
         crops,
         rows,
-        (MAIN, *crops.attributes),
+        (MAIN, *crops.tasks),
         arm.network_config().input_size,
         arm.crop_scale,
         jitter=jitter,

@@ -11,10 +11,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.geometry import face_squares
 from landmarks.motion.tracks import LOST_SECONDS, seconds_of, video_of
 from landmarks.record import Record
+from landmarks.scores import AttributeScores, QuantityValues
 
 REST_HZ = 0.1
 """Cut-off for a point at rest."""
@@ -25,7 +26,7 @@ SPEED_HZ = 0.8
 LABEL_HZ = 0.4
 """Cut-off of the probabilities of labels."""
 ANGLES = ("yaw", "pitch", "roll")
-MAYBE = " is uncertain"
+MAYBE, VALUE = " is uncertain", " in its unit"
 MARGIN = 0.1
 """By so much another label must be more probable than the one that holds."""
 
@@ -84,6 +85,10 @@ class Smoother:
             boxes=places[:, :2].reshape(-1, 4),
             points=places[:, 2:last],
             attributes={name: _scores(scores, name, classes) for name, scores in faces.attributes.items()},
+            quantities={
+                name: QuantityValues(one.quantity, classes[name + VALUE][:, 0])
+                for name, one in faces.quantities.items()
+            },
             **{
                 name: np.degrees(np.arctan2(places[:, last + i, 1], places[:, last + i, 0]))
                 for i, name in enumerate(angles)
@@ -93,11 +98,13 @@ class Smoother:
 
 
 def _classes(faces: Faces) -> dict[str, np.ndarray]:
-    """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told."""
+    """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told. By
+    quantity: (N, 1) values, which are averaged in the same way."""
     classes = {name: scores.probabilities.copy() for name, scores in faces.attributes.items()}
     for name, scores in faces.attributes.items():
         if scores.uncertain is not None:
             classes[name + MAYBE] = np.eye(2, dtype=np.float32)[scores.uncertain.astype(int)]
+    classes |= {name + VALUE: one.values[:, None].copy() for name, one in faces.quantities.items()}
     return classes
 
 

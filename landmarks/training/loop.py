@@ -31,7 +31,7 @@ from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.objective import Objective, TaskObjective
-from landmarks.training.start import begin_with, forget_unseen, with_labels
+from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weighting import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
@@ -59,8 +59,9 @@ def train(
     network_config = with_labels(network_config, crops, rows["train"])
     torch.manual_seed(config.seed)
     network = Network(network_config)
+    standardise(network, crops.table.iloc[rows["train"]])
     if start is not None:
-        begin_with(network, start)
+        begin_with(network, start)  # a head that both have keeps the mean and scale that its weights go with
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
     batches = {
         part: SampleBatches(samples_of(crops, chosen, network_config, config), config, part == "train")

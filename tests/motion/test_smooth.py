@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from landmarks.faces import AttributeScores
 from landmarks.motion.smooth import Smoother
 from landmarks.record import Record
 from landmarks.schemes import SMILE
+from landmarks.scores import AttributeScores
 from tests.helpers.results import record, some_faces
 
 SHAPE = np.array([[-1, -1], [1, -1], [0, 0], [-0.8, 1], [0.8, 1]]) / 2  # As large as 1.
