@@ -408,6 +408,7 @@ epochs = 1
 batch_size = 8
 seeds = 1
 precision = "float32"
+gradient_cosine = 1
 [[arms]]
 name = "{tasks}"
 [arms.sweep]
@@ -429,6 +430,11 @@ def test_a_comparison_may_learn_it(prepared_own, tmp_path, monkeypatch):
     assert results.attributes["mouth_open"].labels == ("closed", "open")
     summary = pd.read_csv(out / "summary.csv", index_col="arm")
     assert "mouth_open_balanced_accuracy" in summary
+    cosines = summary.loc[arm.name, [f"{task}_gradient_cosine" for task in sorted(arm.auxiliary)]]
+    assert cosines.abs().max() <= 1 and cosines.notna().all()
+    assert (
+        "points_5_gradient_cosine" not in summary and summary.loc["head_turn alone"].filter(like="_cosine").isna().all()
+    )
     error = np.abs(arm.guesses["head_turn"][0, 1:] - [-12.5, 7, 10]).mean()
     assert summary.loc[arm.name, "head_turn_absolute_error"] == pytest.approx(error, rel=1e-4)
     (row,) = accuracy_contrast(results).to_dict("records")

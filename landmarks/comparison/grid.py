@@ -28,7 +28,7 @@ OTHERS = {"input_size": 64, "features": 256, "bins_per_pixel": 1.0, "bins_margin
 VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
-    *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled"),
+    *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -149,6 +149,9 @@ class Arm:
     """The landmarks' loss: `least_squares`, `euclidean`, `smooth_l1` or `wing`."""
     distance_weight: float = 1000.0
     """Weight of that loss, in sides of the crop."""
+    gradient_cosine: int = 0
+    """Steps from one measurement of the cosines between the other tasks' gradients and the landmarks' (or the first
+    task's) to the next, on what all share; 0: none. Kept in the logs; means in `summary.csv`."""
     precision: str = "bfloat16"
     """`bfloat16` (mixed) or `float32`."""
     seeds: int = 3
@@ -219,6 +222,7 @@ class Arm:
             divergence_weight=1.0 if simcc else 0.0,
             distance=self.distance,
             distance_weight=self.distance_weight,
+            gradient_cosine=self.gradient_cosine,
             precision=self.precision,
             seed=seed,
         )

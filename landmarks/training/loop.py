@@ -30,6 +30,7 @@ from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
+from landmarks.training.cosines import Cosines
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weighting import Weighting, create_weighting
@@ -111,8 +112,9 @@ def fit(
     learnt: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
     averaged weights.
 
-    Writes to `out`: `log.jsonl`, a row an epoch with losses, factors and stops, and `state.safetensors`, from which an
-    interrupted call with the same settings (plain values) goes on. Raises WeightsError if `out` holds another training.
+    Writes to `out`: `log.jsonl`, a row an epoch with losses, factors, stops and gradients' cosines, and
+    `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on. Raises
+    WeightsError if `out` holds another training.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -134,9 +136,12 @@ def fit(
         stopped = config.stopping.stopped(history, objective.tasks, config.task_weights)
         factors = {task: 0.0 if task in stopped else value for task, value in weighting.factors(history).items()}
         row: dict[str, Any] = {"epoch": epoch, "factors": factors, "stopped": stopped}
+        cosines = Cosines(config.gradient_cosine, epoch * learnt.steps())
         row["train"] = _train_epoch(
-            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device
+            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device, cosines
         )
+        if config.gradient_cosine:
+            row["gradient_cosine"] = cosines.means()
         row["lr"] = schedule.get_last_lr()[0]
         if len(held_out):
             row["watched"] = validate(average.module, objective, watched, device)
@@ -164,6 +169,7 @@ def _train_epoch(
     factors: dict[str, float],
     config: TrainingConfig,
     device: str,
+    cosines: Cosines,
 ) -> dict[str, float]:
     """One pass over the training faces; mean of each loss."""
     network, average, weighting = parts["network"].train(), parts["average"], parts["weighting"]
@@ -175,6 +181,7 @@ def _train_epoch(
         mixed = config.precision == "bfloat16"
         with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=mixed):
             losses = objective.losses(network, batch)
+        cosines(losses, objective.tasks, shared)
         optimizer.zero_grad(set_to_none=True)
         weighting.backward({task: losses[task] for task in objective.tasks}, factors, shared, last_shared)
         others = [loss for name, loss in losses.items() if name not in objective.tasks]

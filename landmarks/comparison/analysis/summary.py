@@ -12,6 +12,7 @@ import pandas as pd
 from rich.table import Table
 
 from landmarks.atomic import write_text
+from landmarks.comparison.analysis.cosines import cosines_of
 from landmarks.comparison.analysis.questions import ALIKE, tasks_text
 from landmarks.comparison.analysis.statistics import (
     MEASURES,
@@ -66,7 +67,8 @@ def measure(results: Results) -> Measured:
 def describe(measured: Measured) -> pd.DataFrame:
     """What came of each arm, by its name. Errors, failures, AUC and accuracies in per cent, means over the seeds with
     the standard deviation over them (`NAME_sd`), and for those that are told most each seed's own (`NAME_seed_0`);
-    quantities' mean absolute errors in their units; costs as counted. NaN for what an arm does not have."""
+    quantities' mean absolute errors in their units, gradients' cosines (`TASK_gradient_cosine`, means over the epochs,
+    of arms that measured them) and costs as counted. NaN for what an arm does not have."""
     rows = {}
     columns = {task: measure_of(measured.results, task).column for task in measured.results.tasks}
     for name, arm in measured.results.arms.items():
@@ -89,6 +91,8 @@ def describe(measured: Measured) -> pd.DataFrame:
         for task in arm.guesses:
             key, figures = f"{task}_{columns[task]}", task_figures(measured.results, arm, task)
             row |= _over_seeds(key, figures, 1.0) | _by_seed(key, arm, figures, 1.0)
+        for task, cosines in cosines_of(measured.results, arm).items():
+            row |= _over_seeds(f"{task}_gradient_cosine", cosines, 1.0)
         numbers = arm.numbers.mean()
         row |= {key: numbers[key] * (100 if key.endswith("_error") else 1) for key in NUMBERS}
         rows[name] = row
