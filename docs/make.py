@@ -64,8 +64,8 @@ def photograph_page() -> None:
     """
     import cv2
 
-    from landmarks.evaluation.detector_curves import CHANGES, cases
     from landmarks.images import read
+    from landmarks.studies.detector_curves import CHANGES, cases
 
     browser = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
     with tempfile.TemporaryDirectory() as place:

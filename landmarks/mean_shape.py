@@ -1,4 +1,4 @@
-"""The mean face of 300-W in three dimensions, as `landmarks.evaluation.fit_shape` made it of the 68 points that people
+"""The mean face of 300-W in three dimensions, as `landmarks.studies.fit_shape` made it of the 68 points that people
 set in 1,504 training faces; no other model went in."""
 
 # fmt: off

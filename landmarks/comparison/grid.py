@@ -118,7 +118,8 @@ class Arm:
     """Training faces, chosen at random by the seed; 0: all."""
     labels: dict[str, int] = field(default_factory=dict, hash=False)
     """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
-    share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out."""
+    share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out.
+    Half of each batch are faces with such a label."""
     shuffled: tuple[str, ...] = ()
     """Tasks whose labels are dealt out anew among the training faces, by the seed: a control whose tasks can be learnt
     by heart and say nothing of the face."""

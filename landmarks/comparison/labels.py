@@ -31,7 +31,7 @@ def with_labels(
         arrays[task] = arrays[task].copy()
         arrays[task][:, np.delete(views.rows, given)] = np.nan if arrays[task].dtype.kind == "f" else ABSENT
     found = Views(arrays, views.rows)
-    return found.of(np.flatnonzero(_taught(found, tasks))) if kept else found
+    return found.of(np.flatnonzero(has_label(found, tasks))) if kept else found
 
 
 def choose_labels(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
@@ -63,7 +63,7 @@ def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
     return wanted
 
 
-def _taught(views: Views, tasks: Iterable[str]) -> np.ndarray:
+def has_label(views: Views, tasks: Iterable[str]) -> np.ndarray:
     """(N,) bool: faces with a label of any of the tasks: a class, a number, or a point."""
     taught = np.zeros(len(views), bool)
     for task in tasks:

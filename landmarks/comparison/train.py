@@ -15,13 +15,14 @@ from safetensors.torch import load_file
 from torch import nn
 
 from landmarks.comparison.grid import CASCADE, MAIN, Arm
-from landmarks.comparison.labels import with_labels
+from landmarks.comparison.labels import has_label, with_labels
 from landmarks.comparison.test_faces import Bench
 from landmarks.datasets.augment import Jitter
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.samples import Samples
 from landmarks.datasets.views import Views
 from landmarks.errors import LandmarksError
+from landmarks.evaluation.calibrate import equal_priors
 from landmarks.inference.backend import Backend
 from landmarks.inference.cascade import CascadeBackend
 from landmarks.inference.locate import Located, locate
@@ -36,8 +37,8 @@ from landmarks.models.network import (
     quantity_heads,
 )
 from landmarks.models.store import Model, save_model
-from landmarks.schemes import ATTRIBUTES, POINTS_5
-from landmarks.training.batches import CachedBatches
+from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
+from landmarks.training.batches import Batches, CachedBatches, JoinedBatches
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
 from landmarks.training.objective import CascadeObjective, Objective, TaskObjective
@@ -69,11 +70,11 @@ def train_arm(
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     if isinstance(network, Network):
-        for name, head_of_number in quantity_heads(network).items():
-            head_of_number.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
+        for name, quantity in quantity_heads(network).items():
+            quantity.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
     steps = -(-len(views["train"]) // arm.batch_size)  # as many as with all faces
-    learnt = CachedBatches(faces, arm.batch_size, seed, shuffle=True, steps=steps)
+    learnt = learnt_batches(faces, has_label(faces, arm.labels), arm.batch_size, seed, steps)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": training.as_dict(), "faces": len(faces)}
     trained = fit(network, objective, learnt, own, held_out, training, out, settings, device, report)
@@ -95,7 +96,10 @@ def train_arm(
         **{f"vectors_level_{level}": () for level in range(1, LEVELS)},
         **{f"vectors_level_{n}": error_vectors(level, bench) for n, level in enumerate(once.levels, start=1)},
         **{f"guess_{name}": () for name in ATTRIBUTES},
-        **{f"guess_{name}": logits.argmax(axis=1).astype(np.int8) for name, logits in once.logits.items()},
+        **{
+            f"guess_{name}": even_guesses(logits, faces.arrays[name][:, faces.rows])
+            for name, logits in once.logits.items()
+        },
         **{f"guess_{name}": values for name, values in once.values.items()},
         "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
@@ -153,6 +157,23 @@ def error_vectors(points: np.ndarray | None, bench: Bench) -> np.ndarray:
     left, right = POINTS_5.interocular
     size = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
     return ((points - true) / size[:, None, None]).astype(np.float32)
+
+
+def even_guesses(logits: np.ndarray, taught: np.ndarray) -> np.ndarray:
+    """The class of each face, none favoured for having been taught more often, as balanced accuracy asks: logits (N, C)
+    with `equal_priors` of the labels that the network was taught, any shape -> (N,) int8."""
+    counts = np.bincount(taught[taught != ABSENT], minlength=logits.shape[1])
+    return (logits + equal_priors(counts, np.flatnonzero(counts == 0))).argmax(axis=1).astype(np.int8)
+
+
+def learnt_batches(faces: Views, labelled: np.ndarray, size: int, seed: int, steps: int) -> Batches:
+    """What an arm learns from: all faces alike; or, where only some are `labelled` (N,) bool, half of each batch are of
+    these. Else a task of few labels would meet one in few batches, and fall behind for want of turns, not of faces."""
+    if labelled.all() or not labelled.any():
+        return CachedBatches(faces, size, seed, shuffle=True, steps=steps)
+    some = faces.of(np.flatnonzero(labelled))
+    half = max(size // 2, 1)
+    return JoinedBatches(*(CachedBatches(part, half, seed, shuffle=True, steps=steps) for part in (faces, some)))
 
 
 def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:

@@ -5,17 +5,15 @@ from __future__ import annotations
 import hashlib
 from pathlib import Path
 
-import numpy as np
-
 from landmarks.errors import DetectorError
 
 
-def read_verified(path: Path, sha256: str, cure: str) -> np.ndarray:
-    """The bytes of a model file (N,) uint8. Raises DetectorError unless it is the file with this SHA-256."""
+def read_verified(path: Path, sha256: str, cure: str) -> bytes:
+    """The bytes of a model file. Raises DetectorError unless it is the file with this SHA-256."""
     try:
         data = path.read_bytes()
     except OSError as error:
         raise DetectorError(f"{path}: cannot be read ({error.strerror}); {cure}") from error
     if hashlib.sha256(data).hexdigest() != sha256:
         raise DetectorError(f"{path}: not the model file this version works with (its SHA-256 differs); {cure}")
-    return np.frombuffer(data, np.uint8)
+    return data

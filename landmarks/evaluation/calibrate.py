@@ -28,7 +28,7 @@ from landmarks.datasets.labels import class_counts, label_counts, mirrored
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, unknown
-from landmarks.evaluation.robustness import Placement, locate_crops
+from landmarks.evaluation.placement import Placement, locate_crops
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate

@@ -63,7 +63,7 @@ def reliability_figure(figures: dict[str, Any]) -> Figure:
 
 
 def robustness_figure(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figure:
-    """Mean errors by placement of the first square, as `landmarks.evaluation.robustness` measures them."""
+    """Mean errors by placement of the first square, as `landmarks.studies.robustness` measures them."""
     figure, panels = empty_panels(len(curves), "mean error, % of the inter-ocular distance")
     for axes, (name, rows) in zip(panels, curves.items()):
         for colour, label in zip(COLOURS, (key for key in rows if key != "x")):
@@ -77,7 +77,7 @@ def robustness_figure(curves: Mapping[str, Mapping[str, Sequence[Any]]]) -> Figu
 
 def learning_figure(summary: Sequence[Mapping[str, Any]]) -> Figure:
     """Errors by the number of corrected faces, on the new faces and on the old ones, as
-    `landmarks.evaluation.learning_curve` sums them up: means over seeds, bars from least to largest."""
+    `landmarks.studies.learning_curve` sums them up: means over seeds, bars from least to largest."""
     start, learnt = [row for row in summary if not row["faces"]], [row for row in summary if row["faces"]]
     olds = [key for key in start[0] if key.startswith("old.") and key.endswith(".error")]
     names = {

@@ -34,7 +34,7 @@ if TYPE_CHECKING:
 
 MAX_WAITING_PIXELS = 64_000_000
 """Images wait for each other, so that faces make full batches, until they are as large as this together."""
-RESULTS_VERSION = 5
+RESULTS_VERSION = 6
 """Raised whenever the same images and settings give other numbers: a run does not go on with another one."""
 
 

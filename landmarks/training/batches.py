@@ -92,6 +92,23 @@ class CachedBatches:
         return order
 
 
+class JoinedBatches:
+    """Each batch one of `first`'s and one of `second`'s; an epoch has as many as the first's, and its faces."""
+
+    def __init__(self, first: Batches, second: Batches) -> None:
+        self.first, self.second = first, second
+
+    def __len__(self) -> int:
+        return len(self.first)
+
+    def steps(self) -> int:
+        return self.first.steps()
+
+    def batches(self, epoch: int) -> Iterator[dict[str, Tensor]]:
+        for one, other in zip(self.first.batches(epoch), self.second.batches(epoch)):
+            yield {name: torch.cat([values, other[name]]) for name, values in one.items()}
+
+
 def draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:
     """(N,) float64: how often each face is drawn, relative to the others."""
     table = samples.crops.table.iloc[samples.rows]

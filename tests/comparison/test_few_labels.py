@@ -4,8 +4,9 @@ import numpy as np
 import pytest
 
 from landmarks.comparison.grid import MAIN, Arm, Grid
-from landmarks.comparison.labels import choose_labels, with_labels
+from landmarks.comparison.labels import choose_labels, has_label, with_labels
 from landmarks.comparison.run import compare
+from landmarks.comparison.train import even_guesses, learnt_batches
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.datasets.views import Views
 from landmarks.detection.whole_image import WholeImage
@@ -87,6 +88,32 @@ def test_dealt_labels_stay_among_the_faces_and_their_number_too(views):
     others = np.delete(np.arange(FACES), views.rows)
     assert (before[others] == after[others]).all()
     assert len(found) == len(views)
+
+
+def test_half_of_each_batch_has_the_few_labels(views):
+    found = with_labels(views, {"smile": 6}, (), (MAIN, "smile"), seed=1)
+    learnt = learnt_batches(found, has_label(found, ["smile"]), 8, seed=0, steps=5)
+    batches = [batch for epoch in range(2) for batch in learnt.batches(epoch)]
+    assert len(learnt) == len(found) and len(batches) == 2 * learnt.steps() == 10
+    for batch in batches:
+        assert len(batch["smile"]) == len(batch[MAIN])
+        assert len(batch["smile"]) <= 8 and (batch["smile"] != ABSENT).sum() >= 2, "a pass of 6 ends with 2"
+    again = [batch for epoch in range(2) for batch in learnt.batches(epoch)]
+    assert all((one["smile"] == two["smile"]).all() for one, two in zip(batches, again))
+
+
+def test_batches_are_of_all_faces_where_all_or_none_have_a_label(views):
+    alone = with_labels(views, {"smile": 6}, (), ("smile",), seed=1)
+    for faces, labelled in ((alone, has_label(alone, ["smile"])), (views, has_label(views, []))):
+        (batch,) = learnt_batches(faces, labelled, 64, seed=0, steps=1).batches(0)
+        assert len(batch["smile"]) == len(faces), "each face once"
+
+
+def test_guesses_favour_no_class_for_being_frequent():
+    taught = np.array([0] * 9000 + [1] * 1000 + [ABSENT] * 500)
+    logits = np.log([[0.85, 0.15, 1e-9], [0.8, 0.2, 1e-9], [0.95, 0.05, 1e-9]])
+    assert even_guesses(logits, taught).tolist() == [1, 1, 0], "told by how much more often than their share"
+    assert even_guesses(np.zeros((4, 3)), np.array([[0, 0], [1, ABSENT]])).max() < 2, "a class nobody taught"
 
 
 @pytest.mark.parametrize(

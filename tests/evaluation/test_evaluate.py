@@ -5,11 +5,9 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.datasets.dataset import load_crops, read_dataset
+from landmarks.datasets.dataset import read_dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, WeightsError
-from landmarks.evaluation import robustness
-from landmarks.evaluation.backgrounds import random_boxes, separation
 from landmarks.evaluation.calibrate import (
     beside_face,
     calibrate_file,
@@ -21,16 +19,15 @@ from landmarks.evaluation.calibrate import (
 from landmarks.evaluation.evaluate import evaluate
 from landmarks.evaluation.measures import Predictions, measure, predict_dataset
 from landmarks.evaluation.plots import ced_figure, reliability_figure, robustness_figure, save
-from landmarks.evaluation.robustness import CURVES, Placement
 from landmarks.evaluation.tables import tables, write_report
 from landmarks.faces import Faces
 from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.annotator import Annotator
-from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.network import Network, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.studies.robustness import CURVES
 from landmarks.training.add_locator import add_locator
 from tests.helpers.faces import SMALL, draw_face, write_png
 
@@ -165,33 +162,6 @@ def test_empty_split(mtfl, small_weights):
         predict_dataset(load_model(small_weights), dataset, "dev")
 
 
-@pytest.mark.parametrize(
-    "placement",
-    [
-        Placement(),
-        Placement(scale=(0.5, 2.0)),
-        Placement(shift=0.2),
-        Placement(angle=90),
-        *CURVES["box scale"].values(),
-    ],
-    ids=repr,
-)
-def test_placements_move_squares_as_they_say(placement):
-    true = face_squares(np.random.default_rng(1).uniform(0, 100, (40, 5, 2)), POINTS_5, 2.0)
-    moved = placement.squares(true)
-    ratio = moved[:, 2] / true[:, 2]
-    assert ratio.min() >= placement.scale[0] - 1e-9 and ratio.max() <= placement.scale[1] + 1e-9
-    assert np.allclose(np.linalg.norm(moved[:, :2] - true[:, :2], axis=1), placement.shift * true[:, 2])
-    assert np.allclose(np.degrees(moved[:, 3] - true[:, 3]), placement.angle)
-    assert np.array_equal(moved, placement.squares(true)), "the same squares for every network"
-
-
-def test_robustness_is_measured_on_validation_faces(prepared, small_weights):
-    crops = load_crops(prepared)
-    error, failures = robustness.measure(TorchBackend(load_model(small_weights)), crops, Placement(), "points_5")
-    assert error > 0.1 and 0 <= failures <= 1, "an untrained network is wrong"
-
-
 def test_expected_errors_are_compared_with_true_ones(mtfl):
     """A network that knows its errors: all of its figures say so."""
     predictions = perfect(read_dataset(mtfl), "train")
@@ -258,20 +228,6 @@ def test_squares_beside_the_face_hold_no_face():
     squares = beside_face(canonical)
     assert (np.abs(squares[:, :2] - 95.5).max(axis=1) > 48).all(), "its centre is outside the landmarks' extent"
     assert (squares[:, :2] > 0).all() and (squares[:, :2] < 191).all()
-
-
-def test_random_boxes_touch_no_face():
-    faces = np.array([[100.0, 100.0, 200.0, 220.0], [400.0, 50.0, 480.0, 150.0]])
-    boxes = random_boxes(640, 480, faces, 300, np.random.default_rng(0))
-    assert 50 < len(boxes) < 300 and (boxes >= 0).all() and (boxes <= [640, 480, 640, 480]).all()
-    for x0, y0, x1, y1 in faces:
-        assert ((boxes[:, 0] > x1) | (boxes[:, 2] < x0) | (boxes[:, 1] > y1) | (boxes[:, 3] < y0)).all()
-    assert len(random_boxes(640, 480, np.zeros((0, 4)), 10, np.random.default_rng(0))) == 10
-
-
-def test_separation_counts_what_lies_below_the_faces():
-    faces = np.linspace(0.5, 1, 100)
-    assert separation(faces, np.array([0.1, 0.2, 0.9, 0.4])) == 0.75
 
 
 @pytest.mark.parametrize("suffix", ["png", "svg"])

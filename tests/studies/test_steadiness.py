@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 
 from landmarks.errors import LandmarksError
-from landmarks.evaluation import steadiness
-from landmarks.evaluation.steadiness import main
 from landmarks.faces import Faces
 from landmarks.schemes import POINTS_5
+from landmarks.studies import steadiness
+from landmarks.studies.steadiness import main
 from tests.helpers.faces import SAMPLES
 
 

@@ -1,6 +1,6 @@
 """Whether yaw in degrees and the five classes of pose say the same.
 
-    python -m landmarks.evaluation.pose_classes prepared/mtfl
+    python -m landmarks.studies.pose_classes prepared/mtfl
 
 prints, from the labelled five points of every prepared face, the yaw of the faces of each class, and the yaw that parts
 each class from the next best with the balanced accuracy that it reaches. Of faces with 68 labelled points it prints

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.evaluation import detector_curves
-from landmarks.evaluation.detector_curves import CHANGES, turned
+from landmarks.studies import detector_curves
+from landmarks.studies.detector_curves import CHANGES, turned
 from tests.helpers.faces import SAMPLES, write_png
 
 BOX = np.array([[170.0, 65.0, 280.0, 215.0]])

@@ -4,13 +4,13 @@ import numpy as np
 import pytest
 
 from landmarks.errors import DataError
-from landmarks.evaluation import doubt
-from landmarks.evaluation.doubt import face_errors, left_wrong, wrong_faces
 from landmarks.evaluation.evaluate import evaluate
 from landmarks.evaluation.per_face import read_per_face
 from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import POINTS_5
+from landmarks.studies import doubt
+from landmarks.studies.doubt import face_errors, left_wrong, wrong_faces
 
 
 def test_who_looks_at_the_doubtful_first():

@@ -1,6 +1,6 @@
 """What a network learns from corrected faces of a kind that it never saw, and what it forgets of those that it knew.
 
-    python -m landmarks.evaluation.learning_curve base.safetensors prepared/web \\
+    python -m landmarks.studies.learning_curve base.safetensors prepared/web \\
         --old prepared/lfw --old prepared/300w --out curve
 
 For each seed, half of the new folder's training faces, drawn by chance, stand for a person's photographs. The network
@@ -40,14 +40,14 @@ from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.errors import LandmarksError, unknown
 from landmarks.evaluation.calibrate import TYPICAL
-from landmarks.evaluation.doubt import face_errors
 from landmarks.evaluation.held_out import HeldOut, held_out, scheme_of
-from landmarks.evaluation.robustness import locate_crops
+from landmarks.evaluation.placement import locate_crops
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.models.calibration import QUALITY_THRESHOLD
 from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import Scheme
+from landmarks.studies.doubt import face_errors
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import train
 

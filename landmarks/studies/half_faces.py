@@ -1,6 +1,6 @@
 """How sure the quality is of faces that the border of the picture cuts in two.
 
-    python -m landmarks.evaluation.half_faces compact photos
+    python -m landmarks.studies.half_faces compact photos
 
 takes every good face of the photographs for true, cuts the photograph through the middle of its box at each side, and
 counts what is found of the other half: how many are wrong, how many upside down, and how many of these have a quality

@@ -1,6 +1,6 @@
 """Does the quality score tell a face from what is none? Random squares of photographs beside annotated faces.
 
-    python -m landmarks.evaluation.backgrounds compact MTFL.zip photos
+    python -m landmarks.studies.backgrounds compact MTFL.zip photos
 
 takes the quality of every test face, whole crops as boxes, and of random boxes of the photographs that touch no
 detected face, and prints how many of these lie below the quality that 99 % of the faces reach.

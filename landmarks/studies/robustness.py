@@ -1,6 +1,6 @@
 """How much a network minds where the first square lies: validation faces, squares moved away from the true one.
 
-    python -m landmarks.evaluation.robustness compact prepared/mtfl --plot robustness.png
+    python -m landmarks.studies.robustness compact prepared/mtfl --plot robustness.png
 
 prints the mean error and the failure rate for squares that are too large, too small, off centre or turned, and draws
 them as curves. The squares are made from the points, so this is for choosing and for limits, never for comparing with
@@ -11,7 +11,6 @@ from __future__ import annotations
 
 import argparse
 import json
-from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -22,37 +21,11 @@ from landmarks.atomic import write_text
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
+from landmarks.evaluation.placement import Placement, locate_crops
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
-from landmarks.inference.locate import Located, locate
 from landmarks.metrics import THRESHOLD
 from landmarks.schemes import SCHEMES
-
-
-@dataclass(frozen=True)
-class Placement:
-    """How first squares lie, beside the canonical ones."""
-
-    scale: tuple[float, float] = (1.0, 1.0)
-    """Factor on the side, drawn log-uniformly."""
-    shift: float = 0.0
-    """How far off centre, in any direction, as a share of the canonical side."""
-    angle: float = 0.0
-    """How far the square is turned away from the upright face, degrees."""
-
-    def squares(self, canonical: np.ndarray, seed: int = 0) -> np.ndarray:
-        """canonical: (N, 4) -> first squares (N, 4)."""
-        generator = np.random.default_rng(seed)
-        squares = canonical.copy()
-        count = len(squares)
-        direction = generator.uniform(0, 2 * np.pi, count)
-        offset = np.stack([np.cos(direction), np.sin(direction)], axis=1) * self.shift * squares[:, 2:3]
-        squares[:, :2] += offset
-        low, high = np.log(self.scale)
-        squares[:, 2] *= np.exp(generator.uniform(low, high, count))
-        squares[:, 3] += np.radians(self.angle)
-        return squares
-
 
 CURVES: dict[str, dict[float, Placement]] = {
     "in-plane rotation, degrees": {a: Placement(angle=a) for a in (0, 15, 30, 45, 60, 75, 90, 120, 150, 180)},
@@ -60,14 +33,6 @@ CURVES: dict[str, dict[float, Placement]] = {
     "box shift, share of the side": {s: Placement(shift=s) for s in (0.0, 0.05, 0.1, 0.15, 0.2, 0.25)},
 }
 """What is measured: by the name of a curve, a placement for each of its abscissae."""
-
-
-def locate_crops(
-    backend: Backend, crops: Crops, rows: np.ndarray, squares: np.ndarray, passes: int = PASSES
-) -> Located:
-    """What a network sees in cached faces, given first squares (N, 4) in the pixels of the cached crops."""
-    pictures = [crops.picture(row) for row in rows]
-    return locate(backend, pictures, np.arange(len(rows)), squares, passes)
 
 
 def measure(

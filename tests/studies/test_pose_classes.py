@@ -5,8 +5,8 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from landmarks.evaluation.pose_classes import apart, boundary
 from landmarks.mean_shape import MEAN_SHAPE
+from landmarks.studies.pose_classes import apart, boundary
 
 
 def test_the_boundary_parts_two_classes():

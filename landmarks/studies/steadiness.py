@@ -1,6 +1,6 @@
 """How far points tremble on a photograph that stands still.
 
-    python -m landmarks.evaluation.steadiness compact data/samples/grace_hopper.jpg --scheme 68 --size 320 --size 130
+    python -m landmarks.studies.steadiness compact data/samples/grace_hopper.jpg --scheme 68 --size 320 --size 130
 
 scales the photograph so that its largest face is so many pixels wide, sees it in 60 frames with noise of 4 grey levels
 of their own, and gives the standard deviation of a point's x and y over the frames, mean over the points, in pixels and

@@ -8,13 +8,13 @@ import torch
 from landmarks.datasets.dataset import load_crops
 from landmarks.datasets.one_source import keep_source
 from landmarks.errors import DataError, LandmarksError
-from landmarks.evaluation import learning_curve
-from landmarks.evaluation.learning_curve import Arm, arms, learn, look, recipe, run, summarise
 from landmarks.inference.backend import load_backend
 from landmarks.models.calibration import Calibration, ErrorCurve, QualityCurve
 from landmarks.models.config import NetworkConfig
 from landmarks.models.network import Network
 from landmarks.models.store import load_model, save_model
+from landmarks.studies import learning_curve
+from landmarks.studies.learning_curve import Arm, arms, learn, look, recipe, run, summarise
 
 CONFIG = NetworkConfig(("points_5", "points_68", "smile"), input_size=32, features=16, width=0.5)
 

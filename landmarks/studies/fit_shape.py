@@ -1,6 +1,6 @@
 """The mean face in three dimensions, from faces whose 68 points are labelled in pictures alone.
 
-    python -m landmarks.evaluation.fit_shape prepared/300w
+    python -m landmarks.studies.fit_shape prepared/300w
 
 prints the table in `landmarks.mean_shape`. A face in many poses under scaled orthographic projection gives a matrix of
 rank three, which factors into poses and a shape (Tomasi and Kanade, IJCV 1992); the camera's axes are orthogonal, which

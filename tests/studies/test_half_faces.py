@@ -7,8 +7,8 @@ import shutil
 import numpy as np
 import pytest
 
-from landmarks.evaluation import half_faces
-from landmarks.evaluation.half_faces import SIDES, cut_at
+from landmarks.studies import half_faces
+from landmarks.studies.half_faces import SIDES, cut_at
 from tests.helpers.faces import SAMPLES
 
 

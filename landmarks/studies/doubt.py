@@ -1,7 +1,7 @@
 """Whether the faces of low quality are the wrong ones, and whether `landmarks review` says how many are left.
 
     landmarks evaluate --weights compact --data prepared/mtfl --split val --detector centerface --faces --out val.json
-    python -m landmarks.evaluation.doubt val.faces.parquet
+    python -m landmarks.studies.doubt val.faces.parquet
 
 prints, for a person who looks at the 0, 5, 10, 20 and 50 % of lowest quality, how many wrong faces are expected among
 the rest, the sum of 1 - quality, how many there are, and which share of the wrong ones was seen. A face is wrong if its
