@@ -10,7 +10,7 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.config import NetworkConfig, is_encoder
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Declared, known_tasks
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES, Declared, known_tasks
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -94,7 +94,7 @@ class Arm:
     coding: str = ""
     """`simcc` or `regression`; empty: the network's usual one."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """`points_5` and other tasks, built in or declared by the data, in any order; the landmarks come first."""
+    """`points_5`, which comes first, other landmarks such as `points_68`, attributes, tasks that the data declare."""
     declared: tuple[Declared, ...] = ()
     """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
     sharing: str = "hard"
@@ -181,8 +181,8 @@ class Arm:
                 raise ValueError(f"task_weights: {unknown('task', task, self.tasks)}; the arm learns no other")
         for key, named in {"labels": self.labels, "shuffled": self.shuffled}.items():
             for task in named:
-                if task == MAIN or task not in self.tasks:
-                    others = [task for task in self.tasks if task != MAIN]
+                others = [task for task in self.tasks if task not in SCHEMES]
+                if task not in others:
                     raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other task")
         if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
             raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")

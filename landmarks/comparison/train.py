@@ -37,7 +37,7 @@ from landmarks.models.network import (
     quantity_heads,
 )
 from landmarks.models.store import Model, save_model
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
+from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, SCHEMES
 from landmarks.training.batches import Batches, CachedBatches, JoinedBatches
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
@@ -185,10 +185,11 @@ def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
 
 def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Samples:
     """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
+    schemes = (name for name in SCHEMES if name == MAIN or crops.table[name].notna().any())
     return Samples(
         crops,
         rows,
-        (MAIN, *crops.tasks),
+        (*schemes, *crops.tasks),
         arm.network_config().input_size,
         arm.crop_scale,
         jitter=jitter,

@@ -2,7 +2,8 @@
 
 Points: the One-Euro filter (Casiez, Roussel and Vogel, 1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy
 Input in Interactive Systems, CHI 2012), a low pass whose cut-off rises with the speed. Labels: probabilities are
-averaged over time, and a label changes only when another one is clearly more probable (hysteresis).
+averaged over time, and a label changes only when another one is clearly more probable (hysteresis). Quantities follow
+as fast as the points do on average: what turns or opens moves these, too.
 """
 
 from __future__ import annotations
@@ -99,7 +100,7 @@ class Smoother:
 
 def _classes(faces: Faces) -> dict[str, np.ndarray]:
     """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told. By
-    quantity: (N, 1) values, which are averaged in the same way."""
+    quantity: (N, 1) values."""
     classes = {name: scores.probabilities.copy() for name, scores in faces.attributes.items()}
     for name, scores in faces.attributes.items():
         if scores.uncertain is not None:
@@ -135,13 +136,14 @@ def _follow(
     cut_off = REST_HZ + HZ_PER_SPEED * np.linalg.norm(speed, axis=1, keepdims=True)
     frames = past.frames + 1
     mean = 1 / frames  # The first frames are averaged, so that the very first counts no more than the others.
-    smooth = past.smooth + np.maximum(_share(cut_off, step), mean) * (raw - past.smooth)
+    follow = np.maximum(_share(cut_off, step), mean)
+    smooth = past.smooth + follow * (raw - past.smooth)
     smooth = np.where(np.isfinite(smooth), smooth, raw)  # A point that did not exist begins anew.
-    share = np.maximum(_share(LABEL_HZ, step), mean)
-    average = {
-        name: np.where(np.isfinite(old := past.probabilities[name]), old + share * (new - old), new)
-        for name, new in probabilities.items()
-    }
+    of_labels, of_values = np.maximum(_share(LABEL_HZ, step), mean), follow.mean()
+    average = {}
+    for name, new in probabilities.items():
+        old, share = past.probabilities[name], of_values if name.endswith(VALUE) else of_labels
+        average[name] = np.where(np.isfinite(old), old + share * (new - old), new)
     labels = {}
     for name, values in average.items():
         held = past.labels[name]

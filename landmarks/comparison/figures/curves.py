@@ -32,7 +32,8 @@ def learning_curves(measured: Measured) -> Figure:
     plain_numbers(panels[0].yaxis)
     if len(arms) == 2:
         panels[1].set_ylabel("loss of the other tasks\nover a blind guess's")
-        for task, colour in zip(in_order(arms[1].auxiliary), cycle(COLOURS[1:])):
+        others = [task for task in in_order(arms[1].auxiliary) if task in results.tasks]
+        for task, colour in zip(others, cycle(COLOURS[1:])):
             _lines(panels[1], _logs(results, arms[1]), task, colour, task, _blind(results.tasks[task]))
     for axes in panels:
         axes.plot([], [], color="grey", ls="--", label="training")
