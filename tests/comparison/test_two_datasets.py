@@ -51,7 +51,8 @@ def test_points_of_other_faces_are_an_auxiliary_task(prepared, dense, tmp_path, 
     assert -1 <= row["gradient_cosine"]["points_68"] <= 1
     summary = pd.read_csv(out / "summary.csv", index_col="arm")
     assert np.isfinite(summary.loc["+ points_68", "points_68_gradient_cosine"])
-    assert results.faces["years"].isna().all(), "the test faces have no label of what the other folder declares"
+    faces = pd.read_parquet(out / "faces.parquet")
+    assert faces["years"].isna().all(), "the test faces have no label of what the other folder declares"
 
 
 @pytest.mark.parametrize("key", ["labels", "shuffled"])
