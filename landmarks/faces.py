@@ -70,10 +70,10 @@ class Faces:
     track: np.ndarray | None = None
     """(N,) float32: number of the face's track, from 0 in each video; NaN for a face without one; None if no tracks
     were asked for."""
-    quantities: dict[str, QuantityValues] = field(default_factory=dict)
-    """By name, those that the network was taught beside the attributes: `quantities["head_turn"].values`, (N,)."""
     path: str | None = None
     """The file that they were found in, which is read again to show them; None where the caller has the image."""
+    quantities: dict[str, QuantityValues] = field(default_factory=dict)
+    """By name, those that the network was taught beside the attributes: `quantities["head_turn"].values`, (N,)."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
