@@ -443,6 +443,7 @@ def test_a_comparison_may_learn_it(prepared_own, tmp_path, monkeypatch):
     write_document(out, tmp_path / "page.md", Facts("2026-11-26", "a machine", (), ""))
     page = (tmp_path / "page.md").read_text()
     assert "head_turn, mean absolute error, degrees (the mean: 9.33)" in page
+    assert f"{error:.2f}, cosine {cosines['head_turn_gradient_cosine']:+.2f}" in page
     assert run(monkeypatch, *command) == 0  # it goes on: nothing is left to do
     (tmp_path / "grid.toml").write_text(GRID.replace("gaze", "gase"))
     assert run(monkeypatch, *command) == 2

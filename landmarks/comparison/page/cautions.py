@@ -70,9 +70,15 @@ def auxiliary_table(measured: Measured, described: pd.DataFrame) -> str:
     rows = []
     for arm in arms:
         row = described.loc[arm.name]
-        cells = [spread(row, f"{task}_{measures[task].column}") if task in arm.auxiliary else "" for task in tasks]
+        cells = [_figure(row, task, measures[task]) if task in arm.auxiliary else "" for task in tasks]
         rows.append([f"`{arm.name}`", *cells, _stopped(results, arm)])
     return markdown_table(head, rows)
+
+
+def _figure(row: pd.Series, task: str, measure: TaskMeasure) -> str:
+    """A task's figure and, where it was measured, its gradient's cosine with the landmarks'."""
+    figure, cosine = spread(row, f"{task}_{measure.column}"), row.get(f"{task}_gradient_cosine", np.nan)
+    return figure if pd.isna(cosine) else f"{figure}, cosine {cosine:+.2f}"
 
 
 def _column(task: str, measure: TaskMeasure) -> str:
