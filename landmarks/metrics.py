@@ -12,6 +12,7 @@ from typing import Any
 import numpy as np
 import pandas as pd
 
+from landmarks.geometry import face_squares
 from landmarks.schemes import Scheme
 
 THRESHOLD = 0.1
@@ -30,6 +31,15 @@ def extent_size(points: np.ndarray) -> np.ndarray:
     """Normaliser "box": sqrt(w h) of the landmarks' bounding box. points: (N, K, 2) -> (N,) pixels."""
     width, height = np.moveaxis(np.fmax.reduce(points, axis=1) - np.fmin.reduce(points, axis=1), -1, 0)
     return np.sqrt(width * height)
+
+
+def face_errors(predicted: np.ndarray, true: np.ndarray, scheme: Scheme) -> np.ndarray:
+    """Mean error of each face as a share of the face size, to which quality is fitted. (N, K, 2), (N, K, 2) -> (N,).
+
+    The face size is the larger side of the extent of eyes, nose and mouth corners. NaN where a face was not found.
+    """
+    size = face_squares(true, scheme, 1.0)[:, 2]
+    return np.linalg.norm(predicted - true, axis=-1).mean(axis=1) / size
 
 
 def point_errors(predicted: np.ndarray, true: np.ndarray, normaliser: np.ndarray) -> np.ndarray:

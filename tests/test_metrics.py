@@ -97,3 +97,9 @@ def test_abstention_leaves_the_sure_answers():
     assert [row["probability"] for row in rows] == [0.6, 0.7, 0.8]  # nobody is surer
     assert [row["share"] for row in rows] == pytest.approx([1, 2 / 3, 1 / 3])
     assert [row["accuracy"] for row in rows] == pytest.approx([1 / 3, 1 / 2, 1])
+
+
+def test_errors_over_the_face_size():
+    true = np.array([[[0, 0], [10, 0], [5, 5], [0, 10], [10, 10]]], float)
+    assert metrics.face_errors(true + np.array([0.5, 0]), true, POINTS_5) == pytest.approx(0.05)
+    assert np.isnan(metrics.face_errors(true * np.nan, true, POINTS_5)).all()

@@ -47,7 +47,7 @@ def reliability_figure(figures: dict[str, Any]) -> Figure:
         if "expected_errors" in scheme:
             rows = scheme["expected_errors"]["reliability_points"]
             _beside(points, [100 * row["predicted"] for row in rows], [100 * row["true"] for row in rows], colour, name)
-    points.set(xlabel="expected error, % of the face size", title="points, tenths of them")
+    points.set(xlabel="expected error, % of the face size", title="landmarks, by tenths of them")
     for colour, (name, attribute) in zip(COLOURS, figures["attributes"].items()):
         rows = [row for row in attribute["reliability"] if row["share"] >= 0.005]
         label = f"{name}, off by {100 * attribute['calibration_error']:.1f} % on average"

@@ -15,6 +15,7 @@ from landmarks.evaluation.per_face import PerFace, per_face_path, read_per_face
 from landmarks.report.figures import Picture, to_svg
 from landmarks.report.page import write_page
 from landmarks.report.worst import Worst, worst_faces
+from landmarks.schemes import SCHEMES
 
 MOST = 100
 """Of the worst faces."""
@@ -72,7 +73,7 @@ def _read(path: Path) -> dict[str, Any]:
 def _cards(figures: dict[str, Any]) -> list[dict[str, Any]]:
     cards = []
     for name, points in figures["landmarks"].items():
-        label = name.replace("_", " ")
+        label = f"{len(SCHEMES[name])} landmarks" if name in SCHEMES else name
         for key, words in (("nme", "mean error"), ("failure_rate_faces", "faces off by more than 10 %")):
             measure = points["interocular"][key]
             low, high = measure["interval"]

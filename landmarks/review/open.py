@@ -51,6 +51,7 @@ def open_review(
     with CorrectionLog(path) as log:
         shown = [name for name in run.layout.attributes if name != GENDER.name] if tasks is None else tasks
         session = Session(run, log, default_who() if who is None else who, tasks=shown)
-        side_by_side = None if networks is None else SideBySide(networks)
+        hidden = () if GENDER.name in shown else (GENDER.name,)
+        side_by_side = None if networks is None else SideBySide(networks, hidden=hidden)
         app = create_app(session, pictures, Proposals(weights, run.layout), side_by_side)
         serve(app, host, port, side_by_side is not None, tell)

@@ -12,9 +12,12 @@ import numpy as np
 from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
 from landmarks.corrections.correction import ADD, PUT_OFF, REMOVE, UNDO, VERSION, Point, correction_from, now
 from landmarks.corrections.fold import ADDED, REMOVED, UNSEEN, after
+from landmarks.corrections.remaining import Remaining, wrong_remaining
 from landmarks.errors import DataError, LandmarksError
 from landmarks.formats.corrected import of_scheme
 from landmarks.formats.doubts import reasons
+from landmarks.metrics import face_errors
+from landmarks.models.calibration import QUALITY_THRESHOLD
 from landmarks.record import Record
 from landmarks.review.run import Run, rows_of
 
@@ -27,6 +30,8 @@ QUEUES: dict[str, Callable[[str], bool]] = {
 }
 """Which faces can be asked for, by their status; `without` are the images without a face."""
 WITHOUT = "without"
+REVIEW = "review"
+"""`via` of what is said on the page; see `Correction`."""
 
 Key = tuple[int, str]
 """Image and face."""
@@ -43,16 +48,17 @@ class Progress:
     faces: int
     seen: int
     put_off: int
-    wrong: float | None
-    """How many of the faces that were not looked at are expected to be wrong: their landmarks off by more than a tenth
-    of the face size. The sum of 1 - quality; None if the network was not calibrated."""
+    wrong: Remaining | None
+    """How many of the faces that were not looked at are expected to be wrong: no faces, or their landmarks off by more
+    than a tenth of the face size. Said by quality and by what the others turned out to be; None if the network was not
+    calibrated."""
 
 
 class Session:
     """The one writer of a run's corrections. Threads may share it."""
 
     def __init__(
-        self, run: Run, log: CorrectionLog, who: str, via: str = "review", tasks: Sequence[str] | None = None
+        self, run: Run, log: CorrectionLog, who: str, via: str = REVIEW, tasks: Sequence[str] | None = None
     ) -> None:
         """who, via: see `Correction`; tasks: the attributes that are shown and of which lines speak; None for all."""
         self.run, self.log, self.who, self.via = run, log, who, via
@@ -68,6 +74,10 @@ class Session:
             (self._images[image], face): row for (image, face), row in rows_of(run, said).items()
         }
         """The faces that the run found: row in `run.faces`."""
+        self._seen, self._elsewhere, self._wrong = np.zeros((3, len(run.faces)), bool)
+        """(N,) bool: faces that a person has judged; those of which it was not said on the page; those found wrong."""
+        for key in self._said:
+            self._judge(key)
         self._faces: list[list[str]] = [[] for _ in run.names]
         """The faces of each image."""
         for image, face in self._rows:
@@ -100,10 +110,24 @@ class Session:
             put_off = sum(status == PUT_OFF for status in statuses.values())
             wrong, quality = None, self.run.faces.quality
             if quality is not None:
-                rest = np.isfinite(quality)
-                rest[[self._rows[key] for key in seen if key in self._rows]] = False
-                wrong = float((1 - quality[rest].astype(float)).sum())
+                # Other tools tell what they changed, seldom what they found right: that is no sample.
+                judged = np.where(self._elsewhere, np.nan, quality)
+                wrong = wrong_remaining(judged, self._seen, self._wrong)
             return Progress(len(self._rows) + len(self._added()), len(seen), put_off, wrong)
+
+    def _judge(self, key: Key) -> None:
+        """Keep what the lines of a face say of the run: whether it was right."""
+        row, said = self._rows.get(key), self._said[key]
+        if row is None:
+            return
+        self._seen[row] = said.status not in (UNSEEN, PUT_OFF)
+        self._elsewhere[row] = self._seen[row] and said.last is not None and said.last.via != REVIEW
+        self._wrong[row] = said.status == REMOVED
+        if said.labels and said.status != REMOVED:
+            found = self.run.faces.points[row].astype(float)
+            told = [point or at for point, at in zip(said.labels.points.values(), found.tolist())]
+            error = face_errors(found[None], np.array([told], float), self.run.layout.scheme)[0]
+            self._wrong[row] = not error <= QUALITY_THRESHOLD
 
     def _added(self) -> list[Key]:
         """The faces that the run did not find, but for those that were taken back."""
@@ -152,6 +176,7 @@ class Session:
             self.log.append(line)
             self._ids[line.id] = (line.image, line.face)
             self._said[key] = after(before, line)
+            self._judge(key)
             if face not in self._faces[image]:
                 self._faces[image].append(face)
             return self._face(key)

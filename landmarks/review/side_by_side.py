@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from typing import Any
 
 from landmarks import images
@@ -22,11 +22,12 @@ MOST = 4
 class SideBySide:
     """Annotates pictures with several networks, which are loaded when the first picture comes. Threads may share it."""
 
-    def __init__(self, names: Sequence[str], detector: str = "centerface") -> None:
-        """names: shipped weights or files. Raises LandmarksError for none or too many."""
+    def __init__(self, names: Sequence[str], detector: str = "centerface", hidden: Collection[str] = ()) -> None:
+        """names: shipped weights or files; hidden: attributes of which nothing is told. Raises LandmarksError for none
+        or too many networks."""
         if not 1 <= len(names) <= MOST:
             raise LandmarksError(f"name one to {MOST} networks, such as compact,accurate")
-        self.names, self.detector = list(names), detector
+        self.names, self.detector, self.hidden = list(names), detector, hidden
         self._annotators: list[Annotator] = []
         self._lock = threading.Lock()
 
@@ -41,17 +42,18 @@ class SideBySide:
         found = []
         for name, annotator in zip(self.names, annotators):
             (faces,) = annotator.predict([image.pixels], [boxes])
+            shown = {task: scores for task, scores in faces.attributes.items() if task not in self.hidden}
             found.append(
                 {
                     "name": name,
-                    "tasks": [annotator.scheme.name, *annotator.attributes],
+                    "tasks": [annotator.scheme.name, *shown],
                     "edges": edges(annotator.scheme),
                     "boxes": plain(faces.boxes),
                     "points": plain(faces.points),
                     "quality": None if faces.quality is None else plain(faces.quality),
                     "attributes": {
                         task: {"labels": scores.labels.tolist(), "probabilities": plain(scores.confidence)}
-                        for task, scores in faces.attributes.items()
+                        for task, scores in shown.items()
                     },
                 }
             )

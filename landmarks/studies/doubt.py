@@ -3,9 +3,10 @@
     landmarks evaluate --weights compact --data prepared/mtfl --split val --detector centerface --faces --out val.json
     python -m landmarks.studies.doubt val.faces.parquet
 
-prints, for a person who looks at the 0, 5, 10, 20 and 50 % of lowest quality, how many wrong faces are expected among
-the rest, the sum of 1 - quality, how many there are, and which share of the wrong ones was seen. A face is wrong if its
-mean error is above a tenth of the face size, which is what quality is fitted to; failures, above a tenth of the
+prints, for a person who looks at the faces of lowest quality: how many wrong ones are expected among the rest, by
+quality alone, and as `landmarks review` says it, with its range; how many there are; how often the range holds that
+number when the faces are drawn anew, with replacement; and which share of the wrong ones was seen. A face is wrong if
+its mean error is above a tenth of the face size, which is what quality is fitted to; failures, above a tenth of the
 inter-ocular distance, are counted beside it.
 """
 
@@ -18,53 +19,74 @@ from pathlib import Path
 
 import numpy as np
 
+from landmarks.corrections.remaining import Remaining, wrong_remaining
 from landmarks.errors import DataError
 from landmarks.evaluation.per_face import PerFace, read_per_face
-from landmarks.geometry import face_squares
-from landmarks.metrics import THRESHOLD
+from landmarks.metrics import THRESHOLD, face_errors
 from landmarks.models.calibration import QUALITY_THRESHOLD
-from landmarks.schemes import SCHEMES, Scheme
+from landmarks.schemes import SCHEMES
 
-SHARES = (0.0, 0.05, 0.1, 0.2, 0.5)
-"""Of the faces, the most doubtful first, that a person has looked at."""
+COUNTS = (0, 20, 50, 100, 200)
+SHARES = (0.05, 0.1, 0.2, 0.5)
+"""How many faces a person looks at, and which shares of all, the most doubtful first."""
+HEADER = (
+    "seen     %  wrong left: by quality  expected  range       true  range holds, %"
+    "  of the wrong seen, %  of the failures seen, %"
+)
+DRAWN = 200
+"""Sets of faces that are drawn anew."""
 
 
 @dataclass(frozen=True)
 class Left:
     """What is left when a person has looked at the most doubtful faces."""
 
-    share: float
-    """Of the faces that were looked at."""
     seen: int
     """Faces that were looked at."""
-    expected: float
-    """Wrong faces among the rest, as `landmarks review` says: the sum of 1 - quality."""
+    by_quality: float
+    """Wrong faces among the rest by quality alone: the sum of 1 - quality."""
+    told: Remaining
+    """What `landmarks review` says of them."""
     wrong: int
-    """Wrong faces among the rest: mean error above a tenth of the face size."""
+    """How many there are: mean error above a tenth of the face size."""
     found: float
     """Share of the wrong faces that were looked at; NaN if none is wrong."""
     failures_found: float
     """The same of failures: mean error above a tenth of the inter-ocular distance."""
 
 
-def left_wrong(
-    quality: np.ndarray, wrong: np.ndarray, failed: np.ndarray, shares: Sequence[float] = SHARES
-) -> list[Left]:
-    """quality: (N,) 0 to 1, or NaN of images that could not be read, which count as 0; wrong, failed: (N,) bool."""
+def steps(faces: int) -> list[int]:
+    """COUNTS and SHARES of so many faces, each number once."""
+    return sorted({count for count in COUNTS if count <= faces} | {round(share * faces) for share in SHARES})
+
+
+def left_wrong(quality: np.ndarray, wrong: np.ndarray, failed: np.ndarray, counts: Sequence[int]) -> list[Left]:
+    """What is left after each of `counts` faces. quality: (N,) 0 to 1, or NaN of images that could not be read, which
+    count as 0; wrong, failed: (N,) bool."""
     quality = np.nan_to_num(quality.astype(float), nan=0.0)
     order = np.argsort(quality, kind="stable")
     quality, wrong, failed = quality[order], wrong[order], failed[order]
     return [
         Left(
-            share,
             seen,
             float((1 - quality[seen:]).sum()),
+            wrong_remaining(quality, np.arange(len(quality)) < seen, wrong),
             int(wrong[seen:].sum()),
             *(float(bad[:seen].sum() / bad.sum()) if bad.any() else float("nan") for bad in (wrong, failed)),
         )
-        for share in shares
-        for seen in [round(share * len(quality))]
+        for seen in counts
     ]
+
+
+def held(quality: np.ndarray, wrong: np.ndarray, counts: Sequence[int], drawn: int = DRAWN) -> np.ndarray:
+    """How often the range that is told after each of `counts` faces holds the true number: shares of `drawn` sets of as
+    many faces, drawn with replacement. quality: (N,), wrong: (N,) bool -> (len(counts),)."""
+    generator, holds = np.random.default_rng(0), np.zeros(len(counts))
+    for _ in range(drawn):
+        rows = generator.integers(0, len(quality), len(quality))
+        left = left_wrong(quality[rows], wrong[rows], wrong[rows], counts)
+        holds += [row.told.least <= row.wrong <= row.told.most for row in left]
+    return holds / drawn
 
 
 def wrong_faces(faces: PerFace, name: str) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
@@ -82,11 +104,20 @@ def wrong_faces(faces: PerFace, name: str) -> tuple[np.ndarray, np.ndarray, np.n
     return table["quality"].to_numpy()[whole], ~(errors <= QUALITY_THRESHOLD), failed
 
 
-def face_errors(predicted: np.ndarray, true: np.ndarray, scheme: Scheme) -> np.ndarray:
-    """(N, K, 2), (N, K, 2) -> (N,): mean error of each face as a share of the face size, to which quality is fitted;
-    NaN where a face was not found."""
-    size = face_squares(true, scheme, 1.0)[:, 2]
-    return np.linalg.norm(predicted - true, axis=-1).mean(axis=1) / size
+def show(title: str, quality: np.ndarray, wrong: np.ndarray, failed: np.ndarray) -> None:
+    """Print the table of some faces; see `left_wrong`."""
+    print(f"{title}: {len(quality)} faces, {wrong.sum()} wrong, {failed.sum()} failures")
+    print(HEADER)
+    counts = steps(len(quality))
+    for row, holds in zip(left_wrong(quality, wrong, failed, counts), held(quality, wrong, counts)):
+        share, held_in, found, failures = (
+            f"{100 * value:.0f}" for value in (row.seen / max(len(quality), 1), holds, row.found, row.failures_found)
+        )
+        told = row.told
+        print(
+            f"{row.seen:4d}{share:>6}{row.by_quality:24.1f}{told.expected:10.1f}  "
+            f"{f'{told.least} to {told.most}':11}{row.wrong:4d}{held_in:>16}{found:>22}{failures:>25}"
+        )
 
 
 def main() -> None:
@@ -94,13 +125,10 @@ def main() -> None:
     parser.add_argument("faces", nargs="+", type=Path, help="NAME.faces.parquet of `landmarks evaluate --faces`")
     for path in parser.parse_args().faces:
         faces = read_per_face(path)
+        if not faces.schemes:
+            raise DataError(f"{path}: no face has landmarks, by which it could be wrong")
         for name in faces.schemes:
-            quality, wrong, failed = wrong_faces(faces, name)
-            print(f"{path}, {name}: {len(quality)} faces, {wrong.sum()} wrong, {failed.sum()} failures")
-            print("seen, %  wrong left: expected    true  of the wrong seen, %  of the failures seen, %")
-            for row in left_wrong(quality, wrong, failed):
-                found, failures = (f"{100 * share:.0f}" for share in (row.found, row.failures_found))
-                print(f"{100 * row.share:7g}{row.expected:22.1f}{row.wrong:8d}{found:>22}{failures:>25}")
+            show(f"{path}, {name}", *wrong_faces(faces, name))
 
 
 if __name__ == "__main__":

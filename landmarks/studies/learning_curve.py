@@ -43,11 +43,11 @@ from landmarks.evaluation.calibrate import TYPICAL
 from landmarks.evaluation.held_out import HeldOut, held_out, scheme_of
 from landmarks.evaluation.placement import locate_crops
 from landmarks.inference.backend import Backend, load_backend
+from landmarks.metrics import face_errors
 from landmarks.models.calibration import QUALITY_THRESHOLD
 from landmarks.models.network import Network
 from landmarks.models.store import Model, load_model
 from landmarks.schemes import Scheme
-from landmarks.studies.doubt import face_errors
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import train
 

@@ -34,8 +34,8 @@ DISTINCT = 60
 """Photographs; further ones are links to them."""
 
 
-def make_run(folder: Path, faces: int) -> Path:
-    """A run over photographs with two faces each; its folder."""
+def make_run(folder: Path, faces: int, zooms: tuple[float, float] = (0.6, 2.0)) -> Path:
+    """A run over photographs with two faces each; its folder. zooms: at 1, a side has about 1,000 pixels."""
     annotator = Annotator("compact", scheme=68)
     pixels = [read(SAMPLES / name).pixels for name in ("astronaut.png", "grace_hopper.jpg")]
     found = [annotator(one)[0] for one in pixels]
@@ -48,7 +48,7 @@ def make_run(folder: Path, faces: int) -> Path:
     photographs.mkdir(parents=True)
     sizes = []
     for i in range(min(DISTINCT, -(-faces // 2))):
-        zoom = float(generator.uniform(0.6, 2.0))
+        zoom = float(generator.uniform(*zooms))
         picture = cv2.resize(scene, None, fx=zoom, fy=zoom, interpolation=cv2.INTER_AREA)
         picture = cv2.convertScaleAbs(picture, alpha=generator.uniform(0.6, 1.1), beta=generator.uniform(-20, 30))
         cv2.imwrite(str(photographs / f"{i:05}.jpg"), picture[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, 90])
@@ -64,7 +64,7 @@ def make_run(folder: Path, faces: int) -> Path:
         results.write(Record(name, "ok", seen, width=width, height=height))
     results.close()
     named = Named.here([photographs], False, 1).as_dict()
-    run = {"settings": {"scheme": "points_68"}, "results": {}, "starts": [{"named": named}]}
+    run = {"settings": {"scheme": "points_68", "max_pixels": 10**8}, "results": {}, "starts": [{"named": named}]}
     (out / "run.json").write_text(json.dumps(run))
     return out
 

@@ -39,7 +39,7 @@ def test_boxes_that_hold_nothing_are_refused(box):
 
 
 def test_two_networks_side_by_side(drawn, opened, small_weights, tmp_path):
-    networks = SideBySide([str(small_weights), "compact"], detector="whole-image")
+    networks = SideBySide([str(small_weights), "compact"], detector="whole-image", hidden=["gender"])
     client = opened(drawn.path, side_by_side=networks).client
     assert "side by side" in client.get("networks").text and "networks" in client.get("").text
     picture = write_png(tmp_path / "face.png", draw_face(0)[0]).read_bytes()
@@ -47,6 +47,7 @@ def test_two_networks_side_by_side(drawn, opened, small_weights, tmp_path):
     assert [one["name"] for one in answer["networks"]] == [str(small_weights), "compact"]
     for one in answer["networks"]:
         assert np.shape(one["points"]) == (1, 5, 2) and one["attributes"]["smile"]["labels"]
+        assert "smile" in one["tasks"] and "gender" not in [*one["tasks"], *one["attributes"]]
     wrong = client.post("api/networks", content=b"no picture", headers={"content-type": "application/octet-stream"})
     assert wrong.status_code == 404 and "not an image" in wrong.json()["message"]
 

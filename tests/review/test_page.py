@@ -126,7 +126,7 @@ def page(drawn, driver):
 
 def test_a_right_face_costs_one_key(page, drawn):
     assert page.face == "0/0" and page.text("name") == NAMES[0]
-    assert "of 4 faces 0 seen; about 2 wrong ones are expected among the rest" in page.text("progress")
+    assert "of 4 faces 0 seen; about 2 (0 to 4) wrong ones are expected among the rest" in page.text("progress")
     for following in ("1/0", "2/0", "3/0"):
         page.press("Enter")
         page.until(lambda wanted=following: page.face == wanted)

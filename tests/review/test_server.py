@@ -10,7 +10,9 @@ import PIL.Image
 import pytest
 
 from landmarks import read_results
-from landmarks.corrections import FILE, read_corrections
+from landmarks.corrections import FILE, CorrectionLog, read_corrections
+from landmarks.review.run import read_run
+from landmarks.review.session import Session
 from tests.helpers.drawn_runs import NAMES, make_run
 
 
@@ -101,7 +103,10 @@ def test_nothing_but_the_runs_own_can_be_fetched(review, path):
 def test_faces_come_with_the_most_doubtful_first(review, drawn):
     answer = review.client.get("api/queue").json()
     assert [image for image, _ in answer["faces"]] == [0, 1, 2, 3]
-    assert answer["progress"] == {"faces": 4, "seen": 0, "put_off": 0, "wrong": pytest.approx(0.8 + 0.6 + 0.4 + 0.2)}
+    progress = answer["progress"]
+    wrong = progress.pop("wrong")
+    assert progress == {"faces": 4, "seen": 0, "put_off": 0}
+    assert wrong["expected"] == pytest.approx(0.8 + 0.6 + 0.4 + 0.2) and wrong["least"] < 2 < wrong["most"] <= 4
     face = first(review.client)
     assert face["name"] == NAMES[0] and face["quality"] == pytest.approx(0.2) and "low quality 0.20" in face["reasons"]
     assert face["points"][2] == pytest.approx(drawn.points[NAMES[0]][2] + [8, 0], abs=1e-3)
@@ -148,12 +153,58 @@ def test_what_is_said_is_on_the_disk_and_in_the_table(review, drawn):
     moved[2] = drawn.points[NAMES[0]][2].round(4).tolist()
     answer = review.client.post("api/say", json=letter(face, "correct", points=moved)).json()
     assert answer["face"]["status"] == "corrected" and answer["face"]["version"] == 1
-    assert answer["progress"]["seen"] == 1 and answer["progress"]["wrong"] == pytest.approx(1.2)
+    assert answer["progress"]["seen"] == 1
     (line,) = read_corrections(drawn.path)
     assert (line.who, line.via, line.image, line.face, line.kind) == ("ann", "review", NAMES[0], "0", "correct")
     assert line.found == pytest.approx(line.box) and line.time
     table = read_results(drawn.path, corrected=True)
     assert table["nose_x"][0] == pytest.approx(moved[2][0], abs=1e-3) and table["review"][0] == "corrected"
+
+
+def expected(review):
+    return review.client.get("api/queue").json()["progress"]["wrong"]["expected"]
+
+
+def test_what_is_said_of_seen_faces_says_how_many_wrong_ones_are_left(review):
+    """The nose of every face is 8 pixels, a fifth of the face size, off: a mean of less than a tenth."""
+    face, before = first(review.client), 0.6 + 0.4 + 0.2
+    said = review.client.post("api/say", json=letter(face)).json()
+    right = said["progress"]["wrong"]["expected"]
+    assert right < 0.8 * before, "a doubtful one was right"
+    labels = {name: one["label"] for name, one in face["attributes"].items()} | {"smile": None}
+    said = review.client.post(
+        "api/say", json=letter(said["face"], "correct", id="relabelled", attributes=labels)
+    ).json()
+    assert said["progress"]["wrong"]["expected"] == right, "labels of attributes are not what quality is of"
+    near = [[x - 4, y] for x, y in face["points"]]
+    said = review.client.post("api/say", json=letter(said["face"], "correct", id="nearby000", points=near)).json()
+    far = [[x - 14, y] for x, y in face["points"]]
+    assert said["progress"]["wrong"]["expected"] == right
+    said = review.client.post("api/say", json=letter(said["face"], "correct", id="faraway000", points=far)).json()
+    wrong = said["progress"]["wrong"]["expected"]
+    assert wrong > before
+    said = review.client.post("api/say", json=letter(said["face"], "remove", id="removed000")).json()
+    assert said["progress"]["wrong"]["expected"] == wrong, "what is no face is wrong, too"
+    undo = letter(said["face"], "put off", id="putoff0000")
+    said = review.client.post("api/say", json=undo).json()
+    assert said["progress"]["wrong"]["expected"] == pytest.approx(before + 0.8), "who puts off has not judged"
+
+
+def test_landmarks_that_cannot_be_told_are_not_wrong(review):
+    face = first(review.client)
+    right = review.client.post("api/say", json=letter(face)).json()
+    points = [*right["face"]["points"][:4], None]
+    said = review.client.post("api/say", json=letter(right["face"], "correct", id="nothing000", points=points)).json()
+    assert said["progress"]["wrong"] == right["progress"]["wrong"]
+
+
+def test_what_came_back_from_another_tool_is_seen_but_no_evidence(opened, drawn):
+    with CorrectionLog(drawn.path) as log:
+        session = Session(read_run(drawn.path), log, "ann", via="labelstudio")
+        session.say(letter(session.face(0, "0"), "remove"))
+    with CorrectionLog(drawn.path) as log:
+        wrong = Session(read_run(drawn.path), log, "ann").progress()
+    assert wrong.seen == 1 and wrong.wrong.expected == pytest.approx(0.6 + 0.4 + 0.2)
 
 
 def test_a_line_that_is_sent_again_is_kept_once(review, drawn):

@@ -17,14 +17,16 @@ export function showProgress({ faces, seen, put_off: putOff, wrong }) {
   const rest = faces - seen;
   const parts = [`of ${faces} faces ${seen} seen`];
   if (putOff) parts.push(`${putOff} put off`);
-  if (rest > 0 && wrong !== null) {
-    const count = wrong < 0.5 ? "less than one wrong one is" : Math.round(wrong) === 1 ? "about 1 wrong one is"
-      : `about ${Math.round(wrong)} wrong ones are`;
-    parts.push(`${count} expected among the rest`);
-  }
+  if (rest > 0 && wrong) parts.push(`${wrongOnes(wrong)} expected among the rest`);
   $("progress").textContent = parts.join("; ");
   $("bar").max = Math.max(faces, 1);
   $("bar").value = seen;
+}
+
+function wrongOnes({ expected, least, most }) {
+  const number = Math.round(expected);
+  if (!number) return most ? `at most ${most} wrong ${most === 1 ? "one is" : "ones are"}` : "no wrong one is";
+  return number === 1 ? `about 1 wrong one (${least} to ${most}) is` : `about ${number} (${least} to ${most}) wrong ones are`;
 }
 
 export function actOn(actions) {
@@ -38,27 +40,28 @@ export function actOn(actions) {
 
 // Everything beside the picture for the face that is shown, or for none.
 export function fillPanel({ facts, queue, at, face, labels, chosen, box, dirty, change, show }) {
-  const isFace = Boolean(face?.face);
+  const isFace = Boolean(face?.face) && !box; // While a box is placed, nothing is said of the face that was shown.
   $("empty").hidden = face !== null;
   $("place").textContent = face ? `${at + 1} of ${queue.length}` : "";
   $("name").textContent = face?.name ?? "";
-  $("facts").textContent = face ? factsOf(face) : "";
-  $("reasons").replaceChildren(...(face?.reasons ?? []).map((reason) => element("li", reason)));
+  $("facts").textContent = face ? factsOf(face, isFace) : "";
+  $("reasons").replaceChildren(...(isFace ? face.reasons ?? [] : []).map((reason) => element("li", reason)));
   $("status").textContent = isFace ? statusOf(face, dirty) : "";
   $("selection").textContent = isFace ? chosenText(facts, labels, chosen) : "";
   $("hint").hidden = !box;
-  $("hint").textContent = "Draw a box around the face, from forehead to chin. Enter takes the box that is shown, Esc none.";
-  $("others").replaceChildren(...othersOf(face, show));
+  $("hint").textContent = "Draw a box around the face, from forehead to chin; or move the one that is shown, and take it (Enter). Undo (Esc) adds none.";
+  $("others").replaceChildren(...(box ? [] : othersOf(face, show)));
   $("attributes").replaceChildren($("attributes").firstElementChild, ...(isFace && labels
     ? facts.attributes.map((one, i) => choice(one, i, face, labels, change)) : []));
-  $("accept").firstChild.textContent = box ? "Take the box " : face?.added ? "Add it " : dirty ? "Right now, next " : "Right, next ";
-  for (const name of ["later", "remove", "propose", "turn"]) $(name).disabled = !isFace || Boolean(box) || (face.added && name !== "propose" && name !== "turn");
+  $("accept").firstChild.textContent = box ? "Take the box " : face?.added ? "Add it " : dirty ? "Keep, next " : "Right, next ";
+  for (const name of ["later", "remove", "propose", "turn"]) $(name).disabled = !isFace || (face.added && name !== "propose" && name !== "turn");
   for (const name of ["accept", "add"]) $(name).disabled = !face;
 }
 
-function factsOf(face) {
+function factsOf(face, isFace) {
   const parts = [`${face.width} × ${face.height} pixels`];
-  if (face.face && !face.added) parts.unshift(`face ${face.face}`);
+  if (!isFace) return parts[0];
+  if (!face.added) parts.unshift(nameOf(face.face));
   if (face.quality !== null && face.quality !== undefined) parts.push(`quality ${face.quality.toFixed(2)}`);
   else if (face.doubt !== null && face.doubt !== undefined) parts.push(`doubt ${face.doubt.toFixed(2)}`);
   return parts.join(", ");
