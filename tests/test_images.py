@@ -9,14 +9,16 @@ import random
 import resource
 import struct
 import zlib
+from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 
 import cv2
 import numpy as np
 import PIL.features
 import PIL.Image
+import PIL.ImageFile
 import pytest
-from PIL import ImageCms
+from PIL import ImageCms, TiffImagePlugin
 
 from landmarks import images
 from landmarks.errors import ImageError
@@ -289,19 +291,104 @@ def test_the_pixel_cap_holds_for_every_format(name):
     assert images.decode(data, name, max_pixels=48 * 32).width == 48
 
 
-def test_a_size_above_pillows_own_limit_can_be_allowed(monkeypatch):
-    """Pillow refuses twice its limit; ours alone counts, but where a late version's reader asks for it itself: then the
-    reason names it. A lower limit of Pillow's does for a large picture."""
+@pytest.mark.parametrize("name", FORMATS)
+def test_damage_is_told_though_the_process_asks_pillow_not_to(name, monkeypatch):
+    """Many programs set `LOAD_TRUNCATED_IMAGES`. It is theirs: afterwards it stands as they had it."""
+    data = encode(scene(96, 64), **FORMATS[name])
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", False)
+    cut = [data[: len(data) * share // 10] for share in range(3, 10)]
+    expected = [_status(images.decode, one, name) for one in cut]
+    monkeypatch.setattr(PIL.ImageFile, "LOAD_TRUNCATED_IMAGES", True)
+    with ThreadPoolExecutor(8) as threads:
+        assert list(threads.map(lambda one: _status(images.decode, one, name), cut * 4)) == expected * 4
+    for one, status in zip(cut, expected):
+        try:
+            picture = PIL.Image.open(io.BytesIO(one))
+        except (OSError, SyntaxError, ValueError):
+            continue
+        assert _status(images.from_picture, picture, name) == status
+    assert PIL.ImageFile.LOAD_TRUNCATED_IMAGES is True
+
+
+def _status(decode, *arguments) -> str:
+    try:
+        return decode(*arguments).note
+    except ImageError as error:
+        return error.status
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_a_picture_that_pillow_has_opened_is_decoded_as_its_file(name, tmp_path):
+    """Also a damaged one: Pillow passes over most of what is lost inside a JPEG."""
+    data = encode(scene(300, 200), **FORMATS[name])
+    middle = len(data) // 2
+    for number, one in enumerate((data, data[:middle] + bytes(64) + data[middle + 64 :])):
+        path = tmp_path / f"{number}.bin"
+        path.write_bytes(one)
+        with PIL.Image.open(path) as picture:
+            assert _status(images.from_picture, picture, name) == _status(images.decode, one, name)
+    with PIL.Image.open(io.BytesIO(data)) as picture:
+        np.testing.assert_array_equal(images.from_picture(picture, name).pixels, images.decode(data, name).pixels)
+        small = picture.resize((30, 20))
+    assert images.from_picture(small, name).size == (30, 20)
+
+
+@pytest.mark.parametrize("options", [{}, {"tiffinfo": {278: 16}}, {"big_tiff": True}])
+def test_a_hole_in_a_tiff_that_its_decoder_passes_over(options):
+    """libtiff does not look at the checksums of zlib."""
+    noise = np.random.default_rng(0).integers(0, 60, (200, 300, 3), np.uint8)
+    data = encode(PIL.Image.fromarray(noise), format="TIFF", compression="tiff_deflate", **options)
+    assert images.decode(data, "a.tif").pixels.shape == noise.shape
+    for share in (3, 5, 7):
+        at = len(data) * share // 10
+        assert status_of(data[:at] + bytes(64) + data[at + 64 :]) == "unreadable"
+
+
+@pytest.mark.parametrize("name", FORMATS)
+def test_max_pixels_is_the_one_cap_whatever_pillows_own_is(name, monkeypatch):
+    """A low cap of Pillow's does for a large picture."""
+    data = encode(scene(), **FORMATS[name])
+    whole = images.decode(data, name).pixels
     monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 48 * 32 // 4)
     with pytest.raises(PIL.Image.DecompressionBombError):
-        PIL.Image.open(io.BytesIO(encode(scene(), format="PNG")))
-    for name, options in FORMATS.items():
-        try:
-            assert images.decode(encode(scene(), **options), name, max_pixels=48 * 32).width == 48
-        except ImageError as error:
-            assert options["format"] in ("WEBP", "TIFF"), name
-            assert "PIL.Image.MAX_IMAGE_PIXELS" in str(error)
-    assert status_of(png_header(100, 100), max_pixels=10_000) == "unreadable"
+        PIL.Image.open(io.BytesIO(data))
+    np.testing.assert_array_equal(images.decode(data, name, max_pixels=48 * 32).pixels, whole)
+    with ThreadPoolExecutor(4) as threads:
+        for image in threads.map(lambda _: images.decode(data, name, max_pixels=48 * 32), range(20)):
+            np.testing.assert_array_equal(image.pixels, whole)
+    for cap in (48 * 32 - 1, 48 * 32 // 5):
+        with pytest.raises(ImageError, match=r"above the cap of .* raise max_pixels"):
+            images.decode(data, name, max_pixels=cap)
+    assert PIL.Image.MAX_IMAGE_PIXELS == 48 * 32 // 4  # As others in this process have it.
+
+
+@pytest.mark.parametrize(("name", "size"), [("WebP", (16_000, 16_000)), ("TIFF", (20_000, 20_000))])
+def test_headers_of_large_pictures_that_pillow_asks_its_own_cap_for(name, size):
+    """The reason is the cap that can be raised, not Pillow's."""
+    width, height = size
+    if name == "WebP":  # RFC 9649: a lossless picture's size, less one, in 14 bits each.
+        bits = (width - 1) | (height - 1) << 14
+        chunk = b"VP8L" + struct.pack("<IBI", 5, 0x2F, bits)
+        data = b"RIFF" + struct.pack("<I", 4 + len(chunk) + 1) + b"WEBP" + chunk + b"\0"
+    else:
+        data = encode(PIL.Image.new("L", (64, 64)), format="TIFF")
+        data = data.replace(struct.pack("<HHII", 256, 4, 1, 64), struct.pack("<HHII", 256, 4, 1, width))
+        data = data.replace(struct.pack("<HHII", 257, 4, 1, 64), struct.pack("<HHII", 257, 4, 1, height))
+    with pytest.raises(ImageError, match=r"above the cap of 100,000,000.* raise max_pixels") as caught:
+        images.decode(data, "large")
+    assert caught.value.status == "too_large"
+
+
+@pytest.mark.parametrize("options", [{"compression": "tiff_deflate"}, {"compression": "packbits"}, {}])
+def test_a_tiff_that_is_larger_than_pillows_cap(options, monkeypatch):
+    """For one of 20,000 pixels a side, with a cap as many times lower."""
+    monkeypatch.setattr(PIL.Image, "MAX_IMAGE_PIXELS", 1000)
+    picture = PIL.Image.new("RGB", (400, 300), (10, 200, 30))
+    data = encode(picture, format="TIFF", **options)
+    image = images.decode(data, "large.tif", max_pixels=400 * 300)
+    assert image.pixels.shape == (300, 400, 3) and (image.pixels == (10, 200, 30)).all() and not image.note
+    with TiffImagePlugin.TiffImageFile(io.BytesIO(data)) as opened:
+        assert images.from_picture(opened, "opened", max_pixels=400 * 300).pixels.shape == (300, 400, 3)
 
 
 def test_a_header_that_claims_less_than_the_data_hold():

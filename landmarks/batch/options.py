@@ -43,7 +43,7 @@ class RunOptions:
     workers: int | None = 0
     """Processes beside this one. 0: none, or with Ray one for each of its cores; None: one for each core here."""
     timeout: float | None = 300.0
-    """Seconds that an image may take, where there are workers; None for no limit."""
+    """Seconds that an image may take, or a file system to answer; None for no limit."""
     shard: Shard = field(default_factory=Shard)
     """The part of the images that is done."""
 

@@ -14,6 +14,7 @@ from collections import Counter
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass, field, replace
+from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -33,6 +34,7 @@ from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
 from landmarks.batch.writers.videos import VideoDrawings
+from landmarks.bounded import answer
 from landmarks.clock import Clock
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
@@ -114,7 +116,7 @@ def annotate(
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers, following = _writers(out, options, sources), _following(options, sources)
-    refuse_own_folder(sources, out)
+    answer(partial(refuse_own_folder, sources, out), options.timeout)
     annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
     try:
@@ -233,9 +235,8 @@ def annotate_folder(
     if not isinstance(sources, (str, Path)):
         sources = list(sources)
     named = Named.here(sources, recursive, every)
-    return annotate(
-        config, find(sources, recursive, every), Path(out), options, resume, report, progress, writing, named
-    )
+    found = find(sources, recursive, every, options.timeout)
+    return annotate(config, found, Path(out), options, resume, report, progress, writing, named)
 
 
 def _writers(out: Path, options: RunOptions, sources: Sequence[Source]) -> list[Drawings | Chips]:

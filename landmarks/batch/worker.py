@@ -17,14 +17,16 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
 
+from landmarks.bounded import answer
 from landmarks.clock import Clock
 from landmarks.device import use_threads
 from landmarks.errors import LandmarksError
 from landmarks.faces import Faces
 from landmarks.images import most_bytes
+from landmarks.images.pillow import ignore_oddities
 from landmarks.record import Record
 from landmarks.sources.ahead import read_ahead
-from landmarks.sources.source import Source
+from landmarks.sources.source import UNKNOWN, Source
 
 ORPHAN_SECONDS = 2.0
 """For so long a worker goes on when the process that it works for has gone."""
@@ -119,17 +121,21 @@ class Worker:
     ) -> None:
         """beat: is called whenever it gets on, so that whoever waits for it can tell."""
         self.annotator, self.writers, self.beat = annotator, writers, beat
+        self.at: Source | None = None
+        """The image that it came to last."""
         self.facts = Facts(annotator.settings(), annotator.empty)
 
     def __call__(self, images: Images) -> Done:
         """Annotate the images of a task. Raises OSError if a writer cannot write at all."""
         clock = self.annotator.clock
         limit = most_bytes(self.facts.settings["max_pixels"])
-        records, stamps = [], []
+        records: list[Record] = []
+        stamps: list[str] = []
 
         def read() -> Iterator[Source]:
             ahead = read_ahead(images, limit)
             while True:
+                self.at = images[min(len(stamps), len(images) - 1)]
                 self.beat()
                 with clock("read"):
                     source = next(ahead, None)
@@ -140,6 +146,7 @@ class Worker:
 
         with warnings.catch_warnings(record=True) as caught:
             warnings.simplefilter("always")
+            ignore_oddities()
             for record in self.annotator.stream(read()):
                 self.beat()
                 with clock("draw"):
@@ -147,6 +154,15 @@ class Worker:
                         writer.write(record)
                 records.append(replace(record, pixels=None))
         return Done(records, stamps, clock.take(), [str(one.message) for one in caught])
+
+
+def lost(source: Source, status: str, reason: str, empty: Faces, timeout: float | None) -> Done:
+    """The row of an image of which nothing came. timeout: seconds that its file system may take for an answer."""
+    try:
+        stamp = answer(source.stamp, timeout)
+    except LandmarksError:  # The next run tries the image again.
+        stamp = UNKNOWN
+    return Done([Record(source.name, status, empty, reason, frame=source.frame, time=source.time)], [stamp])
 
 
 def run(

@@ -27,7 +27,7 @@ from landmarks.cli import (
 )
 from landmarks.cli.known import KnownCommand
 from landmarks.cli.logs import say, with_logs
-from landmarks.cli.shared import errors, output
+from landmarks.cli.shared import errors, output, refuse_empty_paths
 from landmarks.errors import LandmarksError
 
 app = typer.Typer(no_args_is_help=True, pretty_exceptions_enable=False)
@@ -97,6 +97,7 @@ def main() -> None:
     _open_closed_streams()
     warnings.showwarning = lambda message, *_: say(f"landmarks: {message}")
     try:
+        refuse_empty_paths(sys.argv)
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:
         if os.environ.get("LANDMARKS_DEBUG"):
@@ -107,7 +108,7 @@ def main() -> None:
         if os.environ.get("LANDMARKS_DEBUG"):
             raise
         reason = error.strerror or type(error).__name__
-        errors.print(f"landmarks: {error.filename or 'a file'}: cannot be read or written ({reason})")
+        errors.print(f"landmarks: {error.filename or 'the output'}: cannot be read or written ({reason})")
         sys.exit(2)
     except KeyboardInterrupt:
         errors.print("landmarks: interrupted")

@@ -189,7 +189,9 @@ def annotate(
     ] = 64,
     timeout: Annotated[
         float,
-        typer.Option(min=1, help="Seconds that an image may take, where there are workers.", rich_help_panel=MACHINE),
+        typer.Option(
+            min=1, help="Seconds that an image may take, or a file system to answer.", rich_help_panel=MACHINE
+        ),
     ] = 300,
     retry_failed: Annotated[
         bool, typer.Option("--retry-failed", help="Do images again that failed.", rich_help_panel=RESUME)

@@ -30,6 +30,20 @@ class _Plain(Console):
     def __init__(self, stderr: bool = False) -> None:
         super().__init__(stderr=stderr, highlight=False, soft_wrap=True, markup=False, emoji=False)
 
+    def print(self, *objects: Any, **options: Any) -> None:
+        """On stderr nothing is said any more once it cannot be: a full disk under a log must not end what goes on."""
+        try:
+            super().print(*objects, **options)
+        except OSError:
+            if not self.stderr:
+                raise
+            self.quiet = True
+
+    def on_broken_pipe(self) -> None:
+        if not self.stderr:
+            super().on_broken_pipe()
+        self.quiet = True
+
     def render_str(self, text: str, **options: Any) -> Text:
         return super().render_str(visible(text), **options)
 
@@ -52,6 +66,8 @@ DETECTOR_HELP = (
     "detector that is a network shrinks an "
     "image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
 )
+PATHS = ("--out", "--data", "--boxes", "--metrics", "--log")
+"""Options that are paths."""
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 
 
@@ -108,6 +124,14 @@ def split_names(text: str) -> tuple[str, ...]:
 def counted(count: int, noun: str) -> str:
     """`1 image`, `2 images`."""
     return f"{count} {noun}{'' if count == 1 else 's'}"
+
+
+def refuse_empty_paths(arguments: list[str]) -> None:
+    """Raise LandmarksError for a path that was given as nothing: it would stand for the working folder."""
+    for argument, following in zip(arguments, [*arguments[1:], None]):
+        name, equals, value = argument.partition("=")
+        if name in PATHS and (not value if equals else following == ""):
+            raise LandmarksError(f"{name}: is empty, as a variable of the shell may be; give a path")
 
 
 def table(title: str, columns: list[str], rows: list[list[str]]) -> Table:

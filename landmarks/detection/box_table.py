@@ -12,6 +12,8 @@ from pathlib import Path
 from landmarks.errors import DataError
 
 WANTED = "image,x0,y0,x1,y1"
+MOST = 10_000_000
+"""No picture has more pixels a side."""
 
 _IMAGE = ("image", "file", "filename", "file_name", "path", "filepath", "file_path", "image_path", "image_name")
 _SCORE = ("score", "confidence", "conf", "probability")
@@ -34,6 +36,7 @@ Box = tuple[float, float, float, float, float]
 class _Columns:
     """Where in a row what stands."""
 
+    count: int
     image: int
     box: tuple[int, ...]
     is_sized: bool
@@ -58,7 +61,13 @@ def read_box_table(path: Path) -> dict[str, list[Box]]:
         columns = _columns(next(reader, []), path)
         for row in reader:
             if any(cell.strip() for cell in row):
-                image, box = _parse_row(row, columns, separator, f"{path} line {reader.line_num}")
+                where = f"{path} line {reader.line_num}"
+                if any(cell.strip() for cell in row[columns.count :]):
+                    cure = (
+                        "numbers with decimal commas need semicolons between them" if separator == "," else "look at it"
+                    )
+                    raise DataError(f"{where}: has {len(row)} cells, the header {columns.count}; {cure}")
+                image, box = _parse_row(row, columns, separator, where)
                 boxes.setdefault(image, []).extend([box] if box else [])
     except csv.Error as error:
         raise DataError(f"{path}: cannot be read as a CSV file of boxes ({error})") from error
@@ -97,7 +106,9 @@ def _columns(header: Sequence[str], path: Path) -> _Columns:
         lacking = [name for name in _CORNERS[0] if name not in names]
         raise DataError(f"{where}: the column {lacking[0]} is missing; wanted {WANTED}")
     score = next((names.index(name) for name in _SCORE if name in names), None)
-    return _Columns(names.index(image), tuple(map(names.index, box)), box in _SIZED, score)
+    if twice := [name for name in (image, *box) if names.count(name) > 1]:
+        raise DataError(f"{where}: the column {twice[0]} is there twice; wanted {WANTED}")
+    return _Columns(len(names), names.index(image), tuple(map(names.index, box)), box in _SIZED, score)
 
 
 def _parse_row(row: list[str], columns: _Columns, separator: str, where: str) -> tuple[str, Box | None]:
@@ -114,8 +125,8 @@ def _parse_row(row: list[str], columns: _Columns, separator: str, where: str) ->
         raise DataError(f"{where}: a coordinate or the score is not a number ({error})") from error
     if columns.is_sized:
         x1, y1 = x0 + x1, y0 + y1
-    if not (image.strip() and all(map(math.isfinite, (x0, y0, x1, y1))) and x0 < x1 and y0 < y1):
-        raise DataError(f"{where}: a box needs an image name, finite numbers, x0 < x1 and y0 < y1")
+    if not (image.strip() and all(abs(value) <= MOST for value in (x0, y0, x1, y1)) and x0 < x1 and y0 < y1):
+        raise DataError(f"{where}: a box needs an image name, finite numbers of at most {MOST:,}, x0 < x1 and y0 < y1")
     return image, (x0, y0, x1, y1, score)
 
 

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import hashlib
+import warnings
 from collections.abc import Iterable
 from pathlib import Path
 from typing import Any
@@ -19,7 +20,8 @@ class BoxFile:
     """Boxes from a CSV file with the columns image, x0, y0, x1, y1 and perhaps score; others are ignored.
 
     An image of another name than those in the file has no faces, nor has one in a row without coordinates; `match`
-    finds the images that the file calls otherwise. See `read_box_table` for what else is read.
+    finds the images that the file calls otherwise. Without it, the first image that has no row is told in a warning.
+    See `read_box_table` for what else is read.
     rule: of the detector that made the boxes. Raises DataError naming the line that is wrong.
     """
 
@@ -34,6 +36,8 @@ class BoxFile:
         """Tells one file of boxes from another."""
         self._cleaned = alone(self._rows, clean)
         self.matching = Matching({}, {}, frozenset())
+        self._told = False
+        """Whether the user has been told of images that the file does not name, or will be."""
 
     @property
     def names(self) -> list[str]:
@@ -43,6 +47,7 @@ class BoxFile:
     def match(self, images: Iterable[str]) -> Matching:
         """Learn the names of all images that are known before a run; gives back how the file's were understood."""
         self.matching = match_names(self._rows, images)
+        self._told = True
         return self.matching
 
     def resolve(self, image: str) -> str | None:
@@ -56,7 +61,12 @@ class BoxFile:
         return len(self._rows[name])
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
-        rows = np.array(self._rows.get(self.resolve(name) or "", []), np.float32).reshape(-1, 5)
+        row = self.resolve(name)
+        if row is None and not self._told:
+            self._told = True
+            names = ", ".join(map(repr, self.names[:2])) or "no image"
+            warnings.warn(f"{self.path}: has no row for {name!r}, but for {names}, ...: no faces there", stacklevel=2)
+        rows = np.array(self._rows.get(row or "", []), np.float32).reshape(-1, 5)
         return Detections(rows[:, :4], rows[:, 4])
 
     def settings(self) -> dict[str, Any]:

@@ -10,7 +10,6 @@ import io
 import logging
 import os
 import re
-import warnings
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from dataclasses import dataclass, replace
@@ -32,7 +31,7 @@ from PIL import (
 )
 
 from landmarks.errors import ImageError
-from landmarks.images import jpeg, pillow, png
+from landmarks.images import jpeg, pillow, png, tiff
 from landmarks.images.files import MAX_PIXELS, most_bytes, printable, read_bytes
 from landmarks.images.image import Image, from_array, is_turned, turn
 from landmarks.images.pillow import Decoded, Prepared
@@ -74,7 +73,7 @@ FORMATS = (
     _Format("PNG", rb"\x89PNG\r\n\x1a\n", PngImagePlugin.PngImageFile, png.prepare, png.decode),
     _Format("GIF", rb"GIF8[79]a", GifImagePlugin.GifImageFile),
     _Format("BMP", rb"BM", BmpImagePlugin.BmpImageFile),
-    _Format("TIFF", rb"II[*+]\0|MM\0[*+]", TiffImagePlugin.TiffImageFile),
+    _Format("TIFF", rb"II[*+]\0|MM\0[*+]", TiffImagePlugin.TiffImageFile, decode=tiff.decode),
     _Format("WebP", rb"RIFF....WEBP", WebPImagePlugin.WebPImageFile, _without_holes),
     _Format("PNM", rb"P[1-6]\s", PpmImagePlugin.PpmImageFile),
     _Format("JPEG 2000", rb"\xff\x4f\xff\x51|\0\0\0\x0cjP  ", Jpeg2KImagePlugin.Jpeg2KImageFile),
@@ -84,8 +83,7 @@ FORMATS = (
     _Format("PDF", rb"%PDF"),
 )
 
-# What Pillow has to say about odd metadata is of no use to whoever annotates a million photographs.
-warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
+pillow.ignore_oddities()
 logging.getLogger("PIL").addHandler(logging.NullHandler())
 
 
@@ -135,14 +133,19 @@ def decode(
     """
     if not data:
         raise ImageError(name, "unreadable", "the file is empty")
-    kind = next((one for one in FORMATS if re.match(one.signature, data, re.DOTALL)), None)
+    kind = _kind(data)
     if kind is None:
         raise ImageError(name, "unreadable", "this is not an image in a known format (JPEG, PNG, WebP, TIFF, GIF, BMP)")
     if kind.reader is None:
         raise ImageError(name, "unreadable", f"{kind.name} files cannot be read; convert it to JPEG or PNG")
-    with _told(name, f"the {kind.name} file"):
-        image = _decode(data, name, max_pixels, kind, kind.reader, least_side)
+    with _told(name, f"the {kind.name} file", max_pixels):
+        image = pillow.up_to(max_pixels, partial(_decode, data, name, max_pixels, kind, kind.reader, least_side))
     return take(image, name, max_pixels, accept_damaged)
+
+
+def _kind(data: bytes) -> _Format | None:
+    """What kind of file this is."""
+    return next((one for one in FORMATS if re.match(one.signature, data, re.DOTALL)), None)
 
 
 def _decode(
@@ -165,9 +168,18 @@ def _decode(
 def from_picture(
     picture: PIL.Image.Image, name: str, max_pixels: int = MAX_PIXELS, accept_damaged: bool = False
 ) -> Image:
-    """A picture that Pillow holds or has opened, as `decode` would give its file. Raises ImageError."""
-    with _told(name, "the picture"):
-        image = _picture(picture, name, max_pixels, "the picture", Prepared(b""), lambda: pillow.decode(b"", picture))
+    """A picture that Pillow holds or has opened, as `decode` would give its file. Raises ImageError.
+
+    Of one that was loaded before, nobody knows any more what was damaged.
+    """
+    data = pillow.file_of(picture, most_bytes(max_pixels))
+    if (kind := _kind(data)) and kind.reader:
+        image = decode(data, name, max_pixels, accept_damaged)
+        if image.stored_size == picture.size or image.size == picture.size:  # It has not been told to load less.
+            return image
+    with _told(name, "the picture", max_pixels):
+        decode_it = partial(pillow.up_to, max_pixels, partial(pillow.decode, b"", picture))
+        image = _picture(picture, name, max_pixels, "the picture", Prepared(b""), decode_it)
     return take(image, name, max_pixels, accept_damaged)
 
 
@@ -181,6 +193,8 @@ def _picture(
 ) -> Image:
     """An opened picture, upright, with all that is to be said of it. Raises anything."""
     width, height = picture.size
+    if not width * height:
+        raise ImageError(name, "unreadable", f"{what} has no pixels")
     if width * height > max_pixels:
         size = f"{width} x {height} = {width * height:,} pixels, above the cap of {max_pixels:,}"
         raise ImageError(name, "too_large", f"the image has {size}; raise max_pixels to read it")
@@ -201,16 +215,17 @@ def _picture(
 
 
 @contextmanager
-def _told(name: str, what: str) -> Iterator[None]:
+def _told(name: str, what: str, max_pixels: int) -> Iterator[None]:
     """Whatever a decoder raises becomes an ImageError."""
     try:
-        yield
+        with pillow.strict:
+            yield
     except ImageError:
         raise
     except MemoryError as error:
         raise ImageError(name, "too_large", "there is not enough memory to decode it") from error
     except PIL.Image.DecompressionBombError as error:
-        reason = f"it is above Pillow's own limit, PIL.Image.MAX_IMAGE_PIXELS ({error})"
+        reason = f"the image is far above the cap of {max_pixels:,} pixels; raise max_pixels to read it"
         raise ImageError(name, "too_large", reason) from error
     except Exception as error:  # Decoders raise anything at all on broken bytes.
         reason = f"{what} is damaged or of an unusual kind ({error or type(error).__name__})"

@@ -2,16 +2,21 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+import threading
+import warnings
+from collections.abc import Callable, Mapping
 from dataclasses import dataclass
-from typing import Any
+from typing import Any, TypeVar
 
 import cv2
 import numpy as np
 import PIL.Image
+import PIL.ImageFile
 
 from landmarks.images.image import ORIENTATIONS
 from landmarks.images.samples import to_8_bits
+
+T = TypeVar("T")
 
 _BITS, _PHOTOMETRIC, _FORMAT = 258, 262, 339
 """Tags of TIFF: bits a sample; 0 where white is the lowest sample; how samples are to be read, 2: signed."""
@@ -58,6 +63,80 @@ def decode(data: bytes, picture: PIL.Image.Image) -> Decoded:
     else:
         pixels, note = _to_rgb(data, picture)
     return Decoded(pixels, (note,) if note else (), damage)
+
+
+class _Strict:
+    """A `with` block in which Pillow tells of files that are cut short, whatever this process has asked it for.
+
+    `PIL.ImageFile.LOAD_TRUNCATED_IMAGES`, which many programs set, is a global of Pillow's: it is put back when nobody
+    is in the block any more.
+    """
+
+    def __init__(self) -> None:
+        self._lock = threading.Lock()
+        self._inside, self._asked = 0, False
+
+    def __enter__(self) -> None:
+        with self._lock:
+            if not self._inside:
+                self._asked = PIL.ImageFile.LOAD_TRUNCATED_IMAGES
+                PIL.ImageFile.LOAD_TRUNCATED_IMAGES = False
+            self._inside += 1
+
+    def __exit__(self, *_: object) -> None:
+        with self._lock:
+            self._inside -= 1
+            if not self._inside:
+                PIL.ImageFile.LOAD_TRUNCATED_IMAGES = self._asked
+
+
+strict = _Strict()
+_raised = threading.Lock()
+"""Whoever has it may raise Pillow's cap: one picture at a time."""
+
+
+def up_to(max_pixels: int, work: Callable[[], T]) -> T:
+    """What `work` gives, whatever Pillow's own cap is: some of its readers ask for that themselves.
+
+    The cap is a global of Pillow's and there is no other way past it. So it is left alone until it stands in the way,
+    is raised no further than to what the caller allows, and is put back at once: who relies on it in this process is
+    without it only while a picture above it is read. Raises DecompressionBombError for one above twice `max_pixels`.
+    """
+    try:
+        return work()
+    except PIL.Image.DecompressionBombError:
+        with _raised:
+            cap = PIL.Image.MAX_IMAGE_PIXELS
+            PIL.Image.MAX_IMAGE_PIXELS = max(cap or 0, max_pixels)
+            try:
+                return work()
+            finally:
+                PIL.Image.MAX_IMAGE_PIXELS = cap
+
+
+def file_of(picture: PIL.Image.Image, limit: int) -> bytes:
+    """The bytes of the file that a picture stands for, if nothing of it was read or changed yet; else none.
+
+    Empty, too, for a file above `limit` bytes.
+    """
+    file = getattr(picture, "fp", None)
+    if file is None or getattr(picture, "_im", None) is not None or picture.tell():
+        return b""
+    try:
+        place = file.tell()
+        try:
+            file.seek(0)
+            data = file.read(limit + 1)
+        finally:
+            file.seek(place)
+    except (OSError, ValueError, AttributeError):
+        return b""
+    return data if len(data) <= limit else b""
+
+
+def ignore_oddities() -> None:
+    """Let no warning pass of what Pillow has to say about odd metadata: it names no file, and nothing is lost."""
+    warnings.filterwarnings("ignore", category=UserWarning, module=r"PIL\.")
 
 
 def orientation(picture: PIL.Image.Image) -> int:

@@ -135,13 +135,13 @@ class Annotator:
     def predict(self, pictures: Sequence[np.ndarray], boxes: Sequence[np.ndarray]) -> list[Faces]:
         """Faces whose boxes are known: (H, W, 3) uint8 RGB images and their (n, 4) x0 y0 x1 y1 pixel boxes.
 
-        The boxes are taken as the detector's would be.
+        The boxes are taken as the detector's would be. Raises ImageError, or ValueError for what are no boxes.
         """
         self._check_process()
         if len(pictures) != len(boxes):
             raise ValueError(f"{len(pictures)} images but {len(boxes)} arrays of boxes")
         loaded = [images.from_array(picture, f"array {i}") for i, picture in enumerate(pictures)]
-        boxes = [np.asarray(b, np.float32).reshape(-1, 4) for b in boxes]
+        boxes = [_boxes(b, f"array {i}") for i, b in enumerate(boxes)]
         return self._faces(loaded, boxes, [np.full(len(b), np.nan, np.float32) for b in boxes])
 
     def stream(self, sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Record]:
@@ -270,6 +270,17 @@ class Annotator:
         first = self.backend.config.schemes[0]
         quality = curve(errors[first]) * border_factors(found.points[first], sizes, SCHEMES[first])
         return errors[self.scheme.name], quality
+
+
+def _boxes(boxes: np.ndarray, name: str) -> np.ndarray:
+    """Boxes (n, 4) as they may be given; one box may come alone. Raises ValueError for anything else."""
+    boxes = np.asarray(boxes, np.float32)
+    boxes = boxes[None] if boxes.shape == (4,) else boxes.reshape(0, 4) if not boxes.size else boxes
+    if boxes.ndim != 2 or boxes.shape[1] != 4:
+        raise ValueError(f"{name}: boxes are an array (n, 4) of x0, y0, x1, y1, not {boxes.shape}")
+    if (boxes[:, :2] >= boxes[:, 2:]).any():  # NaN is none: it gives NaN.
+        raise ValueError(f"{name}: a box needs x0 < x1 and y0 < y1")
+    return boxes
 
 
 def _found(sources: str | Path | Source | Iterable[str | Path | Source]) -> Iterator[Source]:

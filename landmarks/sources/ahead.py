@@ -4,8 +4,10 @@ from __future__ import annotations
 
 from collections import deque
 from collections.abc import Iterator, Sequence
-from concurrent.futures import Future, ThreadPoolExecutor
+from concurrent.futures import Future
+from functools import partial
 
+from landmarks.bounded import Desk
 from landmarks.sources.source import Held, Source, held
 
 READERS = 4
@@ -21,11 +23,14 @@ def read_ahead(sources: Sequence[Source], limit: int, readers: int = READERS, mo
     """
     left = deque(sources)
     waiting: deque[tuple[int, Future[Held]]] = deque()
-    with ThreadPoolExecutor(readers) as pool:
+    desk = Desk(readers)
+    try:
         while left or waiting:
             while left and len(waiting) < readers:
                 size = left[0].size_now()
                 if waiting and sum(other for other, _ in waiting) + size > most:
                     break
-                waiting.append((size, pool.submit(held, left.popleft(), limit)))
+                waiting.append((size, desk.give(partial(held, left.popleft(), limit))))
             yield waiting.popleft()[1].result()
+    finally:
+        desk.close()

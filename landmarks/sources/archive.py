@@ -5,6 +5,7 @@ What a header says is never trusted: sizes are checked before and while a member
 
 from __future__ import annotations
 
+import gzip
 import io
 import os
 import tarfile
@@ -14,6 +15,7 @@ from dataclasses import dataclass
 from functools import partial
 from typing import IO
 
+from landmarks.bounded import open_file
 from landmarks.record import UNREACHABLE, UNREADABLE
 from landmarks.sources.member import MAX_EXPANSION, MIN_BOMB, SMALL, SPARSE, Member, Passing, expanding
 from landmarks.sources.names import harmless, is_image, natural
@@ -35,9 +37,9 @@ class Archive(Container):
     def open(self, ahead: int = 1 << 22) -> IO[bytes]:
         """The file, to be read from any place in it; `ahead`: bytes that are asked for at once if it is far away.
 
-        Raises OSError.
+        Raises OSError, ValueError.
         """
-        return open(self.path, "rb")
+        return open_file(self.path)
 
     def __iter__(self) -> Iterator[Source]:
         mark = self.stamp()
@@ -97,10 +99,26 @@ def _tar_members(file: IO[bytes]) -> Iterator[Found]:
             archive.members = []  # type: ignore[attr-defined]  # It would keep every member that it has seen.
             if info.isreg():
                 yield info.name, info.size, SPARSE if info.issparse() else info.offset_data, stream
+    if isinstance(stream, gzip.GzipFile):
+        _read_to_end(stream, most)
     if headers.last.strip(b"\0"):  # tarfile takes a damaged header for the end.
         raise ValueError("a header inside is damaged")
     if len(headers.last) < BLOCK:
         raise ValueError("it has no end mark: it was cut short between two of its files")
+
+
+def _read_to_end(stream: IO[bytes], most: int) -> None:
+    """Read what follows the last member: gzip has one checksum, at its end; others have one a block.
+
+    Raises ValueError.
+    """
+    try:
+        while stream.tell() <= most and stream.read(BLOCK << 7):
+            pass
+    except gzip.BadGzipFile as error:
+        if "Not a gzipped file" in str(error):  # Something else follows, which is nobody's business.
+            return
+        raise ValueError("its checksum is wrong: something of what was read from it is damaged") from error
 
 
 def _read_at(stream: IO[bytes], place: int, size: int) -> bytes:

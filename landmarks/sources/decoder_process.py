@@ -189,10 +189,11 @@ def _frames(path: str, every: int, *known: Any) -> Iterator[tuple[dict[str, Any]
     """
     from av.error import FFmpegError
 
+    from landmarks.bounded import open_file
     from landmarks.sources.frames import Decoder
 
     try:
-        file = open(path, "rb")  # noqa: SIM115
+        file = open_file(path)
     except (OSError, ValueError) as error:
         yield {"passed": 0, "fault": f"the file cannot be opened ({getattr(error, 'strerror', None) or error})"}, None
         return

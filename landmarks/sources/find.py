@@ -11,6 +11,7 @@ from collections.abc import Iterable, Iterator
 from dataclasses import replace
 from pathlib import Path
 
+from landmarks.bounded import answer, ask
 from landmarks.errors import LandmarksError
 from landmarks.images import printable
 from landmarks.sources import local
@@ -22,7 +23,10 @@ from landmarks.sources.video import VIDEOS, Video
 
 
 def find(
-    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]], recursive: bool = False, every: int = 1
+    sources: str | os.PathLike[str] | Iterable[str | os.PathLike[str]],
+    recursive: bool = False,
+    every: int = 1,
+    timeout: float | None = None,
 ) -> list[Source]:
     """The files that `sources` stand for, each once, in natural order of their names (2 before 10).
 
@@ -30,19 +34,36 @@ def find(
     line, relative to the list's folder; `#` starts a comment), `-` (such lines on standard input), or a URL such as
     s3://bucket/folder. A file may be an image, an archive or a video, of which one frame of `every` is taken; `expand`
     looks into these. Folders give images alone; folders and globs skip hidden files. A file named by itself is kept
-    whatever its suffix, even if it is missing: its row says so. Raises LandmarksError for what stands for nothing.
+    whatever its suffix, even if it is missing: its row says so.
+
+    timeout: seconds that a file system may take for an answer, None for no limit. Raises LandmarksError for what
+    stands for nothing, and for a path about which there is no answer.
     """
-    if isinstance(sources, (str, os.PathLike)):
-        sources = [sources]
+    given = [os.fspath(one) for one in ([sources] if isinstance(sources, (str, os.PathLike)) else sources)]
+    if "" in given:
+        raise LandmarksError("a source is empty, as a variable of the shell may be; give the path of images")
+    if every < 1:
+        raise ValueError(f"every is a number of frames, at least 1, not {every}")
+    # Read here: a thread that waits for it would keep the process from ending.
+    listed = sys.stdin.buffer.read() if "-" in given else b""
+    look = functools.partial(_find, given, listed, recursive, every)
+    return look() if timeout is None else answer(look, timeout)
+
+
+def _find(given: list[str], listed: bytes, recursive: bool, every: int) -> list[Source]:
+    """listed: what came on standard input."""
     real_folder = functools.cache(os.path.realpath)  # Resolving every path in full takes most of the time otherwise.
     found: dict[str, Source] = {}
-    for source in sources:
-        for one in _expand(os.fspath(source), recursive):
+    for source in given:
+        for one in _expand(source, listed, recursive):
             if isinstance(one, Source):
                 found.setdefault(str(one.path), one)
                 continue
             path, name = one
-            real = os.path.realpath(path) if os.path.islink(path) else os.path.join(real_folder(path.parent), path.name)
+            if ask(path, os.path.islink, path):
+                real = ask(path, os.path.realpath, path)
+            else:
+                real = os.path.join(ask(path, real_folder, path.parent), path.name)
             found.setdefault(real, _of_kind(path, printable(name), every))
     return sorted(_distinct(list(found.values())), key=lambda source: natural(source.name))
 
@@ -81,12 +102,12 @@ def _distinct(sources: list[Source]) -> list[Source]:
         sources = distinct  # Again, since a path may equal another file's name.
 
 
-def _expand(source: str, recursive: bool) -> Iterator[local.Named | Source]:
+def _expand(source: str, listed: bytes, recursive: bool) -> Iterator[local.Named | Source]:
     """Files of one source, with their names."""
     containers = ARCHIVES + VIDEOS
     if source == "-":
-        yield from _listed(sys.stdin.buffer.read(), Path(), "standard input", recursive)
-    elif os.path.lexists(source):  # First, since names may hold brackets or start with @.
+        yield from _listed(listed, Path(), "standard input", recursive)
+    elif ask(source, os.path.lexists, source):  # First, since names may hold brackets or start with @.
         yield from local.file_or_folder(Path(source), recursive, containers)
     elif remote.is_url(source):
         yield from remote.find(source, recursive)
@@ -99,7 +120,7 @@ def _expand(source: str, recursive: bool) -> Iterator[local.Named | Source]:
         yield from _listed(data, path.parent, str(path), recursive)
     elif numbered := _numbered(source):
         for one in numbered:
-            yield from _expand(one, recursive)
+            yield from _expand(one, listed, recursive)
     elif re.search(r"[*?[]", source):
         yield from local.in_glob(source, containers)
     else:

@@ -8,6 +8,7 @@ import re
 from collections.abc import Iterable
 from pathlib import Path
 
+from landmarks.bounded import ask, open_file
 from landmarks.errors import LandmarksError
 from landmarks.sources.source import Source
 
@@ -32,7 +33,7 @@ def holds_run(folder: str | Path, files: list[str] | None = None) -> bool:
 def refuse_own_folder(sources: Iterable[Source], out: Path) -> None:
     """Raise LandmarksError if an image file lies where the results are to go: they would be taken for input later."""
     folders = {os.path.dirname(source.path) for source in sources if type(source) is Source}
-    if os.path.realpath(out) in map(os.path.realpath, folders):
+    if os.path.realpath(out) in (ask(folder, os.path.realpath, folder) for folder in folders):
         cure = f"choose a folder of its own, such as --out {out / 'results'}"
         raise LandmarksError(f"{out}: holds images of this run, and its results must not lie among them; {cure}")
 
@@ -51,9 +52,10 @@ def made_by_run(path: Path, root: Path) -> Path | None:
 
 def _is_manifest(path: Path) -> bool:
     try:
-        if os.path.getsize(path) > _MOST_BYTES:
-            return False
-        content = json.loads(path.read_bytes())
+        with open_file(path) as file:
+            if os.fstat(file.fileno()).st_size > _MOST_BYTES:
+                return False
+            content = json.loads(file.read(_MOST_BYTES))
     except (OSError, ValueError, RecursionError):
         return False
     return isinstance(content, dict) and {"settings", "starts"} <= content.keys()
@@ -62,8 +64,8 @@ def _is_manifest(path: Path) -> bool:
 def _is_journal(path: Path) -> bool:
     """An empty one counts, too: it is made before anything else."""
     try:
-        with open(path, "rb") as file:
+        with open_file(path) as file:
             start = file.read(9)
-    except OSError:
+    except (OSError, ValueError):
         return False
     return not start or bool(re.fullmatch(rb"[0-9a-f]{8}\t", start))

@@ -11,6 +11,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import images
+from landmarks.bounded import ask
 from landmarks.errors import ImageError
 from landmarks.record import UNREACHABLE
 
@@ -132,7 +133,7 @@ def failure(whole: Source, mark: str, reason: str, status: str = "unreadable") -
 def file_stamp(path: str | os.PathLike[str]) -> str:
     """Size and time of change of a file; empty if it is not there."""
     try:
-        status = os.stat(path)
+        status = ask(path, os.stat, path)
     except (OSError, ValueError):
         return ""
     return f"{status.st_size}-{status.st_mtime_ns}"

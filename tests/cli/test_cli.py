@@ -109,6 +109,10 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("train", "GRID", "--data", "EMPTY", "--out", "OUT"), "arms: unknown key"),
         (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--set", "epochs=1.5"), "must be a whole number"),
         (("train", "TRAIN", "--data", "EMPTY", "--out", "OUT", "--encoder", "comapct"), "did you mean 'compact'?"),
+        (("annotate", "IN", "--whole-image", "--out", ""), "--out: is empty, as a variable of the shell may be"),
+        (("annotate", "IN", "--whole-image", "--out="), "--out: is empty"),
+        (("annotate", "", "--whole-image", "--out", "OUT"), "a source is empty"),
+        (("data", "prepare", "EMPTY", "--out", ""), "--out: is empty"),
         (("compare",), "give a grid and --data, or --example"),
         (("compare", "--example", "--set", "epochs=1", "--out", "OUT"), "--example has none"),
         (
@@ -296,9 +300,11 @@ def test_import_is_cheap():
 
 
 @pytest.mark.skipif(os.name == "nt", reason="needs a POSIX shell")
-@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&-", "<&- >&- 2>&-"])
-def test_streams_that_are_closed(tmp_path, closed):
+@pytest.mark.parametrize("closed", ["<&-", "2>&-", "<&- >&-", "<&- >&- 2>&-", "2>/dev/full"])
+def test_streams_that_are_closed_or_full(tmp_path, closed):
     """Service managers and cron start programs so; the next files opened would take the streams' numbers."""
+    if "full" in closed and not Path("/dev/full").exists():
+        pytest.skip("needs /dev/full")
     write_png(tmp_path / "in" / "a.png", draw_face(0)[0])
     options = "--out out --whole-image --device cpu --workers 0"  # the shipped network: torch would take seconds
     command = f"'{sys.executable}' -m landmarks annotate in {options} {closed}"

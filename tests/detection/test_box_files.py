@@ -54,6 +54,10 @@ def test_tables_are_read(tmp_path, text, encoding):
         ("image,x,y,w,h\na.jpg,1,2,-3,4\n", "line 2: a box needs"),
         ("image,x0,y0,x1,y1\n,1,2,3,4\n", "line 2: a box needs an image name"),
         ("image;x0;y0;x1;y1\na.jpg;1.000,5;2;3;4\n", "line 2: a coordinate or the score is not a number"),
+        ("image,x0,y0,x1,y1\na.jpg,10,5,60,7,280,0,200,0\n", "line 2: has 9 cells, the header 5; .*semicolons"),
+        ("image,x0,y0,x1,y1,x0\na.jpg,1,2,3,4,5\n", "line 1: the column x0 is there twice"),
+        ("image,x0,y0,x1,y1\na.jpg,1e300,2,1e301,4\n", "line 2: a box needs .* at most 10,000,000"),
+        ("image,x0,y0,x1,y1\na.jpg,nan,2,3,4\n", "line 2: a box needs"),
     ],
 )
 def test_what_is_wrong_is_named(tmp_path, text, words):
@@ -154,3 +158,15 @@ def test_a_matched_file_of_boxes_travels_to_workers(tmp_path):
     boxes = BoxFile(tmp_path / "boxes.csv")
     boxes.match(["a.jpg"])
     assert pickle.loads(pickle.dumps(boxes))(np.zeros((1, 1, 3), np.uint8), "a.jpg").boxes.tolist() == [BOX]
+
+
+def test_an_image_without_a_row_is_told_where_no_run_reports_it(tmp_path):
+    (tmp_path / "boxes.csv").write_text("image,x0,y0,x1,y1\nphotos\\a.jpg,1,2,30,40\n")
+    boxes, image = BoxFile(tmp_path / "boxes.csv"), np.zeros((50, 50, 3), np.uint8)
+    assert len(boxes(image, "photos/a.jpg")) == 1
+    with pytest.warns(UserWarning, match=r"boxes.csv: has no row for '/d/photos/a.jpg', but for 'photos"):
+        assert len(boxes(image, "/d/photos/a.jpg")) == 0
+    assert len(boxes(image, "b.jpg")) == 0  # Once is enough.
+    matched = BoxFile(tmp_path / "boxes.csv")
+    matched.match(["a.jpg"])
+    assert len(matched(image, "a.jpg")) == 1 and len(matched(image, "b.jpg")) == 0

@@ -209,7 +209,8 @@ class TestBoxFile:
     def test_no_row_and_an_empty_row_mean_no_face(self, tmp_path):
         detector = BoxFile(self.write(tmp_path, "image,x0,y0,x1,y1,score\nnobody.png,,,,,\nb.png,0,0,1,1,\n"))
         assert not len(detector(self.image, "nobody.png"))
-        assert not len(detector(self.image, "unknown.png"))
+        with pytest.warns(UserWarning, match=r"no row for 'unknown.png'"):
+            assert not len(detector(self.image, "unknown.png"))
         assert np.isnan(detector(self.image, "b.png").scores[0])
 
     @pytest.mark.parametrize(

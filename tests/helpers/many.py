@@ -2,13 +2,14 @@
 
     python -m tests.helpers.many [--images N] [--format csv,pts]
 
-The journal of a finished run is written by hand, all names are of one picture of one pixel, and the run is given again.
+The journal of a finished run is written by hand, all names are of pictures of one pixel, and the run is given again.
 """
 
 from __future__ import annotations
 
 import argparse
 import os
+import resource
 import tempfile
 import time
 import tracemalloc
@@ -26,15 +27,20 @@ from landmarks.sources.source import Source, file_stamp
 from tests.helpers.faces import write_png
 from tests.helpers.stub import Stub
 
+LINKS = 50_000
+"""Names that one file may have; ext4 allows 65,000."""
+
 
 def names(folder: Path, images: int) -> list[Path]:
-    """So many names of one picture, a thousand a folder."""
-    picture = folder / "picture.png"
-    write_png(picture, np.zeros((1, 1, 3), np.uint8))
+    """So many names of a few equal pictures, a thousand a folder."""
+    pictures = [folder / f"picture-{i}.png" for i in range(-(-images // LINKS))]
+    for picture in pictures:
+        write_png(picture, np.zeros((1, 1, 3), np.uint8))
+        os.utime(picture, (0, 0))
     paths = [folder / "in" / f"folder {i // 1000}" / f"photograph-{i:07}.png" for i in range(images)]
-    for path in paths:
+    for i, path in enumerate(paths):
         path.parent.mkdir(parents=True, exist_ok=True)
-        os.link(picture, path)
+        os.link(pictures[i // LINKS], path)
     return paths
 
 
@@ -63,6 +69,7 @@ def main() -> None:
     with tempfile.TemporaryDirectory() as place:
         folder = Path(place)
         names(folder, count)
+        before = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
         tracemalloc.start()
         sources = find([folder / "in"], recursive=True)
         print(f"{tracemalloc.get_traced_memory()[0] / count:.0f} bytes a name")
@@ -73,6 +80,8 @@ def main() -> None:
         spent, seconds = time.process_time() - spent, time.perf_counter() - started
         anew = f"{summary.done} of {summary.images} done anew"
         print(f"{anew}: {1000 * spent / count:.2f} ms of a core an image, {seconds:.1f} s")
+        peak = 1024 * resource.getrusage(resource.RUSAGE_SELF).ru_maxrss
+        print(f"{peak / 2**20:.0f} MiB at most, {(peak - before) / count:.0f} bytes an image more than before the list")
 
 
 if __name__ == "__main__":

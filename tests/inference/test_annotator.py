@@ -99,6 +99,22 @@ def test_predict_takes_given_boxes(annotator):
     assert np.array_equal(faces[2].boxes, boxes[2])
     with pytest.raises(ValueError, match="2 arrays"):
         annotator.predict(images, boxes[:2])
+    assert [len(f) for f in annotator.predict(images[:2], [boxes[0][0], []])] == [1, 0]
+
+
+@pytest.mark.parametrize(
+    ("boxes", "words"),
+    [
+        (np.zeros((4, 5)), r"array 0: boxes are an array \(n, 4\) .* not \(4, 5\)"),  # With scores, say.
+        (np.arange(8), r"not \(8,\)"),
+        (np.zeros((1, 2, 2)), r"not \(1, 2, 2\)"),
+        ([[90, 10, 20, 80]], "x0 < x1"),
+        ([[10, 10, 20, 10]], "y0 < y1"),
+    ],
+)
+def test_predict_refuses_what_are_no_boxes(annotator, boxes, words):
+    with pytest.raises(ValueError, match=words):
+        annotator.predict([draw_face(0)[0]], [boxes])
 
 
 def test_a_network_that_gives_nan_costs_only_its_faces(small_weights, folder):
@@ -146,6 +162,8 @@ def test_a_bad_picture_of_pillow_is_an_image_error(small_weights, tmp_path):
     small = Annotator(small_weights, detector=Halves(), device="cpu", max_pixels=99)
     with pytest.raises(ImageError, match=r"above the cap of 99"):
         small(PIL.Image.new("RGB", (10, 10)))
+    with pytest.raises(ImageError, match="the picture has no pixels"):
+        small(PIL.Image.new("RGB", (0, 5)))
     write_png(tmp_path / "a.png", draw_face(0)[0])
     (tmp_path / "a.png").write_bytes((tmp_path / "a.png").read_bytes()[:999])
     with PIL.Image.open(tmp_path / "a.png") as broken, pytest.raises(ImageError, match="damaged"):

@@ -274,3 +274,17 @@ def test_any_bytes_in_a_path(tmp_path, suffix):
     held = [pickle.loads(pickle.dumps(source.hold(LIMIT))) for source in expand(find([odd]))]
     assert {source.load(LIMIT) for source in held} == {b"ten", b"two", b"a"}
     assert all(source.name.encode("utf-8") for source in held)
+
+
+def test_a_wrong_checksum_at_the_end_of_a_stream_is_told(tmp_path):
+    """Nothing else tells that a file inside, as it came out, is not the one that went in."""
+    path = make(tmp_path / "a.tgz", MEMBERS)
+    whole, data = [source.name for source in expand(find(path))], path.read_bytes()
+    for behind in (bytes(100), b"signed by somebody"):
+        path.write_bytes(data + behind)
+        assert [source.name for source in expand(find(path))] == whole
+    path.write_bytes(data[:-8] + bytes([data[-8] ^ 1]) + data[-7:])
+    *members, last = expand(find(path))
+    assert [source.name for source in members] == whole
+    with pytest.raises(ImageError, match="its checksum is wrong"):
+        last.load(1000)

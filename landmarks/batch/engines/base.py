@@ -6,7 +6,8 @@ from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
 from typing import Protocol
 
-from landmarks.batch.engines.local import InProcessEngine, LocalEngine
+from landmarks.batch.engines.in_process import InProcessEngine
+from landmarks.batch.engines.local import LocalEngine
 from landmarks.batch.options import RAY, RunOptions
 from landmarks.batch.plan import Order, Plan
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageAnnotator, ImageWriter, Worker
@@ -45,7 +46,7 @@ def create_engine(
     if not isinstance(annotator, AnnotatorFactory):
         if workers or options.engine == RAY:
             raise ValueError("worker processes need an AnnotatorConfig, by which each makes an Annotator of its own")
-        return InProcessEngine(Worker(annotator, writers))
+        return InProcessEngine(Worker(annotator, writers), options.timeout)
     if isinstance(annotator, AnnotatorConfig) and not writers:
         annotator = replace(annotator, keep_pixels=False)  # Nobody looks at them.
     if options.engine == RAY:
@@ -54,4 +55,4 @@ def create_engine(
         return RayEngine(annotator, writers, workers, options.timeout, options.address)
     if workers:
         return LocalEngine(annotator, writers, workers, options.timeout)
-    return InProcessEngine(Worker(annotator.create(), writers))
+    return InProcessEngine(Worker(annotator.create(), writers), options.timeout)

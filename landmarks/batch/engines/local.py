@@ -15,10 +15,11 @@ from typing import Any
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, Order, Plan
 from landmarks.batch.processes import prepare
 from landmarks.batch.watchdog import START_SECONDS, Watchdog
-from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, Worker, run
+from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, lost, run
+from landmarks.bounded import answers
 from landmarks.errors import LandmarksError
 from landmarks.log import log
-from landmarks.record import ERROR, TIMEOUT, Record
+from landmarks.record import ERROR, TIMEOUT
 from landmarks.sources.source import Source
 
 AHEAD = 2
@@ -27,26 +28,6 @@ MAX_STILLBORN = 3
 """So many workers in succession may die before they are ready; then something is wrong with all of them."""
 DEATH_SECONDS = 5.0
 """For so long we wait for a process to end that was told to."""
-
-
-class InProcessEngine:
-    """The one worker in this very process. An Engine."""
-
-    def __init__(self, worker: Worker) -> None:
-        self.worker, self.facts, self.size = worker, worker.facts, 0
-
-    def __enter__(self) -> InProcessEngine:
-        return self
-
-    def __exit__(self, *_: object) -> None:
-        pass
-
-    def map(self, tasks: Iterator[Images]) -> Iterator[Done]:
-        """What becomes of the images of each task, in order."""
-        return map(self.worker, tasks)
-
-    def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
-        return self.map(plan.work(sources, order))
 
 
 @dataclass
@@ -164,9 +145,9 @@ class LocalEngine:
             self._feed(again, tasks)
             if not any(one.assignments for one in self._processes):
                 return
-            done, lost = self._listen()
+            done, left = self._listen()
             yield from done
-            for assignment in lost:
+            for assignment in left:
                 if len(assignment.deaths) < 2:
                     again.append(assignment)
                 elif len(assignment.images) > 1:
@@ -175,7 +156,7 @@ class LocalEngine:
                     yield self._lost(assignment)
 
     def run(self, plan: Plan, sources: Iterable[Source], order: Order) -> Iterator[Done]:
-        return self.map(plan.work(sources, order))
+        return self.map(answers(plan.work(sources, order), self.timeout))
 
     def _feed(self, again: deque[_Assignment], tasks: Iterator[Images]) -> None:
         """Give every worker something to do, evenly."""
@@ -195,7 +176,7 @@ class LocalEngine:
 
     def _listen(self) -> tuple[list[Done], list[_Assignment]]:
         """Wait for the workers: what they have done, and what they have left undone by dying."""
-        done, lost = [], []
+        done, left = [], []
         with self._watchdog.waiting():
             heard = set(wait([one.connection for one in self._processes]))
         for one in [one for one in self._processes if one.connection in heard]:
@@ -203,7 +184,7 @@ class LocalEngine:
                 with self._watchdog.waiting():
                     answer = one.connection.recv()
             except (EOFError, OSError):
-                lost += self._replace(one)
+                left += self._replace(one)
                 continue
             if isinstance(answer, Stop):
                 raise LandmarksError(answer.reason)
@@ -213,7 +194,7 @@ class LocalEngine:
             else:
                 one.assignments.popleft()
                 done.append(answer)
-        return done, lost
+        return done, left
 
     def _replace(self, dead: _Process) -> list[_Assignment]:
         """Start another process for one that has died; gives back its assignments."""
@@ -231,8 +212,7 @@ class LocalEngine:
     def _lost(self, assignment: _Assignment) -> Done:
         """The row of an image of which two workers have died."""
         (source,), (status, reason) = assignment.images, assignment.deaths[-1]
-        record = Record(source.name, status, self.facts.empty, reason, frame=source.frame, time=source.time)
-        return Done([record], [source.stamp()])
+        return lost(source, status, reason, self.facts.empty, self.timeout)
 
     def _start(self) -> _Process:
         ours, theirs = self._context.Pipe()

@@ -2,16 +2,14 @@
 
 from __future__ import annotations
 
-import queue
-import threading
 import time
 from collections import deque
 from collections.abc import Callable, Iterable, Iterator
-from concurrent.futures import Future
 from concurrent.futures import TimeoutError as NoAnswer  # Python 3.10 has one of its own.
-from contextlib import suppress
 from dataclasses import replace
+from functools import partial
 
+from landmarks.bounded import Desk
 from landmarks.sources.remote.files import CALL_SECONDS, RemoteFile, host_of, stamp_of
 from landmarks.sources.remote.trouble import hosts
 from landmarks.sources.source import UNKNOWN, Source
@@ -24,7 +22,7 @@ ANSWER_SECONDS = 2 * CALL_SECONDS
 def with_stamps(sources: Iterable[Source], wanted: Callable[[Source], bool]) -> Iterator[Source]:
     """The sources in order; those behind URLs that are `wanted` know their stamps. Each question has a time limit."""
     waiting: deque[tuple[Source, _Question | None]] = deque()
-    desk: _Desk | None = None
+    desk: Desk | None = None
     try:
         for source in sources:
             if not waiting and not isinstance(source, RemoteFile):
@@ -32,14 +30,17 @@ def with_stamps(sources: Iterable[Source], wanted: Callable[[Source], bool]) -> 
                 continue
             question = None
             if isinstance(source, RemoteFile) and source.mark is None and wanted(source):
-                desk = desk or _Desk()
-                question = desk.ask(str(source.path))
+                desk = desk or Desk(ASKED_AT_ONCE)
+                question = _Question(str(source.path), desk)
             waiting.append((source, question))
             if len(waiting) > 2 * ASKED_AT_ONCE:
                 yield _answered(*waiting.popleft())
         while waiting:
             yield _answered(*waiting.popleft())
     finally:
+        for _, question in waiting:
+            if question:
+                question.drop()
         if desk:
             desk.close()
 
@@ -47,11 +48,9 @@ def with_stamps(sources: Iterable[Source], wanted: Callable[[Source], bool]) -> 
 class _Question:
     """What the stamp of a file is."""
 
-    def __init__(self, url: str) -> None:
-        self.url, self.asked, self._answer = url, time.monotonic(), Future[str]()
-
-    def work(self) -> None:
-        self._answer.set_result(stamp_of(self.url))
+    def __init__(self, url: str, desk: Desk) -> None:
+        self.url, self.asked = url, time.monotonic()
+        self._answer = desk.give(partial(stamp_of, url))
 
     def answer(self) -> str:
         """UNKNOWN if it takes too long; its host is then known not to answer."""
@@ -61,30 +60,9 @@ class _Question:
             hosts.note(host_of(self.url), f"no answer within {ANSWER_SECONDS:g} s")
             return UNKNOWN
 
-
-class _Desk:
-    """Threads that ask. No pool of the library's: a thread that hangs must not keep this process from ending."""
-
-    def __init__(self) -> None:
-        self._questions: queue.SimpleQueue[_Question | None] = queue.SimpleQueue()
-        for _ in range(ASKED_AT_ONCE):
-            threading.Thread(target=self._work, daemon=True).start()
-
-    def ask(self, url: str) -> _Question:
-        question = _Question(url)
-        self._questions.put(question)
-        return question
-
-    def close(self) -> None:
-        with suppress(queue.Empty):
-            while True:
-                self._questions.get_nowait()
-        for _ in range(ASKED_AT_ONCE):
-            self._questions.put(None)
-
-    def _work(self) -> None:
-        while question := self._questions.get():
-            question.work()
+    def drop(self) -> None:
+        """Nobody wants to know any more."""
+        self._answer.cancel()
 
 
 def _answered(source: Source, question: _Question | None) -> Source:
