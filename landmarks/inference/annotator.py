@@ -72,19 +72,17 @@ class Annotator:
         )  # fmt: skip
         self.backend = load_backend(weights, device, backend)
         self.calibration = self.backend.calibration
-        self.scheme, chosen = chosen_heads(self.config, self.backend.config)
-        self.attributes = tuple(name for name in chosen if name in self.backend.config.attributes)
-        """Names of those that it tells."""
-        self.quantities = {name: one for name, one in self.backend.config.quantities.items() if name in chosen}
-        """Those that it tells, by name."""
+        network = self.backend.config
+        self.scheme, chosen = chosen_heads(self.config, network)
+        self.attributes = tuple(name for name in chosen if name in network.attributes)
+        self.quantities = {name: one for name, one in network.quantities.items() if name in chosen}
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        held = [self.backend.config.attribute(name) for name in self.attributes]
+        held = [network.attribute(name) for name in self.attributes]
         self.empty = Faces.empty(self.scheme, held, self.calibrated, turned=True, quantities=self.quantities.values())
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
-        network = self.backend.config
         self._eye = Eye(self.config, self.detector, network.input_size, network.crop_scale, self.clock)
 
     @classmethod
