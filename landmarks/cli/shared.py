@@ -47,10 +47,15 @@ SET_HELP = (
     "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "
     "Give it again for more fields."
 )
+DETECTORS = ("facegrid", "centerface", "yunet", "whole-image")
+"""Their names, and those of the formats and encoders, for help: the registries, which are equal, import all that they
+name."""
+FORMATS = ("parquet", "jsonl", "csv", "coco", "labelstudio", "cvat", "yolo", "pts")
+ENCODERS = ("compact", "accurate", "lite0", "lite1", "lite2", "tcdcn", "tcdcn-journal")
 DETECTOR_HELP = (
-    "{detectors}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's file. A "
-    "detector that is a network shrinks an "
-    "image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
+    f"{', '.join(DETECTORS)}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's "
+    "file. A detector that is a network shrinks an image to 640 pixels on its longest side; yunet:320 shrinks it to "
+    "320."
 )
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
 
