@@ -66,6 +66,9 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[..., None]]:
 
     `step(done, total, "writing")` begins anew with something else.
     """
+    if quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -82,7 +85,7 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[..., None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=errors) as bar:
         task = bar.add_task(what, total=None)
         now = what
 
