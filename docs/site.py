@@ -45,19 +45,21 @@ def pages() -> Iterator[Path]:
 
 def commands() -> str:
     """The help of every command, as a page."""
-    from landmarks.cli import app
-    from landmarks.cli.known import with_names
+    from landmarks.cli.commands import app
 
     parts = ["# Commands\n"]
     for names, command in every_command(typer.main.get_command(app), ("landmarks",)):
         title = " ".join(names)
         context = click.Context(command, info_name=title, color=False)
-        parts.append(f"## {title}\n\n```text\n{with_names(plain_help(command, context))}\n```\n")
+        parts.append(f"## {title}\n\n```text\n{plain_help(command, context)}\n```\n")
     return "\n".join(parts)
 
 
 def every_command(command: click.Command, names: tuple[str, ...]) -> Iterator[tuple[tuple[str, ...], click.Command]]:
     """A command and those below it."""
+    from landmarks.cli.commands import loaded
+
+    command = loaded(command)
     yield names, command
     for name, below in getattr(command, "commands", {}).items():
         yield from every_command(below, (*names, name))

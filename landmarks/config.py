@@ -73,7 +73,7 @@ def build(kind: type[T], values: Mapping[str, Any], where: str) -> T:
     try:
         # As JSON, in which a list is a tuple and a date is nothing; then strict types may be asked for everywhere.
         text = json.dumps(values, default=lambda value: {"date": str(value)})
-        return _adapter(cast(Any, kind)).validate_json(text)
+        return adapter(cast(Any, kind)).validate_json(text)
     except ValidationError as error:
         mistakes = error.errors(include_url=False)
         raise LandmarksError("\n".join(f"{where}: {_told(kind, mistake)}" for mistake in mistakes)) from error
@@ -143,7 +143,8 @@ def value_of(setting: str) -> Any:
 
 
 @lru_cache
-def _adapter(kind: Any) -> TypeAdapter[Any]:
+def adapter(kind: Any) -> TypeAdapter[Any]:
+    """What checks the values of a `checked` dataclass. Made once: this takes longer than all checks."""
     from pydantic import TypeAdapter
 
     return TypeAdapter(kind)

@@ -20,6 +20,7 @@ def to_supervision(faces: Faces) -> Any:
     except ImportError as error:
         raise LandmarksError(f"to_supervision needs supervision ({error}); pip install supervision") from error
     labels = {name: scores.labels for name, scores in faces.attributes.items()}
+    labels |= {name: quantity.values for name, quantity in faces.quantities.items()}
     return Detections(
         xyxy=faces.boxes,
         confidence=None if np.isnan(faces.scores).any() else faces.scores,
@@ -48,6 +49,7 @@ def to_fiftyone(faces: Faces, width: int, height: int) -> dict[str, Any]:
         facts: dict[str, Any] = {name: _plain(values[0]) for name, values in face.numbers(PER_FACE).items()}
         for name, scores in face.attributes.items():
             facts |= {name: str(scores.labels[0]), f"{name}_probability": _plain(scores.confidence[0])}
+        facts |= {name: _plain(quantity.values[0]) for name, quantity in face.quantities.items()}
         track = facts.pop("track", None)
         common = {"label": "face", "index": None if track is None else int(track)}
         low, high = corners[number]

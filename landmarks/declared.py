@@ -1,4 +1,4 @@
-"""Tasks of one's own: attributes that a `tasks.toml` declares.
+"""Tasks of one's own: attributes and quantities that a `tasks.toml` declares.
 
     [tasks.mouth_open]
     labels = ["closed", "open"]
@@ -8,7 +8,12 @@
     flip = ["right", "ahead", "left"]      # labels of the mirrored faces, where they are others
     note = "As seen by one annotator."     # what users must know before they use it
 
-Declared attributes are kept as values, never in a registry: two weights may declare tasks of one name and two meanings.
+    [tasks.head_turn]
+    kind = "number"                        # where nothing is said, a task is one of classes
+    unit = "degrees"
+    flip = "negated"                       # what it is of the mirrored faces, where it is not the same
+
+Declared tasks are kept as values, never in a registry: two weights may declare tasks of one name and two meanings.
 """
 
 from __future__ import annotations
@@ -21,7 +26,7 @@ from landmarks.config import build, checked, parse_toml
 from landmarks.errors import DataError, LandmarksError, unknown
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, plain_label
+from landmarks.schemes import ATTRIBUTES, SAME, SCHEMES, UNCERTAIN, Attribute, Declared, Quantity, plain_label
 
 ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
 """Cells, in any case, that say that there is no label."""
@@ -58,8 +63,8 @@ _STARTS = ("points_", "point_", "guess_", "level_", "vectors", "register_")
 
 @checked
 @dataclass(frozen=True)
-class Declaration:
-    """One task as it is written."""
+class OfClasses:
+    """A task of some classes as it is written."""
 
     labels: tuple[str, ...]
     """Text of each class."""
@@ -68,7 +73,7 @@ class Declaration:
     note: str = ""
     """What users must know before they use it."""
 
-    def attribute(self, name: str) -> Attribute:
+    def task(self, name: str) -> Attribute:
         """The attribute. Raises ValueError."""
         texts = [plain_label(label) for label in self.labels]
         absent = [label for label in self.labels if label.strip().lower() in ABSENT_WORDS | {UNCERTAIN}]
@@ -87,18 +92,43 @@ class Declaration:
 
 @checked
 @dataclass(frozen=True)
+class OfNumbers:
+    """A task that is a number as it is written."""
+
+    unit: str = ""
+    """Of the values, such as `degrees`."""
+    flip: str = SAME
+    """What the number is of the mirrored face: `same` or `negated`."""
+    note: str = ""
+    """What users must know before they use it."""
+
+    def task(self, name: str) -> Quantity:
+        """The quantity. Raises ValueError."""
+        return Quantity(name, self.unit, self.flip, self.note)
+
+
+KINDS: dict[str, type[OfClasses] | type[OfNumbers]] = {"class": OfClasses, "number": OfNumbers}
+"""How a task is written, by its `kind`; it is one of classes where the file does not say."""
+
+
+@checked
+@dataclass(frozen=True)
 class TasksFile:
     """The file as it is written."""
 
-    tasks: dict[str, Declaration] = field(default_factory=dict)
+    tasks: dict[str, dict[str, Any]] = field(default_factory=dict)
 
 
-def read_declared(text: str, where: str) -> tuple[Attribute, ...]:
-    """The attributes that a `tasks.toml` declares, in its order. Raises LandmarksError naming file, task and cure."""
-    found = []
-    for name, declaration in build(TasksFile, parse_toml(text, where), where).tasks.items():
+def read_declared(text: str, where: str) -> tuple[Declared, ...]:
+    """The tasks that a `tasks.toml` declares, in its order. Raises LandmarksError naming file, task and cure."""
+    found: list[Declared] = []
+    for name, table in build(TasksFile, parse_toml(text, where), where).tasks.items():
+        kind = table.pop("kind", "class")
+        if kind not in KINDS:
+            raise LandmarksError(f"{where}: tasks.{name}: {unknown('kind', str(kind), KINDS)}")
+        declaration = build(KINDS[kind], table, f"{where}: tasks.{name}")
         try:
-            found.append(declaration.attribute(name))
+            found.append(declaration.task(name))
             check_declared(found)
         except ValueError as error:
             raise LandmarksError(f"{where}: tasks.{name}: {error}") from error
@@ -108,22 +138,34 @@ def read_declared(text: str, where: str) -> tuple[Attribute, ...]:
 @checked
 @dataclass(frozen=True)
 class _Kept:
-    tasks: tuple[Attribute, ...]
+    tasks: tuple[dict[str, Any], ...]
 
 
-def read_kept(values: Any, where: str) -> tuple[Attribute, ...]:
-    """The attributes of plain values, as files keep them (`dataclasses.asdict` of each). Raises DataError."""
+def read_kept(values: Any, where: str) -> tuple[Declared, ...]:
+    """The tasks of plain values, as files keep them (`dataclasses.asdict` of each). Raises DataError."""
     try:
-        tasks = build(_Kept, {"tasks": values}, where).tasks
+        kept = build(_Kept, {"tasks": values}, where).tasks
+        tasks = tuple(_kept_task(one, where) for one in kept)
         check_declared(tasks)
     except (LandmarksError, ValueError) as error:
         raise DataError(str(error)) from error
     return tasks
 
 
-def check_declared(declared: Collection[Attribute]) -> None:
-    """Raise ValueError for attributes whose names are taken: by a built-in task, by a column, or by each other."""
-    names = [attribute.name for attribute in declared]
+def _kept_task(values: dict[str, Any], where: str) -> Declared:
+    return build(Attribute, values, where) if "labels" in values else build(Quantity, values, where)
+
+
+def declared_from_dict(values: dict[str, Any]) -> Declared:
+    """An attribute or a quantity from the plain values of its fields. Raises ValueError, KeyError or TypeError."""
+    if "labels" not in values:
+        return Quantity(**{name: str(values[name]) for name in ("name", "unit", "flip", "note")})
+    return Attribute(values["name"], tuple(values["labels"]), tuple(values["flip"]), values["note"])
+
+
+def check_declared(declared: Collection[Declared]) -> None:
+    """Raise ValueError for tasks whose names are taken: by a built-in task, by a column, or by each other."""
+    names = [task.name for task in declared]
     for name in names:
         if name in SCHEMES or name in ATTRIBUTES:
             raise ValueError(f"{name!r} is a built-in task; give yours another name")
@@ -133,20 +175,20 @@ def check_declared(declared: Collection[Attribute]) -> None:
             raise ValueError(f"{name!r} is, or looks like, the name of something else; give the task another one")
 
 
-def merged(several: Iterable[tuple[str, Iterable[Attribute]]]) -> tuple[Attribute, ...]:
-    """The attributes of several places, each once. Raises DataError where two places mean different things by a name.
+def merged(several: Iterable[tuple[str, Iterable[Declared]]]) -> tuple[Declared, ...]:
+    """The tasks of several places, each once. Raises DataError where two places mean different things by a name.
 
     several: where, and what is declared there.
     """
-    found: dict[str, tuple[str, Attribute]] = {}
+    found: dict[str, tuple[str, Declared]] = {}
     for where, declared in several:
-        for attribute in declared:
-            first, same = found.setdefault(attribute.name, (where, attribute))
-            if same != attribute:
+        for task in declared:
+            first, same = found.setdefault(task.name, (where, task))
+            if same != task:
                 raise DataError(
-                    f"{first} and {where} declare {attribute.name!r} differently; give one of the tasks another name"
+                    f"{first} and {where} declare {task.name!r} differently; give one of the tasks another name"
                 )
-    return tuple(attribute for _, attribute in found.values())
+    return tuple(task for _, task in found.values())
 
 
 def _taken() -> set[str]:

@@ -8,50 +8,11 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, UNCERTAIN, Attribute, Scheme
+from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, Attribute, Quantity, Scheme
+from landmarks.scores import AttributeScores, QuantityValues
 
 if TYPE_CHECKING:
     import pandas as pd
-
-
-@dataclass(frozen=True)
-class AttributeScores:
-    """One attribute of N faces."""
-
-    attribute: Attribute
-    probabilities: np.ndarray
-    """(N, C) float32; each row sums to 1."""
-    uncertain: np.ndarray | None = None
-    """(N,) bool: which faces do not tell it, by the limits that the weights name; None for none."""
-
-    def __getitem__(self, index: Any) -> AttributeScores:
-        """Those of some faces, as an array's."""
-        return AttributeScores(
-            self.attribute, self.probabilities[index], None if self.uncertain is None else self.uncertain[index]
-        )
-
-    @classmethod
-    def concatenate(cls, several: Sequence[AttributeScores]) -> AttributeScores:
-        """Those of several results, at least one, in order."""
-        masks = [np.zeros(len(one.probabilities), bool) if one.uncertain is None else one.uncertain for one in several]
-        together = None if all(one.uncertain is None for one in several) else np.concatenate(masks)
-        return cls(several[0].attribute, np.concatenate([one.probabilities for one in several]), together)
-
-    @property
-    def indices(self) -> np.ndarray:
-        """(N,) int64: the most probable class of each face."""
-        return self.probabilities.argmax(axis=1)
-
-    @property
-    def labels(self) -> np.ndarray:
-        """(N,) str: its text, such as `smiling`, or `uncertain`."""
-        labels = np.asarray(self.attribute.labels)[self.indices]
-        return labels if self.uncertain is None else np.where(self.uncertain, UNCERTAIN, labels)
-
-    @property
-    def confidence(self) -> np.ndarray:
-        """(N,) float32: its probability."""
-        return self.probabilities.max(axis=1, initial=0)
 
 
 @dataclass(frozen=True)
@@ -111,6 +72,8 @@ class Faces:
     were asked for."""
     path: str | None = None
     """The file that they were found in, which is read again to show them; None where the caller has the image."""
+    quantities: dict[str, QuantityValues] = field(default_factory=dict)
+    """By name, those that the network was taught beside the attributes: `quantities["head_turn"].values`, (N,)."""
 
     def __post_init__(self) -> None:
         n, k = len(self.boxes), len(self.scheme)
@@ -127,6 +90,9 @@ class Faces:
             shape = (n, len(scores.attribute))
             if scores.probabilities.shape != shape:
                 raise ValueError(f"{name} probabilities must have shape {shape}, not {scores.probabilities.shape}")
+        for name, quantity in self.quantities.items():
+            if quantity.values.shape != (n,):
+                raise ValueError(f"{name} must have shape {(n,)}, not {quantity.values.shape}")
 
     @classmethod
     def empty(
@@ -135,18 +101,21 @@ class Faces:
         attributes: Iterable[str | Attribute] = (),
         calibrated: bool = False,
         turned: bool = False,
+        quantities: Iterable[Quantity] = (),
     ) -> Faces:
         """No faces, with the same fields as any other result of a network (that is calibrated; with angles).
 
         attributes: built-in ones by name, others themselves.
         """
         held = [ATTRIBUTES[one] if isinstance(one, str) else one for one in attributes]
-        angle = np.zeros(0, np.float32) if turned else None
+        nothing = np.zeros(0, np.float32)
+        angle = nothing if turned else None
         return cls(
             boxes=np.zeros((0, 4), np.float32),
             points=np.zeros((0, len(scheme), 2), np.float32),
             scores=np.zeros(0, np.float32),
             attributes={one.name: AttributeScores(one, np.zeros((0, len(one)), np.float32)) for one in held},
+            quantities={one.name: QuantityValues(one, nothing) for one in quantities},
             scheme=scheme,
             point_errors=np.zeros((0, len(scheme)), np.float32) if calibrated else None,
             quality=np.zeros(0, np.float32) if calibrated else None,
@@ -169,6 +138,7 @@ class Faces:
             attributes={name: scores[index] for name, scores in self.attributes.items()},
             scheme=self.scheme,
             **{name: value[index] for name in OPTIONAL if (value := getattr(self, name)) is not None},
+            quantities={name: quantity[index] for name, quantity in self.quantities.items()},
             path=self.path,
         )
 
@@ -190,6 +160,10 @@ class Faces:
                 for name in first.attributes
             },
             scheme=first.scheme,
+            quantities={
+                name: QuantityValues.concatenate([faces.quantities[name] for faces in several])
+                for name in first.quantities
+            },
         )
 
     @property
@@ -207,8 +181,8 @@ class Faces:
         """The table of faces, column by column, each (N,).
 
         face, x0 y0 x1 y1, the numbers of a face (score, quality, yaw, pitch, roll), for each landmark NAME_x NAME_y and
-        its numbers (NAME_error), then each attribute's label and the highest probability. A label whose probability is
-        NaN is None. Quality, angles and errors are left out where there are none.
+        its numbers (NAME_error), then each attribute's label and the highest probability, then each quantity. A label
+        whose probability is NaN is None. Quality, angles and errors are left out where there are none.
         """
         columns: dict[str, np.ndarray] = {"face": np.arange(len(self))}
         columns.update(zip(("x0", "y0", "x1", "y1"), self.boxes.T))
@@ -222,6 +196,7 @@ class Faces:
             columns[name] = scores.labels.astype(object)
             columns[name][np.isnan(confidence)] = None
             columns[f"{name}_probability"] = confidence
+        columns.update({name: quantity.values for name, quantity in self.quantities.items()})
         return columns
 
     def to_pandas(self) -> pd.DataFrame:
@@ -286,6 +261,11 @@ def _line(number: int, face: Faces) -> str:
         f"{scores.labels[0]} {scores.confidence[0]:.0%}"
         for name, scores in face.attributes.items()
         if name != GENDER.name and np.isfinite(scores.confidence[0])
+    ]
+    parts += [
+        f"{name} {quantity.values[0]:.4g} {quantity.quantity.unit}".rstrip()
+        for name, quantity in face.quantities.items()
+        if np.isfinite(quantity.values[0])
     ]
     return f"face {number}: {', '.join(parts)}"
 

@@ -1,6 +1,6 @@
-"""What can be predicted: landmark schemes and attributes.
+"""What can be predicted: landmark schemes, attributes and quantities.
 
-A scheme and an attribute are both *tasks*: a name, how the task flips when the image is mirrored,
+Each of them is a *task*: a name, how the task flips when the image is mirrored,
 and what its outputs mean. Networks, losses, metrics, files and drawings all read from here.
 
 Left and right are the image's: `left_eye` is the eye with the smaller x in an upright face seen from
@@ -20,7 +20,9 @@ from landmarks.config import checked
 UNCERTAIN = "uncertain"
 """In the place of an attribute's label where a face does not tell it."""
 ABSENT = -1
-"""The value of an attribute label that a dataset does not give. Absent points are NaN."""
+"""The value of an attribute label that a dataset does not give. Absent points and quantities are NaN."""
+SAME, NEGATED = "same", "negated"
+"""What a quantity of the mirrored face is: the same one, or its negative."""
 
 
 @dataclass(frozen=True)
@@ -77,10 +79,7 @@ class Attribute:
     """What users must know before they use it; another note does not make it another attribute."""
 
     def __post_init__(self) -> None:
-        if not _NAME.fullmatch(self.name):
-            raise ValueError(
-                f"a task's name must be small letters, digits and _ and begin with a letter, not {self.name!r}"
-            )
+        _check_name(self.name)
         texts = [plain_label(label) for label in self.labels]
         if not 2 <= len(texts) <= MOST_LABELS:
             raise ValueError(f"{self.name}: labels must be two or more, and at most {MOST_LABELS}")
@@ -99,6 +98,46 @@ class Attribute:
 
     def __len__(self) -> int:
         return len(self.labels)
+
+
+@checked
+@dataclass(frozen=True)
+class Quantity:
+    """A property of the whole face that is a number, such as an angle in degrees or a time of life in years. Raises
+    ValueError for what is none.
+
+    None is built in: they are declared beside a dataset (`landmarks.declared`) and travel as declared attributes do.
+    """
+
+    name: str
+    """Task name and table column."""
+    unit: str = ""
+    """Of its values, such as `degrees`; empty where they have none."""
+    flip: str = SAME
+    """What it is of the mirrored face: `same`, or `negated`, as a turn to the left is one to the right there."""
+    note: str = field(default="", compare=False)
+    """What users must know before they use it; another note does not make it another quantity."""
+
+    def __post_init__(self) -> None:
+        _check_name(self.name)
+        if not self.unit.isprintable() or len(self.unit) > 30:
+            raise ValueError(f"{self.name}: unit must be at most 30 printable signs, not {self.unit!r}")
+        if self.flip not in (SAME, NEGATED):
+            raise ValueError(f"{self.name}: flip must be {SAME!r} or {NEGATED!r}, not {self.flip!r}")
+
+    @property
+    def sign(self) -> int:
+        """What its value is multiplied by where the face is mirrored."""
+        return -1 if self.flip == NEGATED else 1
+
+
+Declared = Attribute | Quantity
+"""A task that a dataset may declare."""
+
+
+def _check_name(name: str) -> None:
+    if not _NAME.fullmatch(name):
+        raise ValueError(f"a task's name must be small letters, digits and _ and begin with a letter, not {name!r}")
 
 
 _NAME = re.compile("[a-z][a-z0-9_]{0,62}")
@@ -231,13 +270,25 @@ SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINT
 ATTRIBUTES: dict[str, Attribute] = {attribute.name: attribute for attribute in (POSE, SMILE, GLASSES, GENDER)}
 
 
-def known_attributes(declared: Iterable[Attribute] = ()) -> dict[str, Attribute]:
+def known_attributes(declared: Iterable[Declared] = ()) -> dict[str, Attribute]:
     """By name: the built-in attributes, then the declared ones."""
-    return ATTRIBUTES | {attribute.name: attribute for attribute in declared}
+    return ATTRIBUTES | {task.name: task for task in declared if isinstance(task, Attribute)}
+
+
+def known_quantities(declared: Iterable[Declared]) -> dict[str, Quantity]:
+    """By name: the declared quantities."""
+    return {task.name: task for task in declared if isinstance(task, Quantity)}
+
+
+def known_tasks(declared: Iterable[Declared] = ()) -> dict[str, Declared]:
+    """By name: all attributes, then all quantities."""
+    declared = tuple(declared)
+    return {**known_attributes(declared), **known_quantities(declared)}
 
 
 def in_order(attributes: Iterable[str]) -> list[str]:
-    """Names of attributes as they are told: the built-in ones in their order, then the others by the alphabet."""
+    """Names of attributes and quantities as they are told: the built-in ones in their order, then the others by the
+    alphabet."""
     given, built_in = set(attributes), list(ATTRIBUTES)
     return [*(name for name in built_in if name in given), *sorted(given - ATTRIBUTES.keys())]
 

@@ -6,8 +6,9 @@ import pytest
 
 from landmarks import Faces
 from landmarks.errors import LandmarksError
-from landmarks.faces import AttributeScores
 from landmarks.schemes import ATTRIBUTES, GENDER, POINTS_5, SMILE, scheme_of_size
+from landmarks.scores import AttributeScores
+from tests.helpers.results import measured
 
 
 def two_faces() -> Faces:
@@ -106,6 +107,18 @@ def test_repr_has_a_line_a_face_and_tells_no_gender():
         "face 1: box 5 5 9 9, quality 0.10, not smiling 70%",
     ]
     assert repr(Faces.empty()) == "no faces (5 points)"
+
+
+def test_quantities_go_with_their_faces():
+    faces = measured(3)
+    assert faces[[2, 0]].quantities["years"].values.tolist() == faces.quantities["years"].values[[2, 0]].tolist()
+    both = Faces.concatenate([faces, faces[0]])
+    assert both.quantities["years"].quantity is faces.quantities["years"].quantity
+    assert len(both.quantities["head_turn"].values) == 4 and len(faces[:0].quantities["years"].values) == 0
+    turn = faces.quantities["head_turn"].values[0]
+    assert f"head_turn {turn:.4g} degrees" in repr(faces[0]) and "head_turn" not in repr(faces[2])
+    with pytest.raises(ValueError, match=r"head_turn must have shape \(2,\), not \(3,\)"):
+        replace(faces[:2], quantities=faces.quantities)
 
 
 def test_supervision():

@@ -19,7 +19,7 @@ CALLS = {
     "accept_damaged exact keep_pixels",
     "AnnotatorConfig": "weights detector scheme device tasks passes batch_size max_pixels max_faces min_face_size "
     "backend accept_damaged exact keep_pixels",
-    "Faces": "boxes points scores attributes scheme point_errors quality yaw pitch roll track path",
+    "Faces": "boxes points scores attributes scheme point_errors quality yaw pitch roll track path quantities",
     "Record": "image status faces reason width height orientation frame time pixels",
     "Resume": "fresh retry_failed",
     "RunOptions": "formats coords drawings draw_frames style chips chip_format track smooth engine address workers "

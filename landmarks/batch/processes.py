@@ -13,6 +13,8 @@ from landmarks.device import cores
 
 WORKER_MEMORY = 1 << 30
 """Bytes of memory to have for each worker."""
+READY = "landmarks.batch.ready"
+"""The module that imports what every worker needs, whatever annotates."""
 
 
 def prepare(modules: Sequence[str]) -> Any:
@@ -26,7 +28,7 @@ def prepare(modules: Sequence[str]) -> Any:
     from multiprocessing import forkserver
 
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload(list(modules))
+    context.set_forkserver_preload([*modules, READY])
     forkserver.ensure_running()
     return context
 

@@ -14,6 +14,7 @@ from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
     DEVICE_HELP,
+    FORMATS,
     WEIGHTS_HELP,
     counted,
     errors,
@@ -100,7 +101,7 @@ def annotate(
     format: Annotated[
         str,
         typer.Option(
-            help="Formats to write, comma-separated: {formats}.",
+            help=f"Formats to write, comma-separated: {', '.join(FORMATS)}.",
             rich_help_panel=OUTPUT,
         ),
     ] = "csv",

@@ -29,7 +29,11 @@ def compare(
         ),
     ] = None,
     data: Annotated[
-        Optional[Path], typer.Option(help="Train and measure on this folder of `landmarks data prepare`.")
+        Optional[list[Path]],
+        typer.Option(
+            help="Train and measure on this folder of `landmarks data prepare`. Give it again for more to learn from; "
+            "the test faces are those of the first."
+        ),
     ] = None,
     out: Annotated[
         Path, typer.Option(help="Write results, tables and figures to this folder. Given again, the grid goes on.")
@@ -78,6 +82,7 @@ def compare(
     from landmarks.comparison.side_by_side import write_side_by_side
     from landmarks.datasets.dataset import load_crops, read_dataset
     from landmarks.datasets.facts import declared_in
+    from landmarks.declared import merged
     from landmarks.detection.create import create_detector
     from landmarks.device import choose_device
     from landmarks.sources.names import is_image
@@ -92,19 +97,19 @@ def compare(
             raise LandmarksError("--example takes nothing but the word full: it has a grid and faces of its own")
         plan = FULL if grid else EXAMPLE
         plan.choose(names)
-        data, detector, jobs = prepared_faces(out), "whole-image", jobs or os.cpu_count()
-    elif grid is None or data is None:
+        data, detector, jobs = [prepared_faces(out)], "whole-image", jobs or os.cpu_count()
+    elif grid is None or not data:
         raise LandmarksError("give a grid and --data, or --example")
     else:
         try:
-            declared = declared_in(data)
+            declared = merged((str(folder), declared_in(folder)) for folder in data)
         except DataError:
             read_grid(grid, settings, names)  # what is wrong with the file is told first
             raise
         plan = read_grid(grid, settings, names, declared)
     chosen = plan.choose(names)
     if dry_run:
-        rows = to_run(plan, load_crops(data), out, str(choose_device(device)), names, output.print)
+        rows = to_run(plan, load_crops(*data), out, str(choose_device(device)), names, output.print)
         cells = [[name, str(count), f"{each:.1f}", f"{count * each:.0f}"] for name, count, each in rows]
         output.print(table("trainings that are left", ["arm", "runs", "minutes a run", "minutes"], cells))
         runs, total = sum(count for _, count, _ in rows), sum(count * each for _, count, each in rows)
@@ -114,8 +119,8 @@ def compare(
     reference = plan.reference if plan.reference in {one.name for one in chosen} else chosen[0].name
     failures = run(
         plan,
-        read_dataset(data),
-        load_crops(data),
+        read_dataset(data[0]),
+        load_crops(*data),
         create_detector(detector),
         out,
         split,

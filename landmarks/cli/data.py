@@ -8,13 +8,16 @@ from typing import Annotated, Optional
 
 import typer
 
+from landmarks.cli.drawn import DrawnCommand, DrawnGroup
 from landmarks.cli.shared import DETECTOR_HELP, errors, output, progress, table
 from landmarks.errors import DataError
 
-app = typer.Typer(no_args_is_help=True, help="Look at annotated face datasets, check them, prepare them for training.")
+app = typer.Typer(
+    cls=DrawnGroup, no_args_is_help=True, help="Look at annotated face datasets, check them, prepare them for training."
+)
 
 
-@app.command("prepare", epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
+@app.command("prepare", cls=DrawnCommand, epilog="Example: landmarks data prepare MTFL.zip --out prepared/mtfl")
 def data_prepare(
     sources: Annotated[
         list[Path],
@@ -58,11 +61,11 @@ def data_prepare(
     with progress("cropping faces") as step:
         crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
     output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
-    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.attributes), crops.declared):
+    for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.tasks), crops.declared):
         output.print(gap)
 
 
-@app.command("info", epilog="Example: landmarks data info MTFL.zip")
+@app.command("info", cls=DrawnCommand, epilog="Example: landmarks data info MTFL.zip")
 def data_info(
     source: Annotated[Path, typer.Argument(help="Archive or folder of the dataset, or a prepared folder.")],
 ) -> None:
@@ -78,7 +81,7 @@ def data_info(
     )
 
 
-@app.command("check", epilog="Example: landmarks data check my_faces")
+@app.command("check", cls=DrawnCommand, epilog="Example: landmarks data check my_faces")
 def data_check(
     source: Annotated[Path, typer.Argument(help="Archive or folder of the dataset, or a prepared folder.")],
 ) -> None:

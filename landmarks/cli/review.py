@@ -8,11 +8,14 @@ from typing import Annotated, Optional
 
 import typer
 
+from landmarks.cli.drawn import DrawnCommand, DrawnGroup
 from landmarks.cli.shared import counted, output, split_names
 
 RUN_HELP = "The folder that was given to `landmarks annotate --out`."
 
-app = typer.Typer(no_args_is_help=True, help="Bring corrections of a run back from other tools, and count them.")
+app = typer.Typer(
+    cls=DrawnGroup, no_args_is_help=True, help="Bring corrections of a run back from other tools, and count them."
+)
 
 
 def review(
@@ -67,7 +70,7 @@ def review(
     open_review(run, images or (), weights, chosen, shown, who, host, port, tell)
 
 
-@app.command("import", epilog="Example: landmarks corrections import results export.json")
+@app.command("import", cls=DrawnCommand, epilog="Example: landmarks corrections import results export.json")
 def corrections_import(
     run: Annotated[Path, typer.Argument(help=RUN_HELP)],
     file: Annotated[
@@ -100,7 +103,7 @@ def corrections_import(
         output.print(line)
 
 
-@app.command("info", epilog="Example: landmarks corrections info results")
+@app.command("info", cls=DrawnCommand, epilog="Example: landmarks corrections info results")
 def corrections_info(run: Annotated[Path, typer.Argument(help=RUN_HELP)]) -> None:
     """Count what people have said of the faces of a run."""
     from collections import Counter

@@ -61,10 +61,15 @@ SET_HELP = (
     "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "
     "Give it again for more fields."
 )
+DETECTORS = ("facegrid", "centerface", "yunet", "whole-image")
+"""Their names, and those of the formats and encoders, for help: the registries, which are equal, import all that they
+name."""
+FORMATS = ("parquet", "jsonl", "csv", "coco", "labelstudio", "cvat", "yolo", "pts")
+ENCODERS = ("compact", "accurate", "lite0", "lite1", "lite2", "tcdcn", "tcdcn-journal")
 DETECTOR_HELP = (
-    "{detectors}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's file. A "
-    "detector that is a network shrinks an "
-    "image to 640 pixels on its longest side; yunet:320 shrinks it to 320."
+    f"{', '.join(DETECTORS)}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's "
+    "file. A detector that is a network shrinks an image to 640 pixels on its longest side; yunet:320 shrinks it to "
+    "320."
 )
 PATHS = ("--out", "--data", "--boxes", "--metrics", "--log")
 """Options that are paths."""
@@ -77,6 +82,9 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[..., None]]:
 
     `step(done, total, "writing")` begins anew with something else.
     """
+    if quiet or not sys.stderr.isatty():
+        yield lambda *_: None
+        return
     from rich.progress import (
         BarColumn,
         MofNCompleteColumn,
@@ -93,7 +101,7 @@ def progress(what: str, quiet: bool = False) -> Iterator[Callable[..., None]]:
         TimeElapsedColumn(),
         TimeRemainingColumn(),
     ]
-    with Progress(*columns, console=errors, disable=quiet or not sys.stderr.isatty()) as bar:
+    with Progress(*columns, console=errors) as bar:
         task = bar.add_task(what, total=None)
         now = what
 

@@ -9,7 +9,7 @@ from typing import Annotated, Any, Optional
 import typer
 
 from landmarks.cli.logs import say
-from landmarks.cli.shared import SET_HELP, output, progress, table
+from landmarks.cli.shared import ENCODERS, SET_HELP, output, progress, table
 from landmarks.errors import LandmarksError
 
 
@@ -27,7 +27,8 @@ def train(
     encoder: Annotated[
         Optional[str],
         typer.Option(
-            help="Short for --set network.encoder=NAME: {encoders}, or torchvision:NAME for a network of torchvision's."
+            help=f"Short for --set network.encoder=NAME: {', '.join(ENCODERS)}, or torchvision:NAME for a network of "
+            "torchvision's."
         ),
     ] = None,
     device: Annotated[str, typer.Option(help="Compute on this device: auto, cpu, cuda, cuda:1, ...")] = "auto",

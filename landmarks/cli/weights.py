@@ -8,13 +8,14 @@ from typing import Annotated, Any
 import typer
 
 from landmarks import shipped
+from landmarks.cli.drawn import DrawnCommand, DrawnGroup
 from landmarks.cli.shared import WEIGHTS_HELP, output, table
 from landmarks.errors import LandmarksError
 
-app = typer.Typer(no_args_is_help=True, help="The networks that come with the package.")
+app = typer.Typer(cls=DrawnGroup, no_args_is_help=True, help="The networks that come with the package.")
 
 
-@app.command("list", epilog="Example: landmarks weights list")
+@app.command("list", cls=DrawnCommand, epilog="Example: landmarks weights list")
 def weights_list() -> None:
     """Name the shipped weights."""
     from landmarks.models.facegrid import load_facegrid
@@ -35,7 +36,7 @@ def weights_list() -> None:
     output.print(table("", ["name", "tasks", "input", "parameters", "multiply-adds a pass"], rows))
 
 
-@app.command("info", epilog="Example: landmarks weights info compact")
+@app.command("info", cls=DrawnCommand, epilog="Example: landmarks weights info compact")
 def weights_info(
     name: Annotated[str, typer.Argument(help=WEIGHTS_HELP)],
 ) -> None:
@@ -58,7 +59,7 @@ def weights_info(
     output.print(json.dumps(facts, indent=1, ensure_ascii=False))
 
 
-@app.command("verify", epilog="Example: landmarks weights verify")
+@app.command("verify", cls=DrawnCommand, epilog="Example: landmarks weights verify")
 def weights_verify() -> None:
     """Load every shipped file and compare its checksum with SHA256SUMS; exit code 1 if one differs."""
     from landmarks.detection.facegrid import FaceGrid

@@ -10,7 +10,7 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.config import NetworkConfig, is_encoder
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, known_attributes
+from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES, Declared, known_tasks
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -28,7 +28,7 @@ OTHERS = {"input_size": 64, "features": 256, "bins_per_pixel": 1.0, "bins_margin
 VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
-    *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled"),
+    *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -94,8 +94,8 @@ class Arm:
     coding: str = ""
     """`simcc` or `regression`; empty: the network's usual one."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """`points_5` and any attributes, built in or declared by the data, in any order; the landmarks come first."""
-    declared: tuple[Attribute, ...] = ()
+    """`points_5`, which comes first, other landmarks such as `points_68`, attributes, tasks that the data declare."""
+    declared: tuple[Declared, ...] = ()
     """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
     sharing: str = "hard"
     """`hard`, `l2`, `trace` or `cross_stitch`."""
@@ -150,6 +150,9 @@ class Arm:
     """The landmarks' loss: `least_squares`, `euclidean`, `smooth_l1` or `wing`."""
     distance_weight: float = 1000.0
     """Weight of that loss, in sides of the crop."""
+    gradient_cosine: int = 0
+    """Steps from one measurement of the cosines between the other tasks' gradients and the landmarks' (or the first
+    task's) to the next, on what all share; 0: none. Kept in the logs; means in `summary.csv`."""
     precision: str = "bfloat16"
     """`bfloat16` (mixed) or `float32`."""
     seeds: int = 3
@@ -163,7 +166,7 @@ class Arm:
             raise ValueError(unknown("network", self.network, known))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        order = (MAIN, *known_attributes(self.declared))
+        order = (MAIN, *known_tasks(self.declared))
         tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
         object.__setattr__(self, "tasks", tuple(tasks))
         object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in tasks))
@@ -178,9 +181,9 @@ class Arm:
                 raise ValueError(f"task_weights: {unknown('task', task, self.tasks)}; the arm learns no other")
         for key, named in {"labels": self.labels, "shuffled": self.shuffled}.items():
             for task in named:
-                if task == MAIN or task not in self.tasks:
-                    others = [task for task in self.tasks if task != MAIN]
-                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other attribute")
+                others = [task for task in self.tasks if task not in SCHEMES]
+                if task not in others:
+                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other task")
         if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
             raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")
         self.training(0)
@@ -220,6 +223,7 @@ class Arm:
             divergence_weight=1.0 if simcc else 0.0,
             distance=self.distance,
             distance_weight=self.distance_weight,
+            gradient_cosine=self.gradient_cosine,
             precision=self.precision,
             seed=seed,
         )
@@ -265,7 +269,7 @@ class Grid:
                 raise ValueError(f"{what}: against = {against!r} is no arm; {_meant(against, names)}")
 
     @property
-    def declared(self) -> tuple[Attribute, ...]:
+    def declared(self) -> tuple[Declared, ...]:
         """All tasks of the arms that are not built in."""
         return merged((arm.name, arm.declared) for arm in self.arms)
 

@@ -37,7 +37,7 @@ from typing import Any
 from landmarks.comparison.grid import DEFAULT_GROUPS, Arm, Grid, Group
 from landmarks.config import build, checked, key_of, named, override, read_toml
 from landmarks.errors import LandmarksError, unknown
-from landmarks.schemes import POINTS_5, Attribute, in_order
+from landmarks.schemes import POINTS_5, Declared, in_order
 
 SWEEP = "sweep"
 _PLACE = re.compile(r"\{([^{}]*)\}")
@@ -61,7 +61,7 @@ class GridFile:
 
 
 def read_grid(
-    path: str | Path, settings: Sequence[str] = (), names: Sequence[str] = (), declared: Sequence[Attribute] = ()
+    path: str | Path, settings: Sequence[str] = (), names: Sequence[str] = (), declared: Sequence[Declared] = ()
 ) -> Grid:
     """A grid from its file.
 

@@ -6,6 +6,7 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
+from landmarks.datasets.table import is_known
 from landmarks.datasets.views import Views
 from landmarks.schemes import ABSENT
 
@@ -28,18 +29,21 @@ def with_labels(
     for task, count in kept.items():
         given = choose_labels(arrays[task][0, views.rows], count, _generator(seed, task, count))
         arrays[task] = arrays[task].copy()
-        arrays[task][:, np.delete(views.rows, given)] = ABSENT
+        arrays[task][:, np.delete(views.rows, given)] = np.nan if arrays[task].dtype.kind == "f" else ABSENT
     found = Views(arrays, views.rows)
     return found.of(np.flatnonzero(has_label(found, tasks))) if kept else found
 
 
 def choose_labels(labels: np.ndarray, count: int, generator: np.random.Generator) -> np.ndarray:
     """(N,) classes, ABSENT where a face has none -> (count,) places of labels to keep, in order: of each class its
-    share, rounded so that the sum is `count`, and one at least where `count` allows it. Raises ValueError for more
-    labels than there are."""
-    classes, sizes = np.unique(labels[labels != ABSENT], return_counts=True)
-    if not 0 < count <= sizes.sum():
-        raise ValueError(f"{count} labels are wanted, but {sizes.sum()} faces have one")
+    share, rounded so that the sum is `count`, and one at least where `count` allows it. Of numbers, NaN where a face
+    has none, any `count`. Raises ValueError for more labels than there are."""
+    known = np.flatnonzero(is_known(labels))
+    if not 0 < count <= len(known):
+        raise ValueError(f"{count} labels are wanted, but {len(known)} faces have one")
+    if labels.dtype.kind == "f":
+        return np.sort(generator.choice(known, count, replace=False))
+    classes, sizes = np.unique(labels[known], return_counts=True)
     wanted = _shares(sizes, count)
     chosen = [
         generator.choice(np.flatnonzero(labels == label), part, replace=False) for label, part in zip(classes, wanted)
@@ -60,11 +64,11 @@ def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def has_label(views: Views, tasks: Iterable[str]) -> np.ndarray:
-    """(N,) bool: faces with a label of any of the tasks: a class, or a point."""
+    """(N,) bool: faces with a label of any of the tasks: a class, a number, or a point."""
     taught = np.zeros(len(views), bool)
     for task in tasks:
         labels = views.arrays[task][0, views.rows]
-        taught |= (labels != ABSENT) if labels.ndim == 1 else np.isfinite(labels).all(axis=-1).any(axis=-1)
+        taught |= is_known(labels) if labels.ndim == 1 else np.isfinite(labels).all(axis=-1).any(axis=-1)
     return taught
 
 

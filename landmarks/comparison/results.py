@@ -8,7 +8,7 @@ is all of those rows in one file. `runs/ARM-SEED/log.jsonl` has a row an epoch.
 from __future__ import annotations
 
 import json
-from collections.abc import Iterable, Mapping
+from collections.abc import Mapping
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -22,14 +22,14 @@ from landmarks.atomic import replacing, write_text
 from landmarks.comparison.grid import LATER, Arm, Grid
 from landmarks.config import build
 from landmarks.errors import LandmarksError, told
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, known_attributes
+from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Declared, Quantity, known_attributes, known_tasks
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
 SETTINGS = "compare.json"
 """What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESS = "guess_"
-"""What the columns of guesses begin with, an attribute each."""
+"""What the columns of guesses begin with, an attribute or a quantity each."""
 GUESSES = tuple(f"{GUESS}{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
 CURE = "give `landmarks compare` the same folder again to make it anew"
@@ -91,7 +91,7 @@ class ArmResults:
     levels: tuple[np.ndarray, ...]
     """The same after each level of a cascade, the last one included; () for other networks."""
     guesses: dict[str, np.ndarray]
-    """By attribute: (S, N) int8 predicted classes."""
+    """By attribute: (S, N) int8 predicted classes. By quantity: (S, N) float32 predicted numbers."""
     numbers: pd.DataFrame
     """(S rows): the columns NUMBERS."""
 
@@ -118,7 +118,7 @@ class Results:
     folder: Path
     grid: Grid
     faces: pd.DataFrame
-    """(N rows): the columns of FACES_SCHEMA, and one for each declared attribute."""
+    """(N rows): the columns of FACES_SCHEMA, and one for each declared task."""
     arms: dict[str, ArmResults]
     """By name, in the order of `results.parquet`."""
 
@@ -126,6 +126,11 @@ class Results:
     def attributes(self) -> dict[str, Attribute]:
         """By name, all that an arm may have learnt."""
         return known_attributes(self.grid.declared)
+
+    @property
+    def tasks(self) -> dict[str, Declared]:
+        """By name, the attributes and quantities that an arm may have learnt."""
+        return known_tasks(self.grid.declared)
 
 
 def write_grid(folder: Path, grid: Grid) -> None:
@@ -144,8 +149,9 @@ def read_grid_of(folder: Path) -> Grid:
 
 
 def write_faces(folder: Path, faces: pd.DataFrame) -> None:
-    """Write the test faces. faces: the columns of FACES_SCHEMA, others are those of declared attributes."""
-    schema = _more(FACES_SCHEMA, pa.int8(), [name for name in faces if name not in FACES_SCHEMA.names])
+    """Write the test faces. faces: the columns of FACES_SCHEMA, others are those of declared tasks, floats of
+    quantities."""
+    schema = _with_labels({name: faces[name].dtype.kind == "f" for name in faces if name not in FACES_SCHEMA.names})
     _write(folder / FACES, pa.Table.from_pandas(faces[schema.names], schema, preserve_index=False))
 
 
@@ -162,7 +168,8 @@ def row_path(folder: Path, arm: str, seed: int) -> Path:
 def write_row(folder: Path, row: Mapping[str, Any]) -> None:
     """Write a finished training, whole or not at all. row: the columns of ROW_SCHEMA, arrays of any shape, JSON objects
     as dictionaries, and the guesses of declared tasks. Raises ValueError if one lacks or is unknown."""
-    schema = _with_guesses(ROW_SCHEMA, [name for name in row if name.startswith(GUESS)])
+    guesses = {name: values for name, values in row.items() if name.startswith(GUESS)}
+    schema = _with_guesses(ROW_SCHEMA, {name: np.asarray(v).dtype.kind == "f" for name, v in guesses.items()})
     if set(row) != set(schema.names):
         odd = sorted(set(row) ^ set(schema.names))
         raise ValueError(f"a row must have the columns of ROW_SCHEMA; lacking or unknown: {', '.join(odd)}")
@@ -178,8 +185,7 @@ def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
     """
     places = {name: place for place, name in enumerate(milliseconds)}
     paths = sorted((folder / ROWS).glob("*.parquet"))
-    own = {name for path in paths for name in _names(path) if name.startswith(GUESS)}
-    schema = _with_guesses(ROW_SCHEMA, sorted(own))
+    schema = _with_guesses(ROW_SCHEMA, {name: number for path in paths for name, number in _guesses(path).items()})
     tables = [_read(path, schema, "delete it and run again") for path in paths]
     tables.sort(key=lambda table: _place(table, places))
     table = pa.concat_tables([schema.empty_table(), *tables])
@@ -190,33 +196,37 @@ def collect(folder: Path, milliseconds: Mapping[str, float]) -> None:
 def read_results(folder: Path) -> Results:
     """Read a comparison. Raises LandmarksError if a file is missing or broken, or if they do not fit each other."""
     grid = read_grid_of(folder)
-    declared = [attribute.name for attribute in grid.declared]
-    faces = _read(folder / FACES, _more(FACES_SCHEMA, pa.int8(), declared), CURE)
-    table = _read(folder / RESULTS, _with_guesses(RESULTS_SCHEMA, [f"{GUESS}{name}" for name in declared]), CURE)
+    declared = {task.name: isinstance(task, Quantity) for task in grid.declared}
+    faces = _read(folder / FACES, _with_labels(declared), CURE)
+    guesses = {f"{GUESS}{name}": number for name, number in declared.items()}
+    table = _read(folder / RESULTS, _with_guesses(RESULTS_SCHEMA, guesses), CURE)
     names = list(dict.fromkeys(table["arm"].to_pylist()))
     numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
     given = {arm.name: arm for arm in grid.arms}
     arms = {name: _arm(name, table, numbers, len(faces), folder / RESULTS, grid, given.get(name)) for name in names}
-    integers = {name: pd.Int8Dtype() for name in (*ATTRIBUTES, *declared)}
+    integers = {name: pd.Int8Dtype() for name in known_attributes(grid.declared)}
     return Results(folder, grid, faces.to_pandas(types_mapper={pa.int8(): pd.Int8Dtype()}.get).astype(integers), arms)
 
 
-def _more(schema: pa.Schema, kind: pa.DataType, names: Iterable[str]) -> pa.Schema:
-    """A schema with further columns of one type."""
-    return pa.schema([*schema, *((name, kind) for name in names)])
+def _with_labels(numbers: Mapping[str, bool]) -> pa.Schema:
+    """FACES_SCHEMA with the columns of declared tasks. numbers: by name, whether it is a quantity."""
+    return pa.schema([*FACES_SCHEMA, *((name, pa.float64() if n else pa.int8()) for name, n in numbers.items())])
 
 
-def _with_guesses(schema: pa.Schema, names: Iterable[str]) -> pa.Schema:
-    """A schema with the columns of guesses that it does not have."""
-    return _more(schema, pa.list_(pa.int8()), [name for name in names if name not in schema.names])
+def _with_guesses(schema: pa.Schema, numbers: Mapping[str, bool]) -> pa.Schema:
+    """A schema with the columns of guesses that it lacks. numbers: by column, whether it is a quantity's."""
+    types = {name: pa.list_(pa.float32() if numbers[name] else pa.int8()) for name in sorted(numbers)}
+    return pa.schema([*schema, *((name, kind) for name, kind in types.items() if name not in schema.names)])
 
 
-def _names(path: Path) -> list[str]:
-    """The columns of a table; none of one that cannot be read, which `_read` tells."""
+def _guesses(path: Path) -> dict[str, bool]:
+    """The columns of guesses of a table, and whether they are a quantity's; none of one that cannot be read, which
+    `_read` tells."""
     try:
-        return list(pq.read_schema(path).names)
+        schema = pq.read_schema(path)
     except (OSError, ValueError, pa.ArrowException):
-        return []
+        return {}
+    return {field.name: field.type == pa.list_(pa.float32()) for field in schema if field.name.startswith(GUESS)}
 
 
 def _plain(kind: pa.DataType, value: Any) -> Any:
@@ -239,8 +249,7 @@ def _arm(
     if len(set(part["config"].to_pylist())) > 1:
         raise LandmarksError(f"{path}: the seeds of the arm {name!r} differ in their settings; begin in a new folder")
     vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
-    tasks = known_attributes(grid.declared)
-    guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in tasks}
+    guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in known_tasks(grid.declared)}
     levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
     group = given.group if given else part["group"][0].as_py()
     question = grid.groups.get(group)
@@ -280,9 +289,9 @@ def _stack(part: pa.Table, column: str, shape: tuple[int, ...], faces: int, path
 def _read(path: Path, schema: pa.Schema, cure: str) -> pa.Table:
     try:
         table = pq.read_table(path)
-        for name in schema.names:  # an arm that does not know a declared task has no guesses of it
-            if name.startswith(GUESS) and name not in table.column_names:
-                table = table.append_column(name, pa.array([[]] * len(table), pa.list_(pa.int8())))
+        for field in schema:  # an arm that does not know a declared task has no guesses of it
+            if field.name.startswith(GUESS) and field.name not in table.column_names:
+                table = table.append_column(field, pa.array([[]] * len(table), field.type))
         return table.select(schema.names).cast(schema)
     except (OSError, ValueError, KeyError, pa.ArrowException) as error:
         what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"

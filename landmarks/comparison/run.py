@@ -27,11 +27,12 @@ from landmarks.comparison.train import kept_samples, make_network, milliseconds,
 from landmarks.datasets.augment import DETECTED
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.digest import digest
-from landmarks.datasets.labels import class_counts, label_gaps, unlabelled
+from landmarks.datasets.labels import label_gaps, unlabelled
+from landmarks.datasets.table import is_known, task_labels
 from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
-from landmarks.schemes import known_attributes
+from landmarks.schemes import Attribute
 from landmarks.training.weighting import create_weighting, passes_of
 
 BENCH, LOCK = "bench", "compare.lock"
@@ -74,7 +75,7 @@ def compare(
         if not (out / BENCH).is_dir():
             report(f"finding the faces of the split {split!r}")
             make_bench(dataset, split, detector, out / BENCH)
-        write_faces(out, _faces(open_bench(out / BENCH)))
+        write_faces(out, _faces(open_bench(out / BENCH), crops))
         write_grid(out, grid)
         missing = [(arm, seed) for arm, seed in grid.runs(names) if not _finished(out, arm, seed)]
         _make_views([arm for arm, _ in missing], crops, out, report)
@@ -139,7 +140,7 @@ def _check_faces(arms: Sequence[Arm], crops: Crops) -> None:
     fewer."""
     given = len(crops.part("train"))
     table = crops.table.iloc[crops.part("train")]
-    labelled = {name: int(class_counts(table, attribute).sum()) for name, attribute in crops.attributes.items()}
+    labelled = {name: int(is_known(task_labels(table, task)).sum()) for name, task in crops.tasks.items()}
     for arm in arms:
         for task, count in arm.labels.items():
             if count > labelled[task]:
@@ -293,7 +294,8 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
     write_text(path, json.dumps(settings))
 
 
-def _faces(bench: Bench) -> pd.DataFrame:
-    """The table of the test faces that goes with the results."""
-    frame = bench.table[["image", *known_attributes(bench.declared), "source"]].reset_index(drop=True)
+def _faces(bench: Bench, crops: Crops) -> pd.DataFrame:
+    """The table of the test faces that goes with the results, with all tasks that can be learnt."""
+    types = {name: "Int8" if isinstance(task, Attribute) else "float64" for name, task in crops.tasks.items()}
+    frame = bench.table.reindex(columns=["image", *types, "source"]).astype(types).reset_index(drop=True)
     return frame.assign(interocular=bench.interocular, fallback=bench.fallback)

@@ -21,7 +21,7 @@ from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, told
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, middle_box, transform
-from landmarks.schemes import POINTS_5, Attribute
+from landmarks.schemes import POINTS_5, Declared
 
 
 @dataclass(frozen=True)
@@ -40,8 +40,8 @@ class Bench:
     """(N,) bool: the detector found nothing and the whole image was taken."""
     interocular: np.ndarray
     """(N,): distance of the eyes in pixels of the dataset's images."""
-    declared: tuple[Attribute, ...] = ()
-    """The dataset's attributes beside the built-in ones."""
+    declared: tuple[Declared, ...] = ()
+    """The dataset's tasks beside the built-in ones."""
 
     def squares(self, crop_scale: float) -> np.ndarray:
         """(N, 4): the squares that a network's first pass sees."""
@@ -127,7 +127,7 @@ def make_bench(
     progress(len(rows), len(rows))
     pictures.flush()
     save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], written.file("faces.parquet"))
-    declared = [asdict(attribute) for attribute in dataset.declared]
+    declared = [asdict(task) for task in dataset.declared]
     written.file("bench.json").write_text(json.dumps({**columns, "declared": declared}))
     written.close()
 

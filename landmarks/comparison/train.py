@@ -29,9 +29,15 @@ from landmarks.inference.locate import Located, locate
 from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models import cascade
 from landmarks.models.cascade import LEVELS, Cascade
-from landmarks.models.network import Network, attribute_heads, count_multiply_adds, count_parameters
+from landmarks.models.network import (
+    Network,
+    attribute_heads,
+    count_multiply_adds,
+    count_parameters,
+    quantity_heads,
+)
 from landmarks.models.store import Model, save_model
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5
+from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, SCHEMES
 from landmarks.training.batches import Batches, CachedBatches, JoinedBatches
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
@@ -63,6 +69,9 @@ def train_arm(
     faces = with_labels(views["train"].of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
+    if isinstance(network, Network):
+        for name, quantity in quantity_heads(network).items():
+            quantity.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
     steps = -(-len(views["train"]) // arm.batch_size)  # as many as with all faces
     learnt = learnt_batches(faces, has_label(faces, arm.labels), arm.batch_size, seed, steps)
@@ -91,6 +100,7 @@ def train_arm(
             f"guess_{name}": even_guesses(logits, faces.arrays[name][:, faces.rows])
             for name, logits in once.logits.items()
         },
+        **{f"guess_{name}": values for name, values in once.values.items()},
         "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
         "train_loss": json.dumps(log[-1]["train"]),
@@ -175,10 +185,11 @@ def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
 
 def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Samples:
     """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
+    schemes = (name for name in SCHEMES if name == MAIN or crops.table[name].notna().any())
     return Samples(
         crops,
         rows,
-        (MAIN, *crops.attributes),
+        (*schemes, *crops.tasks),
         arm.network_config().input_size,
         arm.crop_scale,
         jitter=jitter,

@@ -10,7 +10,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from landmarks.geometry import flip_points
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Declared
 
 if TYPE_CHECKING:
     import albumentations as A
@@ -93,13 +93,21 @@ def picture_transforms() -> A.Compose:
 def flip(
     image: np.ndarray,
     points: dict[str, np.ndarray],
-    labels: dict[str, int],
-    attributes: Mapping[str, Attribute] = ATTRIBUTES,
-) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, int]]:
-    """Mirror a face left to right: the picture (H, W, 3), its points by scheme (K, 2) and its labels by attribute."""
+    labels: dict[str, float],
+    tasks: Mapping[str, Declared] = ATTRIBUTES,
+) -> tuple[np.ndarray, dict[str, np.ndarray], dict[str, float]]:
+    """Mirror a face left to right: the picture (H, W, 3), its points by scheme (K, 2), and its labels by attribute and
+    quantity."""
     width = image.shape[1]
     return (
         np.ascontiguousarray(image[:, ::-1]),
         {name: flip_points(p, width, SCHEMES[name]) for name, p in points.items()},
-        {name: label if label == ABSENT else attributes[name].flip[label] for name, label in labels.items()},
+        {name: flip_label(label, tasks[name]) for name, label in labels.items()},
     )
+
+
+def flip_label(label: float, task: Declared) -> float:
+    """A face's label of a task when it is mirrored: a class, ABSENT where absent, or a number, NaN where absent."""
+    if isinstance(task, Attribute):
+        return label if label == ABSENT else task.flip[int(label)]
+    return task.sign * label

@@ -27,7 +27,7 @@ from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.table import check_table, load_table, save_table, split_validation
 from landmarks.declared import merged
 from landmarks.errors import DataError, ImageError
-from landmarks.schemes import SCHEMES, Attribute, known_attributes
+from landmarks.schemes import SCHEMES, Attribute, Declared, known_attributes, known_tasks
 
 if TYPE_CHECKING:
     from landmarks.detection.base import Detector
@@ -48,13 +48,13 @@ class Dataset:
     table: pd.DataFrame
     files: Files
     terms: str
-    declared: tuple[Attribute, ...] = ()
-    """Its attributes beside the built-in ones."""
+    declared: tuple[Declared, ...] = ()
+    """Its tasks beside the built-in ones."""
 
     @property
-    def attributes(self) -> dict[str, Attribute]:
-        """By name, the attributes that its table has a column for."""
-        return known_attributes(self.declared)
+    def tasks(self) -> dict[str, Declared]:
+        """By name, the attributes and quantities that its table has a column for."""
+        return known_tasks(self.declared)
 
     @property
     def cut_out(self) -> bool:
@@ -99,9 +99,9 @@ def read_dataset(path: str | Path) -> Dataset:
 class Crops:
     """Cached faces of prepared datasets: `table` holds their rows, with points and boxes moved into crop pixels."""
 
-    def __init__(self, folders: list[Path], table: pd.DataFrame, declared: tuple[Attribute, ...] = ()) -> None:
+    def __init__(self, folders: list[Path], table: pd.DataFrame, declared: tuple[Declared, ...] = ()) -> None:
         """table: with two columns more than any table, `cache` (index into folders) and `place` (in its crops.npy);
-        declared: its attributes beside the built-in ones."""
+        declared: its tasks beside the built-in ones."""
         self.folders, self.table, self.declared = folders, table, declared
 
     def __getstate__(self) -> dict[str, Any]:
@@ -112,6 +112,11 @@ class Crops:
     def attributes(self) -> dict[str, Attribute]:
         """By name, the attributes that `table` has a column for."""
         return known_attributes(self.declared)
+
+    @property
+    def tasks(self) -> dict[str, Declared]:
+        """By name, the attributes and quantities that `table` has a column for."""
+        return known_tasks(self.declared)
 
     @cached_property
     def _caches(self) -> list[np.ndarray]:
@@ -182,7 +187,7 @@ def prepare(
         "name": dataset.name,
         "root": str(dataset.files.root.resolve()),
         "terms": dataset.terms,
-        "tasks": [asdict(attribute) for attribute in dataset.declared],
+        "tasks": [asdict(task) for task in dataset.declared],
         "crops": len(crops),
         "cache_size": CACHE_SIZE,
         "cache_scale": CACHE_SCALE,

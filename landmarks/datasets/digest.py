@@ -8,7 +8,7 @@ import numpy as np
 
 from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.table import BOX, GROUPS, label_errors_of, labels_of, points_of
+from landmarks.datasets.table import BOX, GROUPS, label_errors_of, points_of, task_labels
 from landmarks.schemes import SCHEMES
 
 
@@ -27,8 +27,8 @@ def digest(crops: Crops) -> str:
         errors = label_errors_of(table, scheme)
         if errors is not None:
             found.update(errors.tobytes())
-    for attribute in crops.attributes.values():
-        found.update(labels_of(table, attribute).tobytes())
+    for task in crops.tasks.values():
+        found.update(task_labels(table, task).tobytes())
     for name in GROUPS:
         if table[name].any():
             found.update(name.encode() + "\0".join(table[name]).encode())

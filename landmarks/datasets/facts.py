@@ -8,7 +8,7 @@ from typing import Any
 
 from landmarks.declared import read_kept
 from landmarks.errors import DataError
-from landmarks.schemes import Attribute
+from landmarks.schemes import Declared
 
 FACTS = "dataset.json"
 
@@ -22,8 +22,8 @@ def about(path: str | Path) -> dict[str, Any]:
         raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
 
 
-def declared_in(path: str | Path) -> tuple[Attribute, ...]:
-    """The attributes that a prepared folder has beside the built-in ones. Raises DataError."""
+def declared_in(path: str | Path) -> tuple[Declared, ...]:
+    """The tasks that a prepared folder has beside the built-in ones. Raises DataError."""
     about(path)
     facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
     try:

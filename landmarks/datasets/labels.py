@@ -11,8 +11,16 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from landmarks.datasets.table import labels_of, points_of
-from landmarks.schemes import ABSENT, SCHEMES, Attribute, known_attributes
+from landmarks.datasets.table import is_known, labels_of, points_of, values_of
+from landmarks.schemes import (
+    ABSENT,
+    SCHEMES,
+    Attribute,
+    Declared,
+    Quantity,
+    known_attributes,
+    known_quantities,
+)
 
 FEW = 50
 """A class with fewer training faces is named: see `landmarks.evaluation.calibrate.equal_priors`."""
@@ -30,24 +38,28 @@ def mirrored(counts: np.ndarray, attribute: Attribute) -> np.ndarray:
 
 
 def label_counts(
-    table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()
+    table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Declared] = ()
 ) -> dict[str, int | dict[str, int]]:
-    """By task: the faces with at least one of a scheme's points, or those of each class by its text. Plain values.
+    """By task: the faces with at least one of a scheme's points, those with a quantity's number, or those of each class
+    by its text. Plain values.
 
-    declared: attributes beside the built-in ones, here and in what follows.
+    declared: tasks beside the built-in ones, here and in what follows.
     """
-    attributes = known_attributes(declared)
+    declared = tuple(declared)
+    attributes, quantities = known_attributes(declared), known_quantities(declared)
     counts: dict[str, int | dict[str, int]] = {}
     for task in tasks:
         if task in SCHEMES:
             counts[task] = int(np.isfinite(points_of(table, SCHEMES[task])).all(axis=2).any(axis=1).sum())
+        elif task in quantities:
+            counts[task] = int(is_known(values_of(table, quantities[task])).sum())
         else:
             attribute = attributes[task]
             counts[task] = dict(zip(attribute.labels, class_counts(table, attribute).tolist()))
     return counts
 
 
-def unlabelled(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()) -> tuple[str, ...]:
+def unlabelled(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Declared] = ()) -> tuple[str, ...]:
     """The tasks for which no face has a label."""
     counts = label_counts(table, tasks, declared)
     return tuple(
@@ -60,14 +72,18 @@ def unseen(counts: np.ndarray, attribute: Attribute) -> tuple[int, ...]:
     return tuple(np.flatnonzero(mirrored(counts, attribute) == 0).tolist())
 
 
-def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Attribute] = ()) -> list[str]:
-    """One sentence for everything that training faces do not teach, or hardly: tasks and classes."""
-    tasks, attributes = tuple(tasks), known_attributes(declared)
-    none = unlabelled(table, tasks, attributes.values())
+def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Declared] = ()) -> list[str]:
+    """One sentence for everything that training faces do not teach, or hardly: tasks, classes and numbers."""
+    tasks, declared = tuple(tasks), tuple(declared)
+    attributes, quantities = known_attributes(declared), known_quantities(declared)
+    none = unlabelled(table, tasks, declared)
     gaps = [f"no training face has labels for {', '.join(none)}; a network gets no head for them"] if none else []
     few = []
     for task in tasks:
         if task in none or task in SCHEMES:
+            continue
+        if task in quantities:
+            gaps += _number_gaps(table, quantities[task])
             continue
         attribute = attributes[task]
         counts = class_counts(table, attribute)
@@ -83,3 +99,15 @@ def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Att
     if few:
         gaps.append(f"few training faces of {', '.join(few)}: a class with fewer than {FEW} is hardly learnt")
     return gaps
+
+
+def _number_gaps(table: pd.DataFrame, quantity: Quantity) -> list[str]:
+    """What training faces do not teach of a quantity of which some face has a label."""
+    values = values_of(table, quantity)
+    values = values[is_known(values)]
+    told, taught = f"{quantity.name}: ", np.unique(np.concatenate([values, quantity.sign * values]))
+    if len(taught) == 1:
+        return [f"{told}every training face with a label has the value {taught[0]:g}; a network learns nothing else"]
+    if len(values) < FEW:
+        return [f"{told}{len(values)} training faces have a label; with fewer than {FEW} it is hardly learnt"]
+    return []

@@ -21,9 +21,9 @@ from landmarks.datasets.dataset import Dataset, read_dataset
 from landmarks.datasets.readers import wider, yolo
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.datasets.squares import anchors_of
-from landmarks.datasets.table import BOX, SPLITS, labels_of
+from landmarks.datasets.table import BOX, SPLITS, is_known, task_labels
 from landmarks.errors import DataError, ImageError
-from landmarks.schemes import ABSENT, POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, SCHEMES
 
 POINTS = [f"{point}_{axis}" for point in POINTS_5.points for axis in "xy"]
 """Columns of the five points, as a `faces.csv` has them."""
@@ -126,7 +126,7 @@ def tells_only_boxes(path: str | Path) -> bool:
         return True
     dataset = read_dataset(path)
     table = dataset.table
-    return not table[[*SCHEMES, *dataset.attributes]].notna().any(axis=None) and bool(table["x0"].notna().any())
+    return not table[[*SCHEMES, *dataset.tasks]].notna().any(axis=None) and bool(table["x0"].notna().any())
 
 
 def write_photographs(photographs: Photographs, folder: Path) -> None:
@@ -168,7 +168,7 @@ def _of_dataset(dataset: Dataset) -> pd.DataFrame:
         for row in np.flatnonzero(np.isnan(boxes[:, 0]) & source[scheme.name].notna().to_numpy()):
             boxes[row], ignore[row] = _around(source[scheme.name].iloc[row]), 1
     table[BOX], table["ignore"], unplaced = boxes, ignore, np.isnan(boxes[:, 0])
-    labelled = np.any([labels_of(source, attribute) != ABSENT for attribute in dataset.attributes.values()], axis=0)
+    labelled = np.any([is_known(task_labels(source, task)) for task in dataset.tasks.values()], axis=0)
     unknown = table["image"].isin(table["image"][unplaced & labelled])
     if unknown.any():
         lost = table["image"][unknown]

@@ -20,7 +20,7 @@ from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
 from landmarks.datasets.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.squares import anchors_of, canonical_squares
-from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, labels_of, points_of
+from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, points_of, task_labels
 from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import POINTS_5, SCHEMES
 
@@ -30,10 +30,10 @@ CORNER = CACHE_SIZE // 4
 
 class Samples(TorchDataset[dict[str, Tensor]]):
     """One augmented crop an item: a dict of `crop` (S, S, 3) uint8, points (K, 2) float32 in crop pixels (NaN where
-    absent) by scheme, labels (int64, ABSENT where absent) by attribute. Where a network made labels, also how far off
-    they may be, (K,) float32 crop pixels, 0 for people's, by the name in LABEL_ERRORS of the scheme. With a locator
-    also `coarse`, a second, rougher crop of the same face for it, and `coarse_points` (5, 2), the face as five points
-    in it.
+    absent) by scheme, labels (int64, ABSENT where absent) by attribute and (float32, NaN where absent) by quantity.
+    Where a network made points, also how far off they may be, (K,) float32 crop pixels, 0 for people's, by the name in
+    LABEL_ERRORS of the scheme. With a locator also `coarse`, a second, rougher crop of the same face for it, and
+    `coarse_points` (5, 2), the face as five points in it.
 
     What an item looks like depends on (seed, epoch, index) alone, not on workers or their order.
     """
@@ -59,8 +59,8 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
         errors = {name: label_errors_of(table, SCHEMES[name]) for name in self.points}
         self.label_errors = {name: found for name, found in errors.items() if found is not None}
-        self.attributes = {name: crops.attributes[name] for name in tasks if name not in SCHEMES}
-        self.labels = {name: labels_of(table, attribute) for name, attribute in self.attributes.items()}
+        self.tasks = {name: crops.tasks[name] for name in tasks if name not in SCHEMES}
+        self.labels = {name: task_labels(table, task) for name, task in self.tasks.items()}
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
         self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
         self.jitter, self.picture = jitter, picture_transforms() if pictures else None
@@ -75,7 +75,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         if jitter is None:
             rough = not self.locator_size and generator.random() < FIRST_PASS_SHARE
             jitter = FIRST_PASS if rough else SECOND_PASS
-        labels = {name: int(label[index]) for name, label in self.labels.items()}
+        labels = {name: label[index].item() for name, label in self.labels.items()}
         item = self._crop(index, jitter, self.input_size, self.points, labels, generator)
         if self.locator_size:
             anchors = {POINTS_5.name: self.anchors}
@@ -89,7 +89,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         jitter: Jitter,
         size: int,
         points: dict[str, np.ndarray],
-        labels: dict[str, int],
+        labels: dict[str, float],
         generator: np.random.Generator,
     ) -> dict[str, Tensor]:
         square = jitter.draw(self.squares[index], generator)
@@ -99,7 +99,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         errors = {name: self.label_errors[name][index] * scale for name in points if name in self.label_errors}
         points = {name: transform(matrix, p[index : index + 1])[0] for name, p in points.items()}
         if generator.random() < 0.5:
-            image, points, labels = flip(image, points, labels, self.attributes)
+            image, points, labels = flip(image, points, labels, self.tasks)
             errors = {name: error[list(SCHEMES[name].swap)] for name, error in errors.items()}
         conditions = self.conditions.draw(generator)
         if "covered" in conditions:

@@ -2,8 +2,9 @@
 
 Columns: `image` (path under the dataset's root), `split` (train, val, test), `source`, `x0 y0 x1 y1` (face box,
 NaN where there is none), one column of (K, 2) float arrays a scheme, NaN for points that are not labelled, one column
-of nullable small integers an attribute, built-in or declared, one column of texts for each of GROUPS, empty where
-absent. Where a network labelled points, one column a scheme more says how far off each may be. Kept as Parquet.
+of nullable small integers an attribute, built-in or declared, one column of floats a declared quantity, NaN where
+absent, one column of texts for each of GROUPS, empty where absent. Where a network labelled points, one column a scheme
+more says how far off each may be. Kept as Parquet.
 """
 
 from __future__ import annotations
@@ -18,7 +19,18 @@ import pandas as pd
 from landmarks import geometry
 from landmarks.atomic import replacing
 from landmarks.errors import DataError, told
-from landmarks.schemes import ABSENT, ATTRIBUTES, POSE, SCHEMES, Attribute, Scheme, known_attributes
+from landmarks.schemes import (
+    ABSENT,
+    ATTRIBUTES,
+    POSE,
+    SCHEMES,
+    Attribute,
+    Declared,
+    Quantity,
+    Scheme,
+    known_attributes,
+    known_quantities,
+)
 
 SPLITS = ("train", "val", "test")
 BOX = list(geometry.BOX)
@@ -29,22 +41,28 @@ BALANCED = ("source", *ATTRIBUTES, *GROUPS)
 """Columns of groups in which faces can be drawn alike."""
 
 
+LARGEST = 1e30
+"""No number is larger: networks compute in 32 bits."""
 LABEL_ERRORS = {name: f"{name}_label_error" for name in SCHEMES}
 """By scheme the column of (K,) floats, pixels: how far off each point of a row may be whose points a network labelled
 (`landmarks.teaching.label`). None where people did."""
 
 
-def make_table(rows: list[dict[str, Any]], declared: Iterable[Attribute] = ()) -> pd.DataFrame:
-    """A complete table from rows that may lack any column but `image` and `split`. declared: attributes beside the
-    built-in ones, here and in what follows."""
-    attributes = known_attributes(declared)
+def make_table(rows: list[dict[str, Any]], declared: Iterable[Declared] = ()) -> pd.DataFrame:
+    """A complete table from rows that may lack any column but `image` and `split`. declared: tasks beside the built-in
+    ones, here and in what follows."""
+    declared = tuple(declared)
+    attributes, quantities = known_attributes(declared), known_quantities(declared)
     taught = [
         column for column in LABEL_ERRORS.values() if any(isinstance(row.get(column), np.ndarray) for row in rows)
     ]
-    table = pd.DataFrame(rows, columns=["image", "split", "source", *BOX, *SCHEMES, *taught, *attributes, *GROUPS])
+    names = ["image", "split", "source", *BOX, *SCHEMES, *taught, *attributes, *quantities, *GROUPS]
+    table = pd.DataFrame(rows, columns=names)
     for name in ("source", *GROUPS):
         table[name] = table[name].astype(object).where(table[name].notna(), "")
     table[BOX] = table[BOX].astype(float)
+    for name in quantities:
+        table[name] = table[name].astype(float)
     for name in (*SCHEMES, *taught):
         table[name] = pd.Series([p if isinstance(p, np.ndarray) else None for p in table[name]], dtype=object)
     for name in attributes:
@@ -76,6 +94,24 @@ def labels_of(table: pd.DataFrame, attribute: Attribute) -> np.ndarray:
     return table[attribute.name].fillna(ABSENT).to_numpy(np.int64)
 
 
+def values_of(table: pd.DataFrame, quantity: Quantity) -> np.ndarray:
+    """(N,) float64 in the quantity's unit; NaN where a face has no label, as all have that are of data without such a
+    column."""
+    if quantity.name not in table:
+        return np.full(len(table), np.nan)
+    return table[quantity.name].to_numpy(float, na_value=np.nan)
+
+
+def task_labels(table: pd.DataFrame, task: Declared) -> np.ndarray:
+    """(N,): `labels_of` an attribute, `values_of` a quantity."""
+    return labels_of(table, task) if isinstance(task, Attribute) else values_of(table, task)
+
+
+def is_known(labels: np.ndarray) -> np.ndarray:
+    """Which faces have a label. labels: (N,) classes of an attribute, or a quantity's numbers -> (N,) bool."""
+    return np.isfinite(labels) if labels.dtype.kind == "f" else labels != ABSENT
+
+
 def groups_of(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     """(N,) int64: a number for each group that the columns (of BALANCED) make together; ABSENT where one is empty."""
     chosen = table[list(columns)].astype(object)
@@ -84,13 +120,22 @@ def groups_of(table: pd.DataFrame, columns: Sequence[str]) -> np.ndarray:
     return np.where(absent, ABSENT, groups)
 
 
-def check_table(table: pd.DataFrame, declared: Iterable[Attribute] = ()) -> None:
+def check_table(table: pd.DataFrame, declared: Iterable[Declared] = ()) -> None:
     """Raise DataError, naming the row, for the first thing that breaks the table's rules."""
     bad = ~table["split"].isin(SPLITS)
     if bad.any():
         raise DataError(
             f"row {bad.idxmax()}: split must be one of {', '.join(SPLITS)}, not {table['split'][bad].iloc[0]!r}"
         )
+    declared = tuple(declared)
+    for quantity in known_quantities(declared).values():
+        values = values_of(table, quantity)
+        bad = np.abs(values) > LARGEST  # NaN is not
+        if bad.any():
+            raise DataError(
+                f"row {bad.argmax()} ({table.image.iloc[bad.argmax()]}): {quantity.name} must be a number from "
+                f"-{LARGEST:g} to {LARGEST:g}, not {values[bad][0]:g}"
+            )
     for attribute in known_attributes(declared).values():
         labels = labels_of(table, attribute)
         bad = (labels < ABSENT) | (labels >= len(attribute))
@@ -146,7 +191,7 @@ def save_table(table: pd.DataFrame, path: Path) -> None:
         flat.to_parquet(partial, index=False)
 
 
-def load_table(path: Path, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
+def load_table(path: Path, declared: Iterable[Declared] = ()) -> pd.DataFrame:
     """Read what `save_table` wrote. Raises DataError if the file is missing or is something else."""
     try:
         flat = pd.read_parquet(path)
@@ -158,7 +203,7 @@ def load_table(path: Path, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
             for column in LABEL_ERRORS.values():
                 row[column] = None if row.get(column) is None else np.array(row[column], float)
         table = make_table(rows, declared)
-    except (OSError, ValueError, KeyError) as error:
+    except (OSError, ValueError, KeyError, TypeError) as error:
         raise DataError(
             f"{path}: not a table of annotated faces ({told(error)}); make it with `landmarks data prepare`"
         ) from error
@@ -166,11 +211,12 @@ def load_table(path: Path, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
     return table
 
 
-def counts(table: pd.DataFrame, declared: Iterable[Attribute] = ()) -> pd.DataFrame:
+def counts(table: pd.DataFrame, declared: Iterable[Declared] = ()) -> pd.DataFrame:
     """How many faces, boxes, points and labels each split has: a row a fact, a column a split."""
     splits = [split for split in SPLITS if (table["split"] == split).any()]
     parts = {split: table[table["split"] == split] for split in splits}
-    rows = {"faces": [len(part) for part in parts.values()]}
+    declared = tuple(declared)
+    rows: dict[str, list[Any]] = {"faces": [len(part) for part in parts.values()]}
     for source in sorted(table["source"].unique()):
         rows[f"source {source or '(none)'}"] = [int((part["source"] == source).sum()) for part in parts.values()]
     for name in GROUPS:
@@ -190,4 +236,11 @@ def counts(table: pd.DataFrame, declared: Iterable[Attribute] = ()) -> pd.DataFr
             rows[f"{attribute.name}: {label}"] = [
                 int((labels_of(part, attribute) == code).sum()) for part in parts.values()
             ]
+    for quantity in known_quantities(declared).values():
+        values = [known[is_known(known)] for known in (values_of(part, quantity) for part in parts.values())]
+        rows[quantity.name] = [len(known) for known in values]
+        unit = f", {quantity.unit}" if quantity.unit else ""
+        rows[f"{quantity.name}: mean ± deviation{unit}"] = [
+            f"{known.mean():.4g} ± {known.std():.2g}" if len(known) else "" for known in values
+        ]
     return pd.DataFrame.from_dict(rows, orient="index", columns=splits)

@@ -86,6 +86,10 @@ def _words(faces: Faces, gender: bool) -> list[Line]:
                 line.append((f"{name} {label}", ""))
             elif label not in UNREMARKABLE and np.isfinite(confidence):
                 line.append((WORDING.get(label, label), f"{100 * confidence:.0f}%"))
+    for name, quantity in faces.quantities.items():
+        for line, value in zip(words, quantity.values):
+            if np.isfinite(value):
+                line.append((name, f"{value:.3g} {quantity.quantity.unit}".rstrip()))
     return words
 
 

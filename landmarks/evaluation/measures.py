@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from pathlib import Path
 from typing import Any
 
@@ -14,18 +14,19 @@ import pandas as pd
 from landmarks import metrics
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.left_out import LeftOut
-from landmarks.datasets.table import GROUPS, labels_of, points_of
+from landmarks.datasets.table import GROUPS, labels_of, points_of, values_of
 from landmarks.declared import merged
 from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError
+from landmarks.evaluation.quantities import quantity_figures
 from landmarks.geometry import face_squares, middle_box
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import locate
 from landmarks.metrics import THRESHOLD
 from landmarks.models.store import Model
-from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Attribute, Scheme, known_attributes
+from landmarks.schemes import ABSENT, ATTRIBUTES, SCHEMES, Declared, Scheme, known_attributes, known_quantities
 
 SLICES = ("pose", "glasses", "gender", "source")
 """Columns by whose groups figures are given, and GROUPS where the data have them."""
@@ -51,8 +52,10 @@ class Predictions:
     """(N, 4): the box used."""
     fallback: np.ndarray
     """(N,) bool: the detector found nothing and the whole image was taken."""
-    declared: tuple[Attribute, ...] = ()
-    """The network's attributes beside the built-in ones."""
+    declared: tuple[Declared, ...] = ()
+    """The tasks of network and data beside the built-in ones."""
+    values: dict[str, np.ndarray] = field(default_factory=dict)
+    """(N,) in its unit by quantity."""
 
 
 def predict_dataset(
@@ -80,6 +83,7 @@ def predict_dataset(
     probabilities = {
         name: np.full((len(rows), len(config.attribute(name))), np.nan, np.float32) for name in config.attributes
     }
+    values = {name: np.full(len(rows), np.nan, np.float32) for name in config.quantities}
     errors = {name: np.full(points[name].shape[:2], np.nan, np.float32) for name in calibration.errors}
     quality = None if calibration.quality is None else np.full(len(rows), np.nan, np.float32)
     failed = LeftOut()
@@ -108,6 +112,8 @@ def predict_dataset(
             points[name][places] = seen.points[name]
         for name in probabilities:
             probabilities[name][places] = calibration.probabilities(name, seen.logits[name])
+        for name in values:
+            values[name][places] = seen.values[name]
         for name, curve in calibration.errors.items():
             errors[name][places] = curve(seen.error_cues[name])
         if calibration.quality is not None and quality is not None:
@@ -118,7 +124,8 @@ def predict_dataset(
     if failed.rows:
         warnings.warn(f"counted as failures: of {len(rows)} faces {failed.counts()}", stacklevel=2)
     declared = merged([("the weights", config.declared), (str(dataset.files.root), dataset.declared)])
-    return Predictions(dataset.table.iloc[rows], points, probabilities, errors, quality, boxes, fallback, declared)
+    table = dataset.table.iloc[rows]
+    return Predictions(table, points, probabilities, errors, quality, boxes, fallback, declared, values)
 
 
 def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
@@ -132,6 +139,7 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
         "fallback": int(predictions.fallback.sum()),
         "landmarks": {},
         "attributes": {},
+        "quantities": {},
     }
     for name, predicted in predictions.points.items():
         true = points_of(predictions.table, SCHEMES[name])
@@ -156,8 +164,16 @@ def measure(predictions: Predictions, rounds: int = 1000) -> dict[str, Any]:
             figures["attributes"][name] = _attribute_figures(
                 probabilities[given], true[given], attributes[name].labels, predictions.table[given], rounds
             )
-    told = {*figures["landmarks"], *figures["attributes"]}
-    silent = [name for name in (*predictions.points, *predictions.probabilities) if name not in told]
+    quantities = known_quantities(predictions.declared)
+    for name, predicted in predictions.values.items():
+        true = values_of(predictions.table, quantities[name])
+        given = np.isfinite(true) & np.isfinite(predicted)
+        if given.any():
+            values, part = (predicted[given], true[given]), predictions.table[given]
+            figures["quantities"][name] = quantity_figures(*values, quantities[name], _all_groups(part), rounds)
+    told = {*figures["landmarks"], *figures["attributes"], *figures["quantities"]}
+    every = (*predictions.points, *predictions.probabilities, *predictions.values)
+    silent = [name for name in every if name not in told]
     if silent:
         warnings.warn(f"no face has labels for {', '.join(silent)}: no figures of them", stacklevel=2)
     return figures
@@ -183,10 +199,8 @@ def _points_figures(
             if not np.isnan(errors).all()
         },
         "ced": {"thresholds": curve.tolist(), "shares": metrics.ced(metrics.nme(plain), curve).tolist()},
-        "slices": {},
+        "slices": {column: _slices(groups, plain, centred, box) for column, groups in _all_groups(table).items()},
     }
-    for name in _columns(table):
-        figures["slices"][name] = _slices(table, name, plain, centred, box)
     return figures
 
 
@@ -199,7 +213,7 @@ def _error_figures(errors: np.ndarray, rounds: int) -> dict[str, Any]:
         "failure_rate_landmarks": lambda i: metrics.failure_rate(errors[i], THRESHOLD),
         "auc": lambda i: metrics.auc(face[i], THRESHOLD),
     }
-    return _with_intervals(measures, len(face), rounds)
+    return metrics.with_intervals(measures, len(face), rounds)
 
 
 def _expected_errors(
@@ -239,7 +253,7 @@ def _attribute_figures(
     np.add.at(confusion, (true, guess), 1)
     recall = {label: float(np.mean(guess[true == c] == c)) for c, label in enumerate(labels) if (true == c).any()}
     return {
-        **_with_intervals(measures, len(true), rounds),
+        **metrics.with_intervals(measures, len(true), rounds),
         "faces": len(true),
         "recall": recall,
         "confusion": confusion.tolist(),
@@ -254,23 +268,15 @@ def _attribute_figures(
                     "balanced_accuracy": metrics.balanced_accuracy(guess[mask], true[mask]),
                     "calibration_error": metrics.calibration_error(confidence[mask], (guess == true)[mask]),
                 }
-                for label, mask in _groups(table, column).items()
+                for label, mask in groups.items()
             }
-            for column in _columns(table)
+            for column, groups in _all_groups(table).items()
         },
     }
 
 
-def _with_intervals(measures: dict[str, Callable[[np.ndarray], float]], count: int, rounds: int) -> dict[str, Any]:
-    everything = np.arange(count)
-    return {
-        name: {"value": measure(everything), "interval": list(metrics.bootstrap(measure, count, rounds))}
-        for name, measure in measures.items()
-    }
-
-
-def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict[str, Any]:
-    """Landmarks' figures of each group of faces that a column makes."""
+def _slices(groups: dict[str, np.ndarray], plain: np.ndarray, centred: np.ndarray, box: np.ndarray) -> dict[str, Any]:
+    """Landmarks' figures of each group of faces."""
     return {
         label: {
             "faces": int(mask.sum()),
@@ -280,13 +286,13 @@ def _slices(table: pd.DataFrame, name: str, plain: np.ndarray, centred: np.ndarr
             "shift_free_failure_rate_faces": metrics.failure_rate(metrics.nme(centred[mask]), THRESHOLD),
             "box_nme": float(metrics.nme(box[mask]).mean()),
         }
-        for label, mask in _groups(table, name).items()
+        for label, mask in groups.items()
     }
 
 
-def _columns(table: pd.DataFrame) -> list[str]:
-    """The columns by whose groups figures are given."""
-    return [*SLICES, *(name for name in GROUPS if table[name].any())]
+def _all_groups(table: pd.DataFrame) -> dict[str, dict[str, np.ndarray]]:
+    """By the columns by whose groups figures are given, these groups: see `_groups`."""
+    return {name: _groups(table, name) for name in (*SLICES, *(name for name in GROUPS if table[name].any()))}
 
 
 def _groups(table: pd.DataFrame, name: str) -> dict[str, np.ndarray]:

@@ -17,7 +17,7 @@ def write_report(figures: dict[str, Any], path: Path) -> None:
 
 
 def tables(figures: dict[str, Any]) -> list[Table]:
-    """Landmarks, slices and attributes, in per cent, intervals in brackets."""
+    """Landmarks, slices and attributes in per cent, quantities in their units; intervals in brackets."""
     protocol = figures["protocol"]
     title = "{weights} on {dataset} {split}, {input}, {passes} passes".format(**protocol)
     found = []
@@ -47,7 +47,37 @@ def tables(figures: dict[str, Any]) -> list[Table]:
                 name, _percent(attribute["accuracy"]), _percent(attribute["balanced_accuracy"]), error, recall
             )
         found += [table, _attribute_slices(figures["attributes"])]
+    if figures["quantities"]:
+        found += [_quantities_table(figures["quantities"]), _quantity_slices(figures["quantities"])]
     return found
+
+
+def _quantities_table(quantities: dict[str, Any]) -> Table:
+    """Mean absolute errors beside those of a constant."""
+    columns = ("unit", "faces", "mean absolute error", "answering the mean", "share of it, %", "mean error")
+    table = Table("", *columns, title="quantities, each in its unit")
+    for name, quantity in quantities.items():
+        errors = (measure_text(quantity[key]) for key in ("mean_absolute_error", "of_the_mean"))
+        share = _percent(quantity["share_of_it"]) if "share_of_it" in quantity else ""
+        table.add_row(name, quantity["unit"], str(quantity["faces"]), *errors, share, f"{quantity['mean_error']:+.3g}")
+    return table
+
+
+def _quantity_slices(quantities: dict[str, Any]) -> Table:
+    """Mean absolute error of every quantity in every group."""
+    table = Table("", "faces", *quantities, title="mean absolute error by group (and mean error), each in its unit")
+    for column, groups in next(iter(quantities.values()))["slices"].items():
+        for label, group in groups.items():
+            cells = [quantity["slices"].get(column, {}).get(label) for quantity in quantities.values()]
+            shown = ("" if c is None else f"{c['mean_absolute_error']:.3g} ({c['mean_error']:+.3g})" for c in cells)
+            table.add_row(f"{column}: {label}", str(group["faces"]), *shown)
+    return table
+
+
+def measure_text(measure: dict[str, Any]) -> str:
+    """A number in a unit and its interval."""
+    low, high = measure["interval"]
+    return f"{measure['value']:.3g} ({low:.3g} to {high:.3g})"
 
 
 def _expected_table(figures: dict[str, Any], name: str) -> Table:

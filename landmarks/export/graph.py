@@ -30,7 +30,7 @@ from landmarks.export.sampling import cut, first_squares, squares_of, to_image
 from landmarks.geometry import FACE_BOX
 from landmarks.models.calibration import Calibration, Softmax
 from landmarks.models.files import KEY
-from landmarks.models.network import Locator, Network, predict
+from landmarks.models.network import Locator, Network, predict, quantity_heads
 from landmarks.models.store import Model
 from landmarks.schemes import POINTS_5, SCHEMES
 from landmarks.sessions import open_session, require
@@ -40,7 +40,10 @@ OLDEST_TORCH = "2.6"
 OPSET = 18
 """The first whose Resize can antialias."""
 TOLERANCE = 0.01
-"""How far an output of the graph may be from torch's: points in pixels of the crop, all else in their own units."""
+"""How far an output of the graph may be from torch's: points in pixels of the crop, quantities in standard deviations,
+all else in their own units."""
+DIGITS = 1e4
+"""A quantity whose mean is so many deviations or more from 0 is no more exact than 32 bits tell such numbers apart."""
 
 
 class Reader(nn.Module):
@@ -69,6 +72,7 @@ class Reader(nn.Module):
             softmax = calibration.attributes.get(name, Softmax())
             bias = torch.tensor(softmax.bias) if softmax.bias else 0.0
             outputs[name] = torch.softmax((seen.logits[name] + bias) / softmax.temperature, dim=1)
+        outputs |= seen.values
         if calibration.quality is not None and config.schemes[0] + ERRORS in outputs:
             mean_log = outputs[config.schemes[0] + ERRORS].clamp_min(1e-6).log().mean(dim=1)
             outputs[QUALITY] = torch.sigmoid(calibration.quality.constant + calibration.quality.slope * mean_log)
@@ -217,6 +221,8 @@ def _compare(part: str, module: nn.Module, graph: bytes, size: int) -> float:
     """Largest distance between a module's points and its graph's; raises LandmarksError beyond the tolerance."""
     session = open_session(graph, "the exported graph")
     names = [output.name for output in session.get_outputs()]
+    heads = quantity_heads(module.network) if isinstance(module, Reader) else {}
+    scales = {name: max(float(head.scale), abs(float(head.mean)) / DIGITS) for name, head in heads.items()}
     farthest = 0.0
     for shape in ((7, size, size), (1, size, size), (3, 2 * size, size + 5), (2, size // 2, size)):
         inputs = seeded_inputs(part, *shape)
@@ -224,7 +230,7 @@ def _compare(part: str, module: nn.Module, graph: bytes, size: int) -> float:
             given = {name: torch.from_numpy(value) for name, value in inputs.items()}
             expected = {name: value.numpy() for name, value in module(**given).items()}
         for name, value in zip(names, session.run(names, inputs)):
-            difference = float(np.abs(value - expected[name]).max())
+            difference = float(np.abs(value - expected[name]).max()) / scales.get(name, 1.0)
             if not difference <= TOLERANCE:
                 raise LandmarksError(f"the exported graph differs from torch by {difference:.3g} in {name}")
             if name in SCHEMES:

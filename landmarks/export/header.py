@@ -87,6 +87,9 @@ def outputs(config: NetworkConfig, calibration: Calibration, part: str) -> dict[
         note = f" {attribute.note}" if attribute.note else ""
         add(name + LOGITS, "logits of the classes before calibration", len(attribute), classes=attribute.labels)
         add(name, f"probability of each class.{note}", len(attribute), classes=attribute.labels)
+    for name, quantity in config.quantities.items():
+        unit = f" in {quantity.unit}" if quantity.unit else ""
+        add(name, f"estimate{unit}. {quantity.note}".strip())
     if calibration.quality is not None and config.schemes and config.schemes[0] in calibration.errors:
         add(QUALITY, TRUST)
     return found

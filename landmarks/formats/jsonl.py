@@ -47,6 +47,7 @@ def _faces(record: Record) -> list[dict[str, Any]]:
                 name: {"label": label, "probabilities": dict(zip(classes[name], face.classes[name]))}
                 for name, (label, _) in face.labels.items()
             },
+            **({"quantities": face.quantities} if face.quantities else {}),
         }
         for face in plain_faces(record.faces)
     ]
@@ -74,6 +75,7 @@ def _read(face: dict[str, Any]) -> PlainFace:
         {number.column: face[number.column] for number in PER_FACE if number.column in face},
         {n.column: face[f"points_{n.column}"] for n in PER_POINT if f"points_{n.column}" in face},
         {name: (task["label"], _probability(**task)) for name, task in face["attributes"].items()},
+        quantities=face.get("quantities", {}),
     )
 
 

@@ -8,9 +8,20 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from landmarks.declared import declared_from_dict
 from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes
+from landmarks.schemes import (
+    ATTRIBUTES,
+    SCHEMES,
+    UNCERTAIN,
+    Attribute,
+    Declared,
+    Quantity,
+    Scheme,
+    known_attributes,
+    known_quantities,
+)
 
 if TYPE_CHECKING:
     import pandas as pd
@@ -41,7 +52,7 @@ class Column:
     unit: str
     meaning: str
     part: str
-    """What it says something about: `face`, `box`, `numbers`, `points` or `attributes`."""
+    """What it says something about: `face`, `box`, `numbers`, `points` or `attributes`, quantities among them."""
 
 
 @dataclass(frozen=True)
@@ -53,8 +64,8 @@ class Layout:
     per_face: tuple[str, ...] = ("score",)
     """Columns of those numbers of a face that the run has."""
     per_point: tuple[str, ...] = ()
-    declared: tuple[Attribute, ...] = ()
-    """Those of the attributes that are not built in."""
+    declared: tuple[Declared, ...] = ()
+    """Those of the attributes that are not built in, and the quantities."""
 
     @classmethod
     def of(cls, faces: Faces) -> Layout:
@@ -67,6 +78,11 @@ class Layout:
     def attribute(self, name: str) -> Attribute:
         """The attribute of a name, built-in or declared."""
         return known_attributes(self.declared)[name]
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """By name, what the results hold beside the attributes."""
+        return known_quantities(self.declared)
 
     def columns(self) -> list[Column]:
         """The table of faces: image, then the columns of `Faces.columns`."""
@@ -92,6 +108,9 @@ class Layout:
             columns.append(
                 Column(f"{name}_probability", "float32", "0 to 1", f"the network's probability of {name}", "attributes")
             )
+        for name, quantity in self.quantities.items():
+            meaning = f"the network's estimate of {name}. {quantity.note}".strip()
+            columns.append(Column(name, "float32", quantity.unit, meaning, "attributes"))
         return columns
 
     def as_dict(self) -> dict[str, Any]:
@@ -100,14 +119,14 @@ class Layout:
             "attributes": list(self.attributes),
             "per_face": list(self.per_face),
             "per_point": list(self.per_point),
-            **({"declared": [asdict(attribute) for attribute in self.declared]} if self.declared else {}),
+            **({"declared": [asdict(task) for task in self.declared]} if self.declared else {}),
         }
 
     @classmethod
     def from_dict(cls, document: dict[str, Any]) -> Layout:
         """The inverse of `as_dict`; raises KeyError for a scheme, attribute or number that is not known, ValueError for
-        a declared attribute that is none."""
-        declared = tuple(attribute_from_dict(values) for values in document.get("declared", []))
+        a declared task that is none."""
+        declared = tuple(declared_from_dict(values) for values in document.get("declared", []))
         known = {
             "attributes": {name: name for name in known_attributes(declared)},
             "per_face": {number.column: number.column for number in PER_FACE},
@@ -117,14 +136,10 @@ class Layout:
         return cls(SCHEMES[document["scheme"]], **lists, declared=declared)
 
 
-def declared_of(faces: Faces) -> tuple[Attribute, ...]:
-    """The attributes of a result that are not built in."""
-    return tuple(scores.attribute for name, scores in faces.attributes.items() if name not in ATTRIBUTES)
-
-
-def attribute_from_dict(values: dict[str, Any]) -> Attribute:
-    """An attribute from the plain values of its fields. Raises ValueError or TypeError."""
-    return Attribute(values["name"], tuple(values["labels"]), tuple(values["flip"]), values["note"])
+def declared_of(faces: Faces) -> tuple[Declared, ...]:
+    """The attributes of a result that are not built in, and its quantities."""
+    own = (scores.attribute for name, scores in faces.attributes.items() if name not in ATTRIBUTES)
+    return (*own, *(values.quantity for values in faces.quantities.values()))
 
 
 def is_label(name: str, columns: Collection[str]) -> bool:

@@ -35,6 +35,8 @@ class PlainFace:
     """By attribute: the label and its probability."""
     classes: dict[str, list[Plain]] = dataclasses.field(default_factory=dict)
     """By attribute: the probability of every class."""
+    quantities: dict[str, Plain] = dataclasses.field(default_factory=dict)
+    """By name: the number, in the quantity's unit."""
 
     def row(self, image: str, index: int) -> dict[str, Any]:
         """The face as a row of the table of faces."""
@@ -48,6 +50,7 @@ class PlainFace:
                 row[f"{name}_{column}"] = values.get(name)
         for name, (label, probability) in self.labels.items():
             row[name], row[f"{name}_probability"] = label, probability
+        row.update(self.quantities)
         return row
 
 
@@ -62,6 +65,7 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
     parts += [values[:, None] for values in of_face.values()]
     parts += of_points.values()
     parts += [scores.probabilities for scores in faces.attributes.values()]
+    parts += [quantity.values[:, None] for quantity in faces.quantities.values()]
     chosen = {name: scores.indices.tolist() for name, scores in faces.attributes.items()}
     texts = {name: scores.labels.tolist() for name, scores in faces.attributes.items()}
     found = []
@@ -73,11 +77,12 @@ def plain_faces(faces: Faces, decimals: int = DECIMALS) -> list[PlainFace]:
         numbers.update({column: int(numbers[column]) for column in WHOLE if numbers.get(column) is not None})
         point_numbers = {column: dict(zip(names, islice(rest, len(names)))) for column in of_points}
         classes = {name: list(islice(rest, len(scores.attribute))) for name, scores in faces.attributes.items()}
+        quantities = {name: next(rest) for name in faces.quantities}
         labels: dict[str, tuple[str | None, Plain]] = {}
         for name, probabilities in classes.items():
             probability = probabilities[chosen[name][i]]
             labels[name] = (None if probability is None else texts[name][i], probability)
-        found.append(PlainFace(points, box, numbers, point_numbers, labels, classes))
+        found.append(PlainFace(points, box, numbers, point_numbers, labels, classes, quantities))
     return found
 
 

@@ -7,11 +7,13 @@ from typing import Any
 
 import numpy as np
 
-from landmarks.faces import PER_FACE, PER_POINT, AttributeScores, Faces
-from landmarks.formats.layout import attribute_from_dict, declared_of
+from landmarks.declared import declared_from_dict
+from landmarks.faces import PER_FACE, PER_POINT, Faces
+from landmarks.formats.layout import declared_of
 from landmarks.formats.plain import plain
 from landmarks.record import Record
-from landmarks.schemes import SCHEMES, known_attributes
+from landmarks.schemes import SCHEMES, known_attributes, known_quantities
+from landmarks.scores import AttributeScores, QuantityValues
 
 _NUMBERS = {number.field: number for number in (*PER_FACE, *PER_POINT)}
 
@@ -25,8 +27,8 @@ def record_facts(record: Record) -> dict[str, Any]:
 def record_to_dict(record: Record) -> dict[str, Any]:
     """A record as JSON takes it; numbers that do not exist are null.
 
-    Faces are arrays as in `Faces`: boxes (N, 4), points (N, K, 2), scores (N,), ..., probabilities (N, C) an attribute;
-    attributes that are not built in are described under `declared`.
+    Faces are arrays as in `Faces`: boxes (N, 4), points (N, K, 2), scores (N,), ..., probabilities (N, C) an attribute,
+    values (N,) a quantity; attributes that are not built in and quantities are described under `declared`.
     Every digit of the float32 is kept, so that `record_from_dict` gives back the same numbers. Infinities become NaN.
     """
     faces, declared = record.faces, declared_of(record.faces)
@@ -39,12 +41,17 @@ def record_to_dict(record: Record) -> dict[str, Any]:
             "attributes": {
                 name: plain(scores.probabilities, decimals=None) for name, scores in faces.attributes.items()
             },
-            **({"declared": [dataclasses.asdict(attribute) for attribute in declared]} if declared else {}),
+            **({"declared": [dataclasses.asdict(task) for task in declared]} if declared else {}),
             "uncertain": {
                 name: scores.uncertain.tolist()
                 for name, scores in faces.attributes.items()
                 if scores.uncertain is not None
             },
+            **(
+                {"quantities": {name: plain(one.values, decimals=None) for name, one in faces.quantities.items()}}
+                if faces.quantities
+                else {}
+            ),
         },
     }
 
@@ -58,7 +65,8 @@ def record_from_dict(document: dict[str, Any]) -> Record:
     shapes = {"boxes": (count, 4), "points": (count, k, 2)}
     shapes |= {name: (count,) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_FACE}
     shapes |= {name: (count, k) for name in found if name in _NUMBERS and _NUMBERS[name] in PER_POINT}
-    known = known_attributes(attribute_from_dict(values) for values in found.get("declared", []))
+    declared = [declared_from_dict(values) for values in found.get("declared", [])]
+    known, measured = known_attributes(declared), known_quantities(declared)
     attributes = {
         name: AttributeScores(
             known[name],
@@ -67,8 +75,12 @@ def record_from_dict(document: dict[str, Any]) -> Record:
         )
         for name, values in found["attributes"].items()
     }
+    quantities = {
+        name: QuantityValues(measured[name], _array(values, (count,)))
+        for name, values in found.get("quantities", {}).items()
+    }
     arrays: dict[str, Any] = {name: _array(found[name], shape) for name, shape in shapes.items()}
-    return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme))
+    return Record(**facts, faces=Faces(**arrays, attributes=attributes, scheme=scheme, quantities=quantities))
 
 
 def _array(values: list[Any], shape: tuple[int, ...]) -> np.ndarray:

@@ -15,16 +15,17 @@ from landmarks import images
 from landmarks.clock import Clock
 from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
-from landmarks.errors import ImageError, ProcessError, WeightsError
+from landmarks.errors import ImageError, ProcessError
 from landmarks.faces import Faces
 from landmarks.head_pose import head_angles
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.border import border_factors
-from landmarks.inference.config import AnnotatorConfig
+from landmarks.inference.config import AnnotatorConfig, chosen_heads
 from landmarks.inference.eye import NOTHING_SEEN, Content, Eye, Seen
 from landmarks.inference.locate import Located, locate
 from landmarks.record import ERROR, NO_FACE, OK, Record
-from landmarks.schemes import POINTS_68, SCHEMES, Scheme, scheme_of_size
+from landmarks.schemes import POINTS_68, SCHEMES
+from landmarks.scores import QuantityValues
 from landmarks.sources.find import expand, find
 from landmarks.sources.source import Source
 
@@ -38,7 +39,8 @@ RESULTS_VERSION = 6
 
 
 class Annotator:
-    """Finds faces, landmarks and attributes. The arguments are the fields of AnnotatorConfig, which describes them.
+    """Finds faces, landmarks, attributes and quantities. The arguments are the fields of AnnotatorConfig, which
+    describes them.
 
     Threads may share it, and each gets what it would get alone. A process that was forked off after it was made may
     not: the threads that compute do not come along, and a call raises ProcessError.
@@ -70,15 +72,17 @@ class Annotator:
         )  # fmt: skip
         self.backend = load_backend(weights, device, backend)
         self.calibration = self.backend.calibration
-        self.scheme, self.attributes = self._heads()
+        network = self.backend.config
+        self.scheme, chosen = chosen_heads(self.config, network)
+        self.attributes = tuple(name for name in chosen if name in network.attributes)
+        self.quantities = {name: one for name, one in network.quantities.items() if name in chosen}
         self.detector = create_detector(str(detector)) if isinstance(detector, (str, Path)) else detector
-        held = [self.backend.config.attribute(name) for name in self.attributes]
-        self.empty = Faces.empty(self.scheme, held, self.calibrated, turned=True)
+        held = [network.attribute(name) for name in self.attributes]
+        self.empty = Faces.empty(self.scheme, held, self.calibrated, turned=True, quantities=self.quantities.values())
         """What it gives for an image without faces; its fields are those of every result."""
         self._process = os.getpid()
         self.clock = Clock()
         """Seconds of `stream` by stage: read, decode, detect, locate (crops and network)."""
-        network = self.backend.config
         self._eye = Eye(self.config, self.detector, network.input_size, network.crop_scale, self.clock)
 
     @classmethod
@@ -96,7 +100,7 @@ class Annotator:
             "precision": self.backend.precision,
             "detector": {"name": self.detector.name, **asdict(self.detector.rule), **self.detector.settings()},
             "scheme": self.scheme.name,
-            "tasks": list(self.attributes),
+            "tasks": [*self.attributes, *self.quantities],
             "passes": self.config.passes,
             "max_pixels": self.config.max_pixels,
             "max_faces": self.config.max_faces,
@@ -241,24 +245,9 @@ class Annotator:
             yaw=yaw,
             pitch=pitch,
             roll=roll,
+            quantities={name: QuantityValues(one, found.values[name]) for name, one in self.quantities.items()},
         )
         return [together[np.flatnonzero(owners == i)] for i in range(len(pictures))]
-
-    def _heads(self) -> tuple[Scheme, tuple[str, ...]]:
-        """The landmarks and attributes that are wanted. Raises WeightsError if the network has no head for one."""
-        config, weights = self.backend.config, self.config.weights
-        scheme, wanted = scheme_of_size(self.config.scheme), self.config.tasks
-        if scheme.name not in config.schemes:
-            has = ", ".join(str(len(SCHEMES[name])) for name in config.schemes) or "no"
-            raise WeightsError(
-                f"{weights}: has no head for {len(scheme)} landmarks, only for {has}; choose another --scheme"
-            )
-        attributes = config.attributes if wanted is None else tuple(wanted)
-        for name in attributes:
-            if name not in config.attributes:
-                has = ", ".join(config.attributes) or "none"
-                raise WeightsError(f"{weights}: has no head for {name!r}, only for {has}")
-        return scheme, attributes
 
     @property
     def calibrated(self) -> bool:

@@ -26,6 +26,8 @@ class NetworkOutputs(NamedTuple):
     """(N, K, 2) by scheme: what tells of a point's error, before calibration."""
     logits: dict[str, np.ndarray]
     """(N, C) by attribute."""
+    values: dict[str, np.ndarray]
+    """(N,) in its unit by quantity."""
     levels: tuple[np.ndarray, ...] = ()
     """(N, 5, 2) crop pixels after each of a cascade's levels but the last one, whose points are `points`."""
 

@@ -34,7 +34,7 @@ class CascadeBackend:
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         """crops: (N, S, S, 3) uint8 RGB. A cascade has neither attributes nor anything that tells of its errors."""
         *levels, points = self.cascade(torch.from_numpy(crops).to(self.device)).cpu().numpy().swapaxes(0, 1)
-        return NetworkOutputs({POINTS_5.name: points}, {}, {}, tuple(levels))
+        return NetworkOutputs({POINTS_5.name: points}, {}, {}, {}, tuple(levels))
 
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
         """Raises WeightsError: a cascade has no locator, and its config no size for one."""

@@ -10,13 +10,15 @@ from typing import TYPE_CHECKING, Any
 
 from landmarks import images
 from landmarks.device import AUTO
+from landmarks.errors import WeightsError
 from landmarks.inference.choice import check_backend, modules
-from landmarks.schemes import scheme_of_size
+from landmarks.schemes import SCHEMES, Scheme, scheme_of_size
 
 if TYPE_CHECKING:
     from landmarks.detection.base import Detector
     from landmarks.inference.annotator import Annotator
     from landmarks.inference.backend import Backend
+    from landmarks.models.config import NetworkConfig
     from landmarks.models.store import Model
 
 PASSES = 2
@@ -96,3 +98,20 @@ class AnnotatorConfig:
         from landmarks.inference.annotator import Annotator
 
         return Annotator.from_config(self.for_worker(worker))
+
+
+def chosen_heads(config: AnnotatorConfig, network: NetworkConfig) -> tuple[Scheme, tuple[str, ...]]:
+    """The landmarks of a network that are wanted, and the names of its attributes and quantities that are.
+
+    Raises WeightsError if the network has no head for one.
+    """
+    scheme, known = scheme_of_size(config.scheme), (*network.attributes, *network.quantities)
+    if scheme.name not in network.schemes:
+        has = ", ".join(str(len(SCHEMES[name])) for name in network.schemes) or "no"
+        raise WeightsError(
+            f"{config.weights}: has no head for {len(scheme)} landmarks, only for {has}; choose another --scheme"
+        )
+    for name in config.tasks or ():
+        if name not in known:
+            raise WeightsError(f"{config.weights}: has no head for {name!r}, only for {', '.join(known) or 'none'}")
+    return scheme, known if config.tasks is None else tuple(config.tasks)

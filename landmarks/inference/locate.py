@@ -23,6 +23,8 @@ class Located:
     """(N, K, 2) float32 by scheme: see `NetworkOutputs`; as shares of the last crop's side."""
     logits: dict[str, np.ndarray]
     """(N, C) float32 by attribute."""
+    values: dict[str, np.ndarray]
+    """(N,) float32 in its unit by quantity."""
     squares: np.ndarray
     """(N, 4): the face squares of the last pass."""
     levels: tuple[np.ndarray, ...] = ()
@@ -67,7 +69,7 @@ def _locate_batch(backend: Backend, images: list[np.ndarray], squares: np.ndarra
             scheme = SCHEMES[config.schemes[0]]
             squares = face_squares(points[scheme.name], scheme, config.crop_scale)
     levels = tuple(transform(back, level.astype(np.float64)) for level in outputs.levels)
-    return Located(points, outputs.error_cues, outputs.logits, squares, levels)
+    return Located(points, outputs.error_cues, outputs.logits, outputs.values, squares, levels)
 
 
 def _locate_roughly(backend: Backend, images: list[np.ndarray], squares: np.ndarray) -> np.ndarray:
@@ -85,7 +87,7 @@ def _join(parts: list[Located]) -> Located:
 
     squares = np.concatenate([part.squares for part in parts])
     levels = tuple(np.concatenate(level) for level in zip(*(part.levels for part in parts)))
-    return Located(field("points"), field("error_cues"), field("logits"), squares, levels)
+    return Located(field("points"), field("error_cues"), field("logits"), field("values"), squares, levels)
 
 
 def _empty(backend: Backend) -> Located:
@@ -94,5 +96,6 @@ def _empty(backend: Backend) -> Located:
         {name: np.zeros((0, k, 2)) for name, k in schemes.items()},
         {name: np.zeros((0, k, 2), np.float32) for name, k in schemes.items()},
         {name: np.zeros((0, len(backend.config.attribute(name))), np.float32) for name in backend.config.attributes},
+        {name: np.zeros(0, np.float32) for name in backend.config.quantities},
         np.zeros((0, 4)),
     )

@@ -60,10 +60,10 @@ class OnnxBackend:
         return backend
 
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
-        values = iter(self._session.run(self._names, {"crops": crops}))
-        schemes, attributes = self.config.schemes, self.config.attributes
-        points, cues, logits = (dict(zip(names, values)) for names in (schemes, schemes, attributes))
-        return NetworkOutputs(points, cues, logits)
+        found = iter(self._session.run(self._names, {"crops": crops}))
+        schemes, others = self.config.schemes, (self.config.attributes, self.config.quantities)
+        points, cues, logits, values = (dict(zip(names, found)) for names in (schemes, schemes, *others))
+        return NetworkOutputs(points, cues, logits, values)
 
     def run_locator(self, crops: np.ndarray) -> np.ndarray:
         assert self._locator is not None
@@ -72,5 +72,5 @@ class OnnxBackend:
     @property
     def _names(self) -> list[str]:
         """The outputs that `NetworkOutputs` is made of, in its order."""
-        schemes = self.config.schemes
-        return [*schemes, *(name + ERROR_CUES for name in schemes), *(name + LOGITS for name in self.config.attributes)]
+        schemes, logits = self.config.schemes, (name + LOGITS for name in self.config.attributes)
+        return [*schemes, *(name + ERROR_CUES for name in schemes), *logits, *self.config.quantities]

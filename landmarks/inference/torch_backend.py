@@ -27,8 +27,10 @@ class TorchBackend:
     def run_network(self, crops: np.ndarray) -> NetworkOutputs:
         with one_thread_for_few(len(crops)):
             prediction = predict(self.network, self._tensor(crops))
-        points, cues, logits = ({name: value.cpu().numpy() for name, value in field.items()} for field in prediction)
-        return NetworkOutputs(points, cues, logits)
+        points, cues, logits, values = (
+            {name: value.cpu().numpy() for name, value in field.items()} for field in prediction
+        )
+        return NetworkOutputs(points, cues, logits, values)
 
     @torch.inference_mode()
     def run_locator(self, crops: np.ndarray) -> np.ndarray:

@@ -11,8 +11,8 @@ import numpy as np
 
 from landmarks.config import key_of, value_of
 from landmarks.errors import LandmarksError
-from landmarks.faces import AttributeScores
 from landmarks.schemes import Attribute
+from landmarks.scores import AttributeScores
 
 QUALITY_THRESHOLD = 0.1
 """`quality` is the probability that the mean error of a face's points is below this share of the face size."""

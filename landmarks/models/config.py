@@ -10,7 +10,16 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import check_declared
 from landmarks.dotted import is_dotted
 from landmarks.errors import unknown
-from landmarks.schemes import ATTRIBUTES, SCHEMES, Attribute, known_attributes
+from landmarks.schemes import (
+    ATTRIBUTES,
+    SCHEMES,
+    Attribute,
+    Declared,
+    Quantity,
+    known_attributes,
+    known_quantities,
+    known_tasks,
+)
 
 if TYPE_CHECKING:
     from landmarks.models.heads import Codec
@@ -28,9 +37,9 @@ class NetworkConfig:
     """All that is needed to build a network and to feed it. Raises ValueError for values that make no network."""
 
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
-    """Names of schemes and attributes, one head each."""
-    declared: tuple[Attribute, ...] = ()
-    """Attributes beside the built-in ones; those that are no task are dropped."""
+    """Names of schemes, attributes and quantities, one head each."""
+    declared: tuple[Declared, ...] = ()
+    """Attributes beside the built-in ones, and quantities; those that are no task are dropped."""
     encoder: str = "compact"
     """`compact`, `accurate`, `lite0` to `lite2`, `tcdcn`, `tcdcn-journal`, `torchvision:NAME`, `timm:NAME`, or
     `module:Class` of your own (see `landmarks.models.encoders`)."""
@@ -62,7 +71,7 @@ class NetworkConfig:
     def __post_init__(self) -> None:
         object.__setattr__(self, "tasks", tuple(self.tasks))
         check_declared(self.declared)
-        known = known_attributes(self.declared)
+        known = known_tasks(self.declared)
         for task in self.tasks:
             if task not in SCHEMES and task not in known:
                 raise ValueError(unknown("task", task, [*SCHEMES, *known]))
@@ -97,7 +106,14 @@ class NetworkConfig:
     @property
     def attributes(self) -> tuple[str, ...]:
         """The attributes among the tasks."""
-        return tuple(task for task in self.tasks if task not in SCHEMES)
+        known = known_attributes(self.declared)
+        return tuple(task for task in self.tasks if task in known)
+
+    @property
+    def quantities(self) -> dict[str, Quantity]:
+        """The quantities among the tasks, by name in the tasks' order."""
+        known = known_quantities(self.declared)
+        return {task: known[task] for task in self.tasks if task in known}
 
     def attribute(self, name: str) -> Attribute:
         """The attribute of a name, built-in or declared."""

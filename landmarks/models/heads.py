@@ -8,7 +8,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from landmarks.schemes import Attribute, Scheme
+from landmarks.schemes import Attribute, Quantity, Scheme
 
 
 @dataclass(frozen=True)
@@ -148,3 +148,37 @@ class AttributeHead(nn.Linear):
             if code in classes or code in self.unseen:
                 self.weight[code] = 0.0
                 self.bias[code] = NEVER if code in classes else 0.0
+
+
+class QuantityHead(nn.Linear):
+    """(N, F) -> (N,) a quantity, standardised: less `mean`, over `scale`, which are in its unit and saved weights."""
+
+    mean: Tensor
+    scale: Tensor
+
+    def __init__(self, features: int, quantity: Quantity) -> None:
+        super().__init__(features, 1)
+        self.quantity = quantity
+        self.register_buffer("mean", torch.zeros(()))
+        self.register_buffer("scale", torch.ones(()))
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).squeeze(-1)
+
+    @torch.no_grad()
+    def standardise(self, values: Tensor) -> None:
+        """Take mean and scale, the standard deviation, from training labels and their mirror images, which are learnt
+        as often. values: (N,) in the quantity's unit, NaN where absent; where all are alike, the scale is 1."""
+        values = values[torch.isfinite(values)].double()
+        both = torch.cat([values, self.quantity.sign * values])
+        spread = both.std(correction=0) if len(both) else both.sum()
+        self.mean.fill_(both.mean() if len(both) else 0.0)
+        self.scale.fill_(spread if spread > 0 else 1.0)
+
+    def encode(self, values: Tensor) -> Tensor:
+        """(N,) in the quantity's unit -> (N,) standardised."""
+        return (values - self.mean) / self.scale
+
+    def decode(self, outputs: Tensor) -> Tensor:
+        """(N,) standardised -> (N,) float32 in the quantity's unit."""
+        return outputs.float() * self.scale + self.mean

@@ -11,7 +11,7 @@ from torch import Tensor, nn
 
 from landmarks.models.config import CROSS_STITCH, HARD, SOFT, NetworkConfig
 from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, ConvNorm, Strided, create_encoder
-from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, SimCC
+from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, QuantityHead, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
 from landmarks.schemes import POINTS_5, SCHEMES
 
@@ -32,13 +32,16 @@ class Network(nn.Module):
                 scheme = SCHEMES[task]
                 self.heads[task] = PointsHead(config.features, scheme, config.codec.values, config.bins_rank)
                 self.errors[task] = ErrorHead(config.features, scheme)
+            elif task in config.quantities:
+                self.heads[task] = QuantityHead(config.features, config.quantities[task])
             else:
                 self.heads[task] = AttributeHead(config.features, config.attribute(task))
         self.locator = Locator(config.locator_size) if config.locator_size else None
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
-        """crops: (N, S, S, 3) uint8 RGB -> by task: (N, K, 2, V) coded points, (N, C) logits of an attribute; and
-        `error_name(scheme)`: (N, K) log of the points' expected errors as shares of the crop's side."""
+        """crops: (N, S, S, 3) uint8 RGB -> by task: (N, K, 2, V) coded points, (N, C) logits of an attribute, (N,)
+        standardised values of a quantity; and `error_name(scheme)`: (N, K) log of the points' expected errors as shares
+        of the crop's side."""
         features = self._features(normalise(crops, next(self.encoder.parameters()).dtype))
         outputs = {task: head(features[task]) for task, head in self.heads.items()}
         return outputs | {error_name(task): head(features[task]) for task, head in self.errors.items()}
@@ -59,6 +62,11 @@ class Network(nn.Module):
 def attribute_heads(network: Network) -> list[tuple[str, AttributeHead]]:
     """A network's heads of attributes, by name."""
     return [(name, head) for name, head in network.heads.items() if isinstance(head, AttributeHead)]
+
+
+def quantity_heads(network: Network) -> dict[str, QuantityHead]:
+    """A network's heads of quantities, by name."""
+    return {name: head for name, head in network.heads.items() if isinstance(head, QuantityHead)}
 
 
 class Locator(nn.Module):
@@ -107,6 +115,8 @@ class Prediction(NamedTuple):
     the predicted distribution's spread, as shares of the crop's side."""
     logits: dict[str, Tensor]
     """(N, C) by attribute."""
+    values: dict[str, Tensor]
+    """(N,) in its unit by quantity."""
 
 
 @torch.inference_mode()
@@ -118,7 +128,7 @@ def predict(network: Network, crops: Tensor) -> Prediction:
     seen, mirrored = (
         Prediction(*({k: v[part] for k, v in field.items()} for field in both)) for part in _halves(crops)
     )
-    points, error_cues, logits = {}, {}, {}
+    points, error_cues, logits, values = {}, {}, {}, {}
     for name in network.config.schemes:
         swap = list(SCHEMES[name].swap)
         back = mirrored.points[name][:, swap]
@@ -128,7 +138,9 @@ def predict(network: Network, crops: Tensor) -> Prediction:
     for name in network.config.attributes:
         flip = list(network.config.attribute(name).flip)
         logits[name] = (seen.logits[name] + mirrored.logits[name][:, flip]) / 2
-    return Prediction(points, error_cues, logits)
+    for name, quantity in network.config.quantities.items():
+        values[name] = (seen.values[name] + quantity.sign * mirrored.values[name]) / 2
+    return Prediction(points, error_cues, logits, values)
 
 
 def _halves(crops: Tensor) -> tuple[slice, slice]:
@@ -144,7 +156,9 @@ def _predict(network: Network, crops: Tensor) -> Prediction:
         points[name], spread = codec.read(outputs[name])
         log_spread = (spread / config.input_size).clamp_min(1e-4).log()
         error_cues[name] = torch.stack([outputs[error_name(name)].float(), log_spread], dim=-1)
-    return Prediction(points, error_cues, {name: outputs[name].float() for name in config.attributes})
+    logits = {name: outputs[name].float() for name in config.attributes}
+    values = {name: head.decode(outputs[name]) for name, head in quantity_heads(network).items()}
+    return Prediction(points, error_cues, logits, values)
 
 
 def count_parameters(network: nn.Module) -> int:

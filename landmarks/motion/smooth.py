@@ -2,7 +2,8 @@
 
 Points: the One-Euro filter (Casiez, Roussel and Vogel, 1 Euro Filter: A Simple Speed-based Low-pass Filter for Noisy
 Input in Interactive Systems, CHI 2012), a low pass whose cut-off rises with the speed. Labels: probabilities are
-averaged over time, and a label changes only when another one is clearly more probable (hysteresis).
+averaged over time, and a label changes only when another one is clearly more probable (hysteresis). Quantities follow
+as fast as the points do on average: what turns or opens moves these, too.
 """
 
 from __future__ import annotations
@@ -11,10 +12,11 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.geometry import face_squares
 from landmarks.motion.tracks import LOST_SECONDS, seconds_of, video_of
 from landmarks.record import Record
+from landmarks.scores import AttributeScores, QuantityValues
 
 REST_HZ = 0.1
 """Cut-off for a point at rest."""
@@ -25,7 +27,7 @@ SPEED_HZ = 0.8
 LABEL_HZ = 0.4
 """Cut-off of the probabilities of labels."""
 ANGLES = ("yaw", "pitch", "roll")
-MAYBE = " is uncertain"
+MAYBE, VALUE = " is uncertain", " in its unit"
 MARGIN = 0.1
 """By so much another label must be more probable than the one that holds."""
 
@@ -84,6 +86,10 @@ class Smoother:
             boxes=places[:, :2].reshape(-1, 4),
             points=places[:, 2:last],
             attributes={name: _scores(scores, name, classes) for name, scores in faces.attributes.items()},
+            quantities={
+                name: QuantityValues(one.quantity, classes[name + VALUE][:, 0])
+                for name, one in faces.quantities.items()
+            },
             **{
                 name: np.degrees(np.arctan2(places[:, last + i, 1], places[:, last + i, 0]))
                 for i, name in enumerate(angles)
@@ -93,11 +99,13 @@ class Smoother:
 
 
 def _classes(faces: Faces) -> dict[str, np.ndarray]:
-    """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told."""
+    """By attribute: (N, C) probabilities, a copy; and (N, 2) of whether it is uncertain, where that is told. By
+    quantity: (N, 1) values."""
     classes = {name: scores.probabilities.copy() for name, scores in faces.attributes.items()}
     for name, scores in faces.attributes.items():
         if scores.uncertain is not None:
             classes[name + MAYBE] = np.eye(2, dtype=np.float32)[scores.uncertain.astype(int)]
+    classes |= {name + VALUE: one.values[:, None].copy() for name, one in faces.quantities.items()}
     return classes
 
 
@@ -128,13 +136,14 @@ def _follow(
     cut_off = REST_HZ + HZ_PER_SPEED * np.linalg.norm(speed, axis=1, keepdims=True)
     frames = past.frames + 1
     mean = 1 / frames  # The first frames are averaged, so that the very first counts no more than the others.
-    smooth = past.smooth + np.maximum(_share(cut_off, step), mean) * (raw - past.smooth)
+    follow = np.maximum(_share(cut_off, step), mean)
+    smooth = past.smooth + follow * (raw - past.smooth)
     smooth = np.where(np.isfinite(smooth), smooth, raw)  # A point that did not exist begins anew.
-    share = np.maximum(_share(LABEL_HZ, step), mean)
-    average = {
-        name: np.where(np.isfinite(old := past.probabilities[name]), old + share * (new - old), new)
-        for name, new in probabilities.items()
-    }
+    of_labels, of_values = np.maximum(_share(LABEL_HZ, step), mean), follow.mean()
+    average = {}
+    for name, new in probabilities.items():
+        old, share = past.probabilities[name], of_values if name.endswith(VALUE) else of_labels
+        average[name] = np.where(np.isfinite(old), old + share * (new - old), new)
     labels = {}
     for name, values in average.items():
         held = past.labels[name]

@@ -86,6 +86,12 @@ def _cards(figures: dict[str, Any]) -> list[dict[str, Any]]:
         low, high = measure["interval"]
         value, note = f"{100 * measure['value']:.1f} %", f"balanced accuracy, {100 * low:.1f} to {100 * high:.1f}"
         cards.append({"name": name, "value": value, "note": note, "bad": False})
+    for name, quantity in figures.get("quantities", {}).items():  # reports of earlier versions have none
+        measure = quantity["mean_absolute_error"]
+        low, high = measure["interval"]
+        value = f"{measure['value']:.3g} {quantity['unit']}".rstrip()
+        note = f"mean absolute error, {low:.3g} to {high:.3g}; the mean always: {quantity['of_the_mean']['value']:.3g}"
+        cards.append({"name": name, "value": value, "note": note, "bad": False})
     return cards
 
 

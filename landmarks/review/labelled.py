@@ -20,7 +20,7 @@ from landmarks.errors import DataError
 from landmarks.formats.corrected import of_scheme
 from landmarks.geometry import BOX
 from landmarks.review.run import Run, read_run, rows_of, sources_of
-from landmarks.schemes import Attribute
+from landmarks.schemes import Declared
 from landmarks.sources.source import Source
 
 NAME = "reviewed"
@@ -36,7 +36,7 @@ def read_reviewed(paths: Sequence[str | Path], images: Sequence[str] = (), unsee
     """
     rows: list[dict[str, Any]] = []
     places: list[str] = []
-    declared: list[tuple[str, tuple[Attribute, ...]]] = []
+    declared: list[tuple[str, tuple[Declared, ...]]] = []
     for path in map(Path, paths):
         run = read_run(path)
         declared.append((str(path), run.layout.declared))
@@ -107,4 +107,5 @@ def _answers(run: Run, row: int) -> dict[str, Any]:
     found[run.layout.scheme.name] = None if np.isnan(points).all() else points
     for name, scores in run.faces.attributes.items():
         found[name] = int(scores.indices[row]) if np.isfinite(scores.confidence[row]) else None
+    found |= {name: float(quantity.values[row]) for name, quantity in run.faces.quantities.items()}
     return found

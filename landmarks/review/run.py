@@ -5,7 +5,7 @@ from __future__ import annotations
 import json
 from collections.abc import Mapping, Sequence
 from contextlib import suppress
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
@@ -16,7 +16,7 @@ from landmarks.corrections import Corrected
 from landmarks.corrections.correction import Box
 from landmarks.corrections.fold import keys
 from landmarks.errors import DataError
-from landmarks.faces import PER_FACE, PER_POINT, WHOLE, AttributeScores, Faces
+from landmarks.faces import PER_FACE, PER_POINT, WHOLE, Faces
 from landmarks.formats import read_results
 from landmarks.formats.corrected import turned_images
 from landmarks.formats.doubts import doubts
@@ -24,6 +24,7 @@ from landmarks.formats.layout import Layout
 from landmarks.formats.schema import read_layout
 from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
+from landmarks.scores import AttributeScores, QuantityValues
 from landmarks.sources.named import Named
 from landmarks.sources.source import Source
 
@@ -122,7 +123,14 @@ def faces_of(table: pd.DataFrame, layout: Layout) -> Faces:
         elif number in PER_POINT and number.column in layout.per_point:
             optional[number.field] = np.stack([numbers(f"{point}_{number.column}") for point in names], axis=1)
     boxes = np.stack([numbers(name) for name in BOX], axis=1)
-    return Faces(boxes, np.stack(points, axis=1), attributes=attributes, scheme=layout.scheme, **optional)
+    return Faces(
+        boxes,
+        np.stack(points, axis=1),
+        attributes=attributes,
+        scheme=layout.scheme,
+        quantities={name: QuantityValues(one, numbers(name)) for name, one in layout.quantities.items()},
+        **optional,
+    )
 
 
 def _upright(faces: Faces, owners: pd.Series, turned: dict[str, images.Image]) -> Faces:
@@ -133,8 +141,7 @@ def _upright(faces: Faces, owners: pd.Series, turned: dict[str, images.Image]) -
         corners = images.to_upright(boxes[at].reshape(2, 2), image)
         boxes[at] = np.concatenate([corners.min(axis=0), corners.max(axis=0)])
         points[at] = images.to_upright(points[at], image)
-    optional = {number.field: getattr(faces, number.field) for number in (*PER_FACE, *PER_POINT)}
-    return Faces(boxes, points, attributes=faces.attributes, scheme=faces.scheme, **optional)
+    return replace(faces, boxes=boxes, points=points)
 
 
 def sources_of(path: Path, given: Sequence[str] = ()) -> dict[str, Source]:

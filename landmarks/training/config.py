@@ -18,7 +18,7 @@ from landmarks.training.weighting import check_weighting
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("one_cycle", "constant")
-LATER = ("optimizer", "momentum", "schedule", "weighting_options", "balance", "conditions")
+LATER = ("optimizer", "momentum", "schedule", "weighting_options", "balance", "conditions", "gradient_cosine")
 """Fields that trainings of earlier versions do not have."""
 LARGEST = 1e30
 """No number is larger: torch computes in 32 bits, and raises for one that does not fit."""
@@ -46,6 +46,8 @@ class TrainingConfig:
     """How the weights move while the network learns; see `landmarks.training.weighting`."""
     weighting_options: dict[str, float] = field(default_factory=dict)
     """Arguments of the weighting: `alpha` of `gradnorm`, `temperature` of `dwa`, `c` of `cagrad`."""
+    gradient_cosine: int = 0
+    """Every so many steps, measure the cosine between each task's gradient and the main task's; 0: never."""
     stopping: Stopping = field(default_factory=Stopping)
     """When tasks stop; see `landmarks.training.stopping`."""
     coupling: str = "l2"
@@ -87,8 +89,9 @@ class TrainingConfig:
             value = getattr(self, entry.name)
             if isinstance(value, float) and abs(value) > LARGEST:
                 raise ValueError(f"{entry.name} must be no larger than {LARGEST:g}, not {value:g}")
-        if self.draws < 0 or self.workers < 0:
-            raise ValueError("draws and workers must be 0 or more")
+        for name in ("draws", "workers", "gradient_cosine"):
+            if getattr(self, name) < 0:
+                raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if not 0 <= self.seed < 2**63:
             raise ValueError("seed must be 0 or more and below 2 to the power of 63")
         for name, known in (("optimizer", OPTIMIZERS), ("schedule", SCHEDULES)):

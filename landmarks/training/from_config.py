@@ -19,15 +19,15 @@ from landmarks.device import choose_device
 from landmarks.errors import DataError, LandmarksError
 from landmarks.models.config import NetworkConfig
 from landmarks.models.store import load_model, save_model
-from landmarks.schemes import Attribute
+from landmarks.schemes import Declared
 from landmarks.training.config import TrainingFile
 from landmarks.training.loop import train
 
 
-def read_config(path: str | Path, settings: Sequence[str] = (), declared: Sequence[Attribute] = ()) -> TrainingFile:
+def read_config(path: str | Path, settings: Sequence[str] = (), declared: Sequence[Declared] = ()) -> TrainingFile:
     """The sections [network] and [training] of a TOML file.
 
-    settings: `KEY=VALUE` in place of what the file says, see `landmarks.config.override`; declared: attributes that the
+    settings: `KEY=VALUE` in place of what the file says, see `landmarks.config.override`; declared: tasks that the
     data have beside the built-in ones, all of which are tasks where the file names none. Raises LandmarksError naming
     the file, the key, what is wrong and what is meant.
     """
@@ -39,7 +39,7 @@ def read_config(path: str | Path, settings: Sequence[str] = (), declared: Sequen
             "their labels, and prepare those data"
         )
     if declared and isinstance(network, dict):
-        every = [*NetworkConfig.tasks, *(attribute.name for attribute in declared)]
+        every = [*NetworkConfig.tasks, *(task.name for task in declared)]
         values["network"] = {"tasks": every, **network, "declared": [dataclasses.asdict(one) for one in declared]}
     return build(TrainingFile, values, named(path, settings))
 

@@ -30,8 +30,9 @@ from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
+from landmarks.training.cosines import Cosines
 from landmarks.training.objective import Objective, TaskObjective
-from landmarks.training.start import begin_with, forget_unseen, with_labels
+from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weighting import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
@@ -59,8 +60,9 @@ def train(
     network_config = with_labels(network_config, crops, rows["train"])
     torch.manual_seed(config.seed)
     network = Network(network_config)
+    standardise(network, crops.table.iloc[rows["train"]])
     if start is not None:
-        begin_with(network, start)
+        begin_with(network, start)  # a head that both have keeps the mean and scale that its weights go with
     rows["watched"] = rows["train"][:: max(1, -(-len(rows["train"]) // WATCHED))]
     batches = {
         part: SampleBatches(samples_of(crops, chosen, network_config, config), config, part == "train")
@@ -110,8 +112,9 @@ def fit(
     learnt: what it learns from; watched: some of those faces, and held_out: others, both seen after every epoch by the
     averaged weights.
 
-    Writes to `out`: `log.jsonl`, a row an epoch with losses, factors and stops, and `state.safetensors`, from which an
-    interrupted call with the same settings (plain values) goes on. Raises WeightsError if `out` holds another training.
+    Writes to `out`: `log.jsonl`, a row an epoch with losses, factors, stops and gradients' cosines, and
+    `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on. Raises
+    WeightsError if `out` holds another training.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -133,9 +136,12 @@ def fit(
         stopped = config.stopping.stopped(history, objective.tasks, config.task_weights)
         factors = {task: 0.0 if task in stopped else value for task, value in weighting.factors(history).items()}
         row: dict[str, Any] = {"epoch": epoch, "factors": factors, "stopped": stopped}
+        cosines = Cosines(config.gradient_cosine, epoch * learnt.steps())
         row["train"] = _train_epoch(
-            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device
+            parts, objective, optimizer, schedule, learnt.batches(epoch), factors, config, device, cosines
         )
+        if config.gradient_cosine:
+            row["gradient_cosine"] = cosines.means()
         row["lr"] = schedule.get_last_lr()[0]
         if len(held_out):
             row["watched"] = validate(average.module, objective, watched, device)
@@ -163,6 +169,7 @@ def _train_epoch(
     factors: dict[str, float],
     config: TrainingConfig,
     device: str,
+    cosines: Cosines,
 ) -> dict[str, float]:
     """One pass over the training faces; mean of each loss."""
     network, average, weighting = parts["network"].train(), parts["average"], parts["weighting"]
@@ -174,6 +181,7 @@ def _train_epoch(
         mixed = config.precision == "bfloat16"
         with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=mixed):
             losses = objective.losses(network, batch)
+        cosines(losses, objective.tasks, shared)
         optimizer.zero_grad(set_to_none=True)
         weighting.backward({task: losses[task] for task in objective.tasks}, factors, shared, last_shared)
         others = [loss for name, loss in losses.items() if name not in objective.tasks]

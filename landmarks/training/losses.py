@@ -11,9 +11,8 @@ from torch.nn import functional as F
 
 from landmarks.datasets.table import LABEL_ERRORS
 from landmarks.errors import unknown
-from landmarks.models.config import NetworkConfig
-from landmarks.models.heads import Codec, SimCC
-from landmarks.models.network import error_name
+from landmarks.models.heads import Codec, QuantityHead, SimCC
+from landmarks.models.network import Network, error_name, quantity_heads
 from landmarks.schemes import ABSENT
 
 WING_WIDTH, WING_CURVATURE = 0.06, 0.012
@@ -114,14 +113,24 @@ def attribute_loss(logits: Tensor, labels: Tensor) -> Tensor:
     return total / (labels != ABSENT).sum().clamp(min=1)
 
 
+def quantity_loss(head: QuantityHead, outputs: Tensor, values: Tensor) -> Tensor:
+    """Smooth L1 (Girshick, ICCV 2015) of the standardised value over the labelled faces: quadratic within a standard
+    deviation, linear beyond. outputs: (N,); values: (N,) in the quantity's unit, NaN where absent."""
+    known = torch.isfinite(values)
+    total = F.smooth_l1_loss(outputs[known].float(), head.encode(values[known]), reduction="sum")
+    return total / known.sum().clamp(min=1)
+
+
 def task_losses(
-    config: NetworkConfig, outputs: dict[str, Tensor], batch: dict[str, Tensor], points_loss: PointsLoss
+    network: Network, outputs: dict[str, Tensor], batch: dict[str, Tensor], points_loss: PointsLoss
 ) -> dict[str, Tensor]:
     """The unweighted loss of every task, and of the expected errors of every scheme."""
+    config = network.config
     codec = config.codec
     doubts = {task: batch.get(LABEL_ERRORS[task]) for task in config.schemes}
     losses = {task: points_loss(codec, outputs[task], batch[task], doubts[task]) for task in config.schemes}
     losses |= {task: attribute_loss(outputs[task], batch[task]) for task in config.attributes}
+    losses |= {task: quantity_loss(head, outputs[task], batch[task]) for task, head in quantity_heads(network).items()}
     for task in config.schemes:
         losses[error_name(task)] = error_loss(
             codec, outputs[error_name(task)], outputs[task], batch[task], doubts[task]

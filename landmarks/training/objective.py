@@ -9,7 +9,7 @@ from torch import Tensor, nn
 
 from landmarks.models.cascade import Cascade
 from landmarks.models.config import NetworkConfig
-from landmarks.models.network import Network
+from landmarks.models.network import Network, quantity_heads
 from landmarks.models.sharing import Towers, coupling
 from landmarks.schemes import ABSENT, POINTS_5, SCHEMES
 from landmarks.training.config import TrainingConfig
@@ -46,7 +46,8 @@ class TaskObjective:
         return losses
 
     def figures(self, network: nn.Module, batch: dict[str, Tensor]) -> dict[str, tuple[float, int]]:
-        """The losses, and the landmarks' mean error in % of the crop's side (`NAME_distance`)."""
+        """The losses, the landmarks' mean error in % of the crop's side (`NAME_distance`), and the quantities' mean
+        absolute error in their units (`NAME_distance`)."""
         assert isinstance(network, Network)
         outputs, codec = network(batch["crop"]), self.network.codec
         values = self._of_outputs(network, outputs, batch)
@@ -54,13 +55,15 @@ class TaskObjective:
             mask = codec.inside(batch[name])
             distance = (codec.decode(outputs[name]) - batch[name]).norm(dim=-1)[mask].mean()
             values[f"{name}_distance"] = 100 * distance / codec.size
+        for name, head in quantity_heads(network).items():
+            values[f"{name}_distance"] = (head.decode(outputs[name]) - batch[name]).abs().nanmean()
         if network.locator is not None:
             away = network.locator(batch["coarse"]) - batch["coarse_points"]
             values["locator_distance"] = 100 * away.norm(dim=-1).nanmean() / network.locator.size
         return {name: (float(value.detach()), _labelled(batch, name)) for name, value in values.items()}
 
     def _of_outputs(self, network: Network, outputs: dict[str, Tensor], batch: dict[str, Tensor]) -> dict[str, Tensor]:
-        losses = task_losses(self.network, outputs, batch, self.config.points_loss)
+        losses = task_losses(network, outputs, batch, self.config.points_loss)
         if network.locator is not None:
             coarse = network.locator.coded(batch["coarse"])
             losses["locator"] = self.config.points_loss(network.locator.codec, coarse, batch["coarse_points"])
@@ -97,4 +100,4 @@ def _labelled(batch: dict[str, Tensor], name: str) -> int:
     labels = batch[name.removesuffix("_distance").removesuffix("_error")]
     if name.split("_distance")[0].split("_error")[0] in SCHEMES:
         return int(torch.isfinite(labels).all(dim=2).any(dim=1).sum())
-    return int((labels != ABSENT).sum())
+    return int((torch.isfinite(labels) if labels.is_floating_point() else labels != ABSENT).sum())

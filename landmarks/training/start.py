@@ -7,13 +7,16 @@ from dataclasses import replace
 
 import numpy as np
 import pandas as pd
+import torch
 
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.labels import class_counts, label_gaps, unlabelled, unseen
+from landmarks.datasets.table import values_of
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.config import NetworkConfig, differences
-from landmarks.models.network import Network, attribute_heads
+from landmarks.models.network import Network, attribute_heads, quantity_heads
 from landmarks.models.store import Model
+from landmarks.schemes import Attribute, Declared
 
 
 def with_labels(network: NetworkConfig, crops: Crops, rows: np.ndarray) -> NetworkConfig:
@@ -39,11 +42,13 @@ def begin_with(network: Network, start: Model) -> None:
     fit, naming every setting that differs.
     """
     config, given_config = network.config, start.network.config
-    for attribute in config.declared:
-        if attribute.name in given_config.tasks and attribute != given_config.attribute(attribute.name):
-            labels = ", ".join(given_config.attribute(attribute.name).labels)
+    given_tasks = {task.name: task for task in given_config.declared}
+    for task in config.declared:
+        other = given_tasks.get(task.name, task)
+        if other != task:
+            meant = _meaning(other)
             raise WeightsError(
-                f"the weights to start from have another task {attribute.name!r} ({labels}); give yours another name"
+                f"the weights to start from have another task {task.name!r} ({meant}); give yours another name"
             )
     differing = differences(config, given_config)
     own, given = network.state_dict(), start.network.state_dict()
@@ -72,6 +77,19 @@ def begin_with(network: Network, start: Model) -> None:
     network.load_state_dict(own | fitting)
     for _, head in attribute_heads(network):
         head.set_unseen(())  # so that the faces to come can teach what earlier ones did not
+
+
+def _meaning(task: Declared) -> str:
+    """What tells a task from another one of its name."""
+    if isinstance(task, Attribute):
+        return ", ".join(task.labels)
+    return ", ".join(filter(None, ("a number", task.unit, task.flip)))
+
+
+def standardise(network: Network, table: pd.DataFrame) -> None:
+    """Give a network that begins at random the mean and scale of its quantities. table: the training faces."""
+    for head in quantity_heads(network).values():
+        head.standardise(torch.from_numpy(values_of(table, head.quantity)))
 
 
 def _part(name: str) -> str:

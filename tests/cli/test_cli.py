@@ -5,12 +5,15 @@ import os
 import re
 import subprocess
 import sys
+from importlib import import_module
 from pathlib import Path
 
 import pytest
+import typer.main
 
-from landmarks import Summary, __version__, cli, read_results
+from landmarks import Summary, __version__, read_results
 from landmarks.cli.annotate import summary_lines
+from landmarks.cli.commands import COMMANDS, app, loaded
 from landmarks.detection.create import DETECTORS
 from landmarks.formats import FORMATS, formats_in
 from landmarks.models.encoders import MAKERS
@@ -233,11 +236,21 @@ def test_help_shows_an_example(monkeypatch, capsys, command):
 @pytest.mark.skipif(os.name == "nt", reason="asks bash for completions")
 def test_the_shell_completes(tmp_path):
     """What bash asks for: the names of commands, and of a command's options."""
-    for words, wanted in (("landmarks an", "annotate"), ("landmarks annotate --met", "--metrics")):
+    for words, wanted in (
+        ("landmarks an", "annotate"),
+        ("landmarks annotate --met", "--metrics"),
+        ("landmarks data prep", "prepare"),
+        ("landmarks data prepare --uns", "--unseen"),
+    ):
         asks = {"_LANDMARKS_COMPLETE": "complete_bash", "COMP_WORDS": words, "COMP_CWORD": str(words.count(" "))}
         program = "import sys; sys.argv[0] = 'landmarks'; from landmarks.cli import main; main()"
         done = subprocess.run([sys.executable, "-c", program], env=os.environ | asks, capture_output=True, text=True)
         assert done.stdout.split() == [wanted]
+
+
+def out_of(capsys) -> str:
+    """What went to the standard output, without frames and the ends of lines."""
+    return " ".join(capsys.readouterr().out.replace("│", " ").split())
 
 
 def test_version(monkeypatch, capsys):
@@ -259,27 +272,60 @@ def test_options_come_in_groups(monkeypatch, capsys):
 @pytest.mark.parametrize("command", ["annotate", "export", "compare"])
 def test_brackets_in_help_are_text(monkeypatch, capsys, command):
     assert run(monkeypatch, command, "--help") == 0
-    doc = " ".join((getattr(cli, command).__dict__[command].__doc__ or "").split())
+    doc = " ".join((getattr(import_module(f"landmarks.cli.{command}"), command).__doc__ or "").split())
     assert doc and doc in " ".join(capsys.readouterr().out.split())
 
 
 @pytest.mark.parametrize(
     ("command", "known"),
     [
-        ("annotate", FORMATS),
-        ("annotate", DETECTORS),
-        ("benchmark", DETECTORS),
-        ("compare", DETECTORS),
-        ("evaluate", DETECTORS),
-        ("train", MAKERS),
+        (("annotate",), FORMATS),
+        (("annotate",), DETECTORS),
+        (("live",), DETECTORS),
+        (("benchmark",), DETECTORS),
+        (("compare",), DETECTORS),
+        (("data", "prepare"), DETECTORS),
+        (("evaluate",), DETECTORS),
+        (("train",), MAKERS),
     ],
 )
 def test_help_names_what_is_registered(monkeypatch, capsys, command, known):
-    """One that has been added too."""
-    monkeypatch.setitem(known, "added-here", None)
-    assert run(monkeypatch, command, "--help") == 0
-    shown = " ".join(capsys.readouterr().out.replace("│", " ").split())
-    assert ", ".join(known) in shown and "added-here" in shown
+    assert run(monkeypatch, *command, "--help") == 0
+    assert f"{', '.join(known)}, " in f"{out_of(capsys)}, ".replace(". ", ", ")
+
+
+def test_the_list_of_commands_says_what_their_help_begins_with(monkeypatch, capsys):
+    for name, place in COMMANDS.items():
+        paragraph = (loaded(typer.main.get_command(app).commands[name]).help or "").split("\n\n")[0]
+        assert " ".join(paragraph.split()) == place.about
+    assert run(monkeypatch, "--help") == 0
+    told = out_of(capsys)
+    assert all(f"{name} {place.about}" in told for name, place in COMMANDS.items())
+
+
+def test_a_command_that_is_mistyped(monkeypatch, capsys):
+    assert run(monkeypatch, "anotate", "photos") == 2
+    assert "Did you mean 'annotate'?" in capsys.readouterr().err
+
+
+EVERY = [(name,) for name in COMMANDS if name not in ("data", "corrections", "weights")]
+EVERY += [("data", "prepare"), ("corrections", "import"), ("weights", "info")]
+
+
+@pytest.mark.parametrize("command", [(), *EVERY])
+def test_help_imports_little(command, tmp_path):
+    """Nothing that computes, no other command, no drawing of what is not drawn."""
+    code = (
+        "import sys; sys.argv = ['landmarks', *sys.argv[1:], '--help']\n"
+        "from landmarks.cli import main\n"
+        "try: main()\n"
+        "except SystemExit: print(*sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code, *command], capture_output=True, text=True, check=True)
+    modules = set(done.stdout.splitlines()[-1].split())
+    assert not modules & {"numpy", "cv2", "torch", "pandas", "pyarrow", "PIL", "av", "onnxruntime", "rich.markdown"}
+    own = {COMMANDS[name].module for name in command[:1]}
+    assert {place.module for place in COMMANDS.values() if f"landmarks.cli.{place.module}" in modules} == own
 
 
 def test_one_image(monkeypatch, images, small_weights, tmp_path, capsys):

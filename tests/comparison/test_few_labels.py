@@ -43,6 +43,18 @@ def test_each_class_keeps_its_share_of_the_labels(labels, count, classes):
     assert chosen(count, labels) == classes
 
 
+def test_numbers_are_kept_whatever_they_are_and_the_others_masked():
+    years = np.array([np.nan, -1, 5, 5, np.nan, 70], np.float32)
+    assert choose_labels(years, 4, np.random.default_rng(0)).tolist() == [1, 2, 3, 5]
+    assert len(choose_labels(years, 2, np.random.default_rng(0))) == 2
+    with pytest.raises(ValueError, match="5 labels are wanted, but 4 faces have one"):
+        choose_labels(years, 5, np.random.default_rng(0))
+    views = Views({"years": np.tile(years, (2, 1))}, np.arange(6))
+    found = with_labels(views, {"years": 2}, (), ("years",), seed=1)
+    assert len(found) == 2 and np.isfinite(found.arrays["years"][:, found.rows]).all()
+    assert np.isfinite(found.arrays["years"]).sum() == 4 and found.arrays["years"].dtype == np.float32
+
+
 @pytest.mark.parametrize("count", [1, 2])
 def test_fewer_labels_than_classes_are_still_that_many(count):
     assert len(chosen(count, [0] * 5 + [1] * 5 + [2] * 5)) == count
@@ -108,7 +120,7 @@ def test_guesses_favour_no_class_for_being_frequent():
     ("values", "message"),
     [
         ({"labels": {"hat": 5}}, "labels: unknown task 'hat'"),
-        ({"labels": {MAIN: 5}}, "the arm learns no other attribute"),
+        ({"labels": {MAIN: 5}}, "the arm learns no other task"),
         ({"labels": {"smile": 0}}, "must be 1 or more"),
         ({"labels": {"smile": 9}, "faces": 8}, "no more than its faces"),
         ({"shuffled": ("pose",)}, "shuffled: unknown task 'pose'"),

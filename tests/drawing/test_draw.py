@@ -7,8 +7,9 @@ import pytest
 
 from landmarks.drawing.draw import Style, contact_sheet, draw
 from landmarks.drawing.strokes import LEFT, RIGHT
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.schemes import ATTRIBUTES, POINTS_5, POINTS_68, SCHEMES
+from landmarks.scores import AttributeScores
 
 GREY = 120
 DEFAULT = Style()

@@ -8,7 +8,7 @@ import numpy as np
 import pytest
 from typer.testing import CliRunner
 
-from landmarks.cli import app
+from landmarks.cli.commands import app
 from landmarks.datasets.photographs import tells_only_boxes
 from landmarks.detection.create import installed_detectors
 from landmarks.errors import LandmarksError

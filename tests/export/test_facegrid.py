@@ -7,7 +7,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from landmarks.cli import app
+from landmarks.cli.commands import app
 from landmarks.detection.create import create_detector
 from landmarks.detection.facegrid import FaceGrid as Detector
 from landmarks.errors import DetectorError

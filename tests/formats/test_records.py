@@ -31,6 +31,10 @@ def assert_same_faces(found: Faces, wanted: Faces) -> None:
             continue
         assert getattr(found, name).dtype == np.float32
         assert np.array_equal(getattr(found, name), getattr(wanted, name), equal_nan=True)
+    assert list(found.quantities) == list(wanted.quantities)
+    for name, one in wanted.quantities.items():
+        assert found.quantities[name].quantity == one.quantity
+        assert np.array_equal(found.quantities[name].values, one.values, equal_nan=True)
     for name, scores in wanted.attributes.items():
         assert np.array_equal(found.attributes[name].probabilities, scores.probabilities, equal_nan=True)
 

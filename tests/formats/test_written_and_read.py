@@ -10,7 +10,6 @@ import pytest
 
 from landmarks import read_results
 from landmarks.errors import DataError
-from landmarks.faces import AttributeScores
 from landmarks.formats import (
     FORMATS,
     Results,
@@ -18,6 +17,7 @@ from landmarks.formats import (
 )
 from landmarks.formats.text import from_csv_text
 from landmarks.schemes import ATTRIBUTES
+from landmarks.scores import AttributeScores
 from tests.helpers.results import (
     CASES,
     HEIGHT,

@@ -9,9 +9,10 @@ from pathlib import Path
 
 import numpy as np
 
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.record import Record
 from landmarks.schemes import Attribute, known_attributes
+from landmarks.scores import AttributeScores
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.photographs import drawn_box
 from tests.helpers.results import write

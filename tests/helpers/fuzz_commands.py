@@ -22,6 +22,7 @@ import torch
 import typer
 
 from landmarks import cli
+from landmarks.cli.commands import app, loaded
 from landmarks.datasets.dataset import prepare, read_dataset
 from landmarks.models.network import Network
 from landmarks.models.store import save_model
@@ -132,7 +133,7 @@ def make_folder(folder: Path) -> None:
 
 def arguments(dice: random.Random, _: bytes = b"") -> bytes:
     """Words for `landmarks`, as JSON: a sound call with changes, or any options at all."""
-    commands = dict(_commands(typer.main.get_command(cli.app)))
+    commands = dict(_commands(typer.main.get_command(app)))
     way = dice.choice(list(SOUND))
     parameters = [parameter for parameter in commands[way].params if not LEFT_OUT & set(parameter.opts)]
     parts = _parts(SOUND[way]) if dice.random() < 0.8 else []
@@ -182,6 +183,7 @@ def _flushed(stream: io.TextIOWrapper) -> Any:
 
 
 def _commands(command: Any, way: tuple[str, ...] = ()) -> Iterator[tuple[tuple[str, ...], Any]]:
+    command = loaded(command)
     if hasattr(command, "commands"):
         for name, inner in command.commands.items():
             yield from _commands(inner, (*way, name))

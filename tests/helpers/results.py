@@ -7,10 +7,10 @@ import numpy as np
 import pandas as pd
 
 from landmarks import Faces
-from landmarks.faces import AttributeScores
 from landmarks.formats import FORMATS, Results
 from landmarks.record import Record
-from landmarks.schemes import ATTRIBUTES, Attribute, scheme_of_size
+from landmarks.schemes import ATTRIBUTES, Attribute, Quantity, scheme_of_size
+from landmarks.scores import AttributeScores, QuantityValues
 
 WIDTH, HEIGHT = 640, 480
 """Of the images in these records."""
@@ -59,6 +59,17 @@ def declared(count: int, seed: int = 5) -> Faces:
     return replace(faces, attributes={"smile": smile, "mouth_open": mouth, "gender": gender})
 
 
+TURN, YEARS = Quantity("head_turn", "degrees", "negated", "Ours."), Quantity("years", "a <b> & 'c'")
+
+
+def measured(count: int, seed: int = 6) -> Faces:
+    """The same with two quantities beside attributes, of which one is not known of the last face."""
+    rng, faces = np.random.default_rng(seed), declared(count, seed)
+    turn, years = rng.normal(0, 30, count).astype(np.float32), rng.uniform(1e5, 9e5, count).astype(np.float32)
+    turn[-1:] = NAN
+    return replace(faces, quantities={"head_turn": QuantityValues(TURN, turn), "years": QuantityValues(YEARS, years)})
+
+
 def record(faces: Faces, image: str = "a.jpg", **facts) -> Record:
     status = "ok" if len(faces) else "no_face"
     return Record(image, status, faces, **{"width": WIDTH, "height": HEIGHT} | facts)
@@ -80,6 +91,7 @@ def expected(found: list[Record], format: str) -> pd.DataFrame:
         drop += ["score", *(c for c in frame if c in ("quality", "track") or c.endswith("_error"))]
     if "attributes" not in HELD[format]:
         drop += [c for name in found[0].faces.attributes for c in (name, f"{name}_probability")]
+        drop += list(found[0].faces.quantities)
     return frame.drop(columns=drop)
 
 
@@ -109,6 +121,7 @@ CASES = {
     "no attributes": [record(some_faces(1, 68, ()))],
     **{f"only {name}": [record(some_faces(2, 5, (name,)))] for name in ATTRIBUTES},
     "declared": [record(declared(3)), record(declared(0), "b.jpg")],
+    "quantities": [record(measured(3)), record(measured(0), "b.jpg")],
     "no score": [record(replace(some_faces(2), scores=np.array([NAN, 0.5])))],
     "no faces": [record(some_faces(0)), record(some_faces(0, seed=1), "b.jpg")],
     "no faces, 68": [record(some_faces(0, 68, ("smile",)))],

@@ -11,10 +11,11 @@ from landmarks.batch.options import RunOptions
 from landmarks.batch.run import annotate
 from landmarks.clock import Clock
 from landmarks.errors import ImageError
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.images import most_bytes, take
 from landmarks.record import NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.scores import AttributeScores
 from landmarks.sources.find import expand, find
 from landmarks.sources.named import Named
 from tests.helpers.faces import draw_face

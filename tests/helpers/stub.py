@@ -23,9 +23,10 @@ from landmarks.batch.options import RunOptions
 from landmarks.batch.run import annotate
 from landmarks.clock import Clock
 from landmarks.errors import ImageError, LandmarksError
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.record import NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, POINTS_5
+from landmarks.scores import AttributeScores
 from landmarks.sources.find import expand, find
 
 

@@ -23,7 +23,7 @@ from landmarks.models.files import shipped_export, shipped_names
 from landmarks.shipped import SHIPPED, checksums
 from tests.helpers.faces import SAMPLES, draw_face, shared, write_png
 
-HEAVY = ("torch", "torchvision", "albumentations", "pandas", "matplotlib", "onnx")
+HEAVY = ("torch", "torchvision", "albumentations", "pandas", "pyarrow", "av", "matplotlib", "onnx")
 EXPORTED = [name for name in shipped_names() if shipped_export(name)]
 
 
@@ -46,6 +46,29 @@ def test_annotate_needs_nothing_heavy(workers, tmp_path):
     done = subprocess.run(command, env=without(tmp_path, *HEAVY), capture_output=True, text=True)
     assert done.returncode == 0, done.stderr
     assert "10 images" in done.stderr and "network: onnx, int8" in done.stderr
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="there workers come from no process that has imported anything")
+@pytest.mark.parametrize("detector", ["facegrid", "centerface"])
+def test_workers_find_all_imported(detector):
+    """What a worker imports by itself, every other one imports, too, while the run waits for its first image."""
+    code = """
+import sys
+from importlib import import_module
+from landmarks import AnnotatorConfig, find
+from landmarks.batch import processes
+config = AnnotatorConfig(detector=sys.argv[1], device="cpu")
+for name in (*config.preload, processes.READY):
+    import_module(name)
+before = set(sys.modules)
+from landmarks.batch.worker import Worker
+done = Worker(config.create())(list(find(sys.argv[2])))
+assert len(done.records[0].faces), done
+print(*{name.partition(".")[0] for name in set(sys.modules) - before})
+"""
+    command = [sys.executable, "-c", code, detector, str(SAMPLES / "astronaut.png")]
+    done = subprocess.run(command, capture_output=True, text=True, check=True)
+    assert set(done.stdout.split()) <= sys.stdlib_module_names
 
 
 def test_the_refusal_is_noticed(tmp_path):

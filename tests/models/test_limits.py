@@ -7,11 +7,12 @@ import pytest
 
 from landmarks import draw
 from landmarks.errors import LandmarksError
-from landmarks.faces import AttributeScores, Faces
+from landmarks.faces import Faces
 from landmarks.formats.records import record_from_dict, record_to_dict
 from landmarks.models.calibration import Calibration, Limits, read_limits
 from landmarks.record import Record
 from landmarks.schemes import SMILE, UNCERTAIN
+from landmarks.scores import AttributeScores
 
 LOGITS = np.log([[0.9, 0.1], [0.4, 0.6], [0.9, 0.1]])
 BOXES = np.array([[0, 0, 50, 50], [0, 0, 50, 50], [0, 0, 10, 20]], float)

@@ -6,10 +6,10 @@ from itertools import pairwise
 import numpy as np
 import pytest
 
-from landmarks.faces import AttributeScores
 from landmarks.motion.smooth import Smoother
 from landmarks.record import Record
-from landmarks.schemes import SMILE
+from landmarks.schemes import SMILE, Quantity
+from landmarks.scores import AttributeScores, QuantityValues
 from tests.helpers.results import record, some_faces
 
 SHAPE = np.array([[-1, -1], [1, -1], [0, 0], [-0.8, 1], [0.8, 1]]) / 2  # As large as 1.
@@ -47,6 +47,25 @@ def test_a_face_at_rest_trembles_a_third_as_much(noise):
     raw = frames(np.full((60, 2), 300.0), noise)
     for tremble in (lambda p: p.std(axis=0).mean(), lambda p: np.abs(np.diff(p, axis=0)).mean()):
         assert tremble(points(smoothed(raw))) <= tremble(points(raw)) / 3
+
+
+TURN = Quantity("head_turn", "degrees", "negated")
+
+
+@pytest.mark.parametrize(("speed", "most"), [(0.0, 1 / 3), (0.1 * SIZE, None)])
+def test_numbers_are_steady_at_rest_and_follow_a_face_that_moves(speed, most):
+    raw = frames(np.stack([200 + speed * np.arange(40), np.full(40, 200.0)], axis=1))
+    noise = np.random.default_rng(0).normal(0, 2, 40) if most else np.zeros(40)
+    values = (3.0 * np.arange(40) * bool(speed) + noise).astype(np.float32)
+    values[5] = np.nan
+    numbers = [{"head_turn": QuantityValues(TURN, value[None])} for value in values]
+    raw = [replace(one, faces=replace(one.faces, quantities=q)) for one, q in zip(raw, numbers)]
+    found = np.array([one.faces.quantities["head_turn"].values[0] for one in smoothed(raw)])
+    assert found.dtype == np.float32 and found[0] == values[0] and np.isnan(found[5]) and np.isfinite(found[6:]).all()
+    if most:
+        assert found[10:].std() <= most * values[10:].std()
+    else:
+        assert np.abs(found - values)[10:].max() <= 3  # a frame late
 
 
 @pytest.mark.parametrize("rest", [0, 20])

@@ -30,7 +30,7 @@ def test_overfits_eight_faces(prepared):
     network = Network(SMALL)
     optimizer = torch.optim.AdamW(network.parameters(), lr=3e-3)
     for _ in range(80):
-        loss = sum(task_losses(SMALL, network(batch["crop"]), batch, PointsLoss()).values())
+        loss = sum(task_losses(network, network(batch["crop"]), batch, PointsLoss()).values())
         optimizer.zero_grad()
         loss.backward()
         optimizer.step()

@@ -1,4 +1,4 @@
-"""Whether the landmarks help the other tasks: balanced accuracies of attributes learnt alone and with the landmarks."""
+"""Whether the landmarks help the other tasks: how well these are told learnt alone and with the landmarks."""
 
 from __future__ import annotations
 
@@ -9,26 +9,27 @@ import pandas as pd
 
 from landmarks.comparison.analysis.questions import ALIKE, all_tasks, nearest, reference_arm
 from landmarks.comparison.analysis.statistics import (
-    balanced_values,
     differences,
     holm,
     paired_differences,
     seed_by_seed,
     seed_spreads,
 )
+from landmarks.comparison.analysis.task_measures import measure_of, task_values
 from landmarks.comparison.results import ArmResults, Results
-from landmarks.schemes import ABSENT, POINTS_5
+from landmarks.schemes import POINTS_5
 
 
 def accuracy_contrast(results: Results) -> pd.DataFrame:
-    """How much better an attribute is told by the reference's network when it is not learnt alone.
+    """How much better a task is told by the reference's network when it is not learnt alone.
 
-    A row an attribute and arm: `task`, `arm`, `reference` (the attribute alone), `accuracy` and `alone` (balanced, in
-    per cent, means over seeds) with `accuracy_sd`, `alone_sd`, and the `accuracy_difference`, `_low`, `_high`, `_p`,
-    `_p_holm` in points, corrected for the number of rows. No rows where no attribute is learnt alone.
+    A row a task and arm: `task`, `arm`, `reference` (the task alone), `accuracy` and `alone` (by the task's own
+    measure, balanced accuracy in per cent or mean absolute error in its unit, means over seeds) with `accuracy_sd`,
+    `alone_sd`, and the `accuracy_difference`, `_low`, `_high`, `_p`, `_p_holm`, corrected for the number of rows;
+    `measure`, its words, and `lower_is_better`. No rows where no other task is learnt alone.
     """
     rows = []
-    for task in results.attributes:
+    for task in results.tasks:
         rows += contrast_rows(results, task, *_arms(results, task))
     return corrected_rows(rows)
 
@@ -36,9 +37,10 @@ def accuracy_contrast(results: Results) -> pd.DataFrame:
 def contrast_rows(
     results: Results, task: str, alone: list[ArmResults], others: list[ArmResults]
 ) -> list[dict[str, Any]]:
-    """The rows of `accuracy_contrast` for one attribute, not yet corrected: each other arm against the first that
+    """The rows of `accuracy_contrast` for one task, not yet corrected: each other arm against the first that
     learns it alone, seed by seed where the seed draws the labels; none where there is no such arm."""
-    values = {arm.name: _values(results, arm, task) for arm in (*alone[:1], *others)}
+    measure = measure_of(results, task)
+    values = {arm.name: task_values(results, arm, task) for arm in (*alone[:1], *others)}
     if not alone or not values[alone[0].name].size:
         return []
     spreads = seed_spreads(values, dict.fromkeys(values, task))
@@ -52,12 +54,15 @@ def contrast_rows(
     rows = []
     for arm in others:
         row: dict[str, Any] = {"task": task, "arm": arm.name, "reference": reference}
+        row |= {"measure": measure.words, "lower_is_better": measure.lower_is_better}
         for key, name in (("accuracy", arm.name), ("alone", reference)):
-            figures = 100 * values[name].mean(axis=1)
+            figures = measure.factor * values[name].mean(axis=1)
             row |= {key: figures.mean(), f"{key}_sd": figures.std(ddof=1) if len(figures) > 1 else np.nan}
         difference = found[arm.name]
         parts = {"difference": difference.value, "low": difference.low, "high": difference.high}
-        row |= {f"accuracy_{part}": 100 * value for part, value in parts.items()} | {"accuracy_p": difference.p}
+        row |= {f"accuracy_{part}": measure.factor * value for part, value in parts.items()} | {
+            "accuracy_p": difference.p
+        }
         rows.append(row)
     return rows
 
@@ -69,7 +74,7 @@ def corrected_rows(rows: list[dict[str, Any]]) -> pd.DataFrame:
 
 
 def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResults]]:
-    """The arm of an attribute alone, if there is one; the arms of it with the landmarks and with all tasks."""
+    """The arm of a task alone, if there is one; the arms of it with the landmarks and with all tasks."""
     reference = reference_arm(results)
     same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in ALIKE)]
     alone = [arm for arm in same if arm.config["tasks"] == [task] and not arm.config["labels"]]
@@ -77,10 +82,3 @@ def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResult
     found = [nearest(reference, pairs), all_tasks(results)]
     others = {arm.name: arm for arm in found if arm is not None and task in arm.auxiliary}
     return alone, list(others.values())
-
-
-def _values(results: Results, arm: ArmResults, task: str) -> np.ndarray:
-    """(S, n) values of the faces that have the label."""
-    labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
-    given = labels != ABSENT
-    return balanced_values(arm.guesses[task][:, given], labels[given])

@@ -38,7 +38,7 @@ def few_labels(results: Results, group: str) -> pd.DataFrame:
     each arm of the group, against the same task alone from as many labels, with `labels`, that number."""
     rows = []
     own = [arm for arm in results.arms.values() if arm.group == group]
-    for task in results.attributes:
+    for task in results.tasks:
         for count in sorted({arm.config["labels"][task] for arm in own if task in arm.config["labels"]}):
             same = [arm for arm in own if arm.config["labels"].get(task) == count]
             alone = [arm for arm in same if arm.config["tasks"] == [task]]

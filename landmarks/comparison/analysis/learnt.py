@@ -12,14 +12,12 @@ import numpy as np
 import pandas as pd
 
 from landmarks.comparison.analysis.summary import ERROR
+from landmarks.comparison.analysis.task_measures import measure_of
 from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.config import build
-from landmarks.schemes import ABSENT
 from landmarks.training.stopping import Stopping
 
-CHANCE = 2.0
-"""A balanced accuracy is said to be at chance if it is above it by less than so many points."""
 CHOICES = (
     *("auxiliary_weight", "strength", "learning_rate", "weight_decay", "average_decay", "crop_scale", "jitter"),
     *("stopping.threshold", "stopping.strip", "stopping.patience"),
@@ -29,21 +27,14 @@ _TABLES = ("weighting_options.", "task_weights.")
 _TOLD_APART_BY = ("name",)
 
 
-def chance(results: Results, task: str) -> float:
-    """Balanced accuracy of a guess that does not look, in per cent; NaN where the faces show fewer than two classes."""
-    labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
-    classes = len(np.unique(labels[labels != ABSENT]))
-    return 100 / classes if classes > 1 else np.nan
-
-
 def at_chance(results: Results, described: pd.DataFrame) -> dict[str, list[str]]:
-    """By task, the arms that learnt it and tell it no better than chance. described: of `describe`."""
+    """By task, the arms that learnt it and tell it no better than a guess. described: of `describe`."""
     found: dict[str, list[str]] = {}
-    for task in results.attributes:
-        column = f"{task}_balanced_accuracy"
+    for task in results.tasks:
+        measure = measure_of(results, task)
+        column = f"{task}_{measure.column}"
         if column in described:
-            low = described[column] < chance(results, task) + CHANCE
-            found[task] = [str(name) for name in described.index[low]]
+            found[task] = [str(name) for name, figure in described[column].items() if measure.not_learnt(figure)]
     return {task: arms for task, arms in found.items() if arms}
 
 

@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 from rich.table import Table
 
-from landmarks import metrics
 from landmarks.atomic import write_text
+from landmarks.comparison.analysis.cosines import cosines_of
 from landmarks.comparison.analysis.questions import ALIKE, tasks_text
 from landmarks.comparison.analysis.statistics import (
     MEASURES,
@@ -24,12 +24,12 @@ from landmarks.comparison.analysis.statistics import (
     seed_by_seed,
     seed_spreads,
 )
+from landmarks.comparison.analysis.task_measures import measure_of, task_figures
 from landmarks.comparison.grid import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
 from landmarks.config import build
 from landmarks.evaluation.card import markdown_table
 from landmarks.models.cascade import LEVELS, Cascade, count_multiply_adds
-from landmarks.schemes import ABSENT
 
 SHIFT_FREE = "_shift_free"
 SETTINGS = ("network", "sharing", "strength", "stopping", "weighting", "auxiliary_weight", "faces", "width", "epochs")
@@ -67,8 +67,10 @@ def measure(results: Results) -> Measured:
 def describe(measured: Measured) -> pd.DataFrame:
     """What came of each arm, by its name. Errors, failures, AUC and accuracies in per cent, means over the seeds with
     the standard deviation over them (`NAME_sd`), and for those that are told most each seed's own (`NAME_seed_0`);
-    costs as counted. NaN for what an arm does not have."""
+    quantities' mean absolute errors in their units, gradients' cosines (`TASK_gradient_cosine`, means over the epochs,
+    of arms that measured them) and costs as counted. NaN for what an arm does not have."""
     rows = {}
+    columns = {task: measure_of(measured.results, task).column for task in measured.results.tasks}
     for name, arm in measured.results.arms.items():
         row: dict[str, Any] = {
             "group": arm.group,
@@ -86,10 +88,11 @@ def describe(measured: Measured) -> pd.DataFrame:
         for key, vectors in others.items():
             if vectors.size:
                 row |= _over_seeds(key, face_values(vectors, ERROR).mean(axis=1))
-        for task, guesses in arm.guesses.items():
-            accuracies = _accuracies(measured.results, task, guesses)
-            row |= _over_seeds(f"{task}_balanced_accuracy", accuracies)
-            row |= _by_seed(f"{task}_balanced_accuracy", arm, accuracies)
+        for task in arm.guesses:
+            key, figures = f"{task}_{columns[task]}", task_figures(measured.results, arm, task)
+            row |= _over_seeds(key, figures, 1.0) | _by_seed(key, arm, figures, 1.0)
+        for task, cosines in cosines_of(measured.results, arm).items():
+            row |= _over_seeds(f"{task}_gradient_cosine", cosines, 1.0)
         numbers = arm.numbers.mean()
         row |= {key: numbers[key] * (100 if key.endswith("_error") else 1) for key in NUMBERS}
         rows[name] = row
@@ -218,19 +221,10 @@ def _drawn_alike(arm: ArmResults, other: ArmResults) -> bool:
     return bool(few) and not set(arm.seeds).isdisjoint(other.seeds)
 
 
-def _over_seeds(key: str, figures: np.ndarray) -> dict[str, float]:
+def _over_seeds(key: str, figures: np.ndarray, factor: float = 100) -> dict[str, float]:
     sd = float(figures.std(ddof=1)) if len(figures) > 1 and np.isfinite(figures).all() else np.nan
-    return {key: 100 * float(figures.mean()), f"{key}_sd": 100 * sd}
+    return {key: factor * float(figures.mean()), f"{key}_sd": factor * sd}
 
 
-def _by_seed(key: str, arm: ArmResults, figures: np.ndarray) -> dict[str, float]:
-    return {f"{key}_seed_{seed}": 100 * float(figure) for seed, figure in zip(arm.seeds, figures)}
-
-
-def _accuracies(results: Results, task: str, guesses: np.ndarray) -> np.ndarray:
-    """Balanced accuracy of each run over the faces that have the label. guesses: (S, N) -> (S,)."""
-    labels = results.faces[task].fillna(ABSENT).to_numpy(np.int64)
-    given = labels != ABSENT
-    return np.array(
-        [metrics.balanced_accuracy(run[given], labels[given]) if given.any() else np.nan for run in guesses]
-    )
+def _by_seed(key: str, arm: ArmResults, figures: np.ndarray, factor: float = 100) -> dict[str, float]:
+    return {f"{key}_seed_{seed}": factor * float(figure) for seed, figure in zip(arm.seeds, figures)}

@@ -15,7 +15,7 @@ from landmarks.comparison.analysis.summary import Measured
 from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
-from landmarks.schemes import POINTS_5, in_order
+from landmarks.schemes import POINTS_5, Attribute, Declared, in_order
 
 
 def learning_curves(measured: Measured) -> Figure:
@@ -32,9 +32,9 @@ def learning_curves(measured: Measured) -> Figure:
     plain_numbers(panels[0].yaxis)
     if len(arms) == 2:
         panels[1].set_ylabel("loss of the other tasks\nover a blind guess's")
-        for task, colour in zip(in_order(arms[1].auxiliary), cycle(COLOURS[1:])):
-            # A guess that takes all classes for equally likely costs the logarithm of their number.
-            _lines(panels[1], _logs(results, arms[1]), task, colour, task, np.log(len(results.attributes[task])))
+        others = [task for task in in_order(arms[1].auxiliary) if task in results.tasks]
+        for task, colour in zip(others, cycle(COLOURS[1:])):
+            _lines(panels[1], _logs(results, arms[1]), task, colour, task, _blind(results.tasks[task]))
     for axes in panels:
         axes.plot([], [], color="grey", ls="--", label="training")
         axes.plot([], [], color="grey", label="validation")
@@ -43,13 +43,19 @@ def learning_curves(measured: Measured) -> Figure:
     return figure
 
 
+def _blind(task: Declared) -> float:
+    """Loss of a guess that does not look: the logarithm of the number of classes, which it takes for equally likely; or
+    of the mean, where the numbers are of a normal distribution."""
+    return float(np.log(len(task))) if isinstance(task, Attribute) else 0.425
+
+
 def stopping_index(measured: Measured) -> Figure:
     """The index of task-wise early stopping by epoch, for every task and seed, with the threshold and the stops."""
     results = measured.results
     candidates = [arm for arm in results.arms.values() if arm.stopping == "task_wise" and arm.auxiliary]
     arm = nearest(reference_arm(results), candidates)
     logs = [] if arm is None else _logs(results, arm)
-    tasks = [task for task in results.attributes if any(row["stopping_index"].get(task) for log in logs for row in log)]
+    tasks = [task for task in results.tasks if any(row["stopping_index"].get(task) for log in logs for row in log)]
     if arm is None or not tasks:
         return Figure()
     columns = min(2, len(tasks))

@@ -5,10 +5,10 @@ from __future__ import annotations
 from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.gains import errors_of, few_labels, gains, words_of
-from landmarks.comparison.analysis.learnt import chance
 from landmarks.comparison.analysis.questions import tasks_text
 from landmarks.comparison.analysis.statistics import SIGNIFICANCE
 from landmarks.comparison.analysis.summary import ERROR, Measured
+from landmarks.comparison.analysis.task_measures import measure_of
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels
 
 MARKERS = ("s", "o", "^", "D")
@@ -56,15 +56,17 @@ def gain_map(measured: Measured, group: str) -> Figure:
 
 
 def accuracy_by_labels(measured: Measured, group: str) -> Figure:
-    """Balanced accuracy of each task by the number of its labels, alone and not, with the spread over seeds; dotted: a
-    guess."""
+    """Each task's measure by the number of its labels, alone and not, with the spread over seeds; dotted: a guess."""
     frame = few_labels(measured.results, group)
     if frame.empty:
         return Figure()
     arms = measured.results.arms
     tasks = list(dict.fromkeys(frame["task"]))
-    figure, panels = empty_panels(len(tasks), "balanced accuracy, %", width=2.6)
+    measures = {task: measure_of(measured.results, task) for task in tasks}
+    figure, panels = empty_panels(len(tasks), measures[tasks[0]].words, width=2.6)
     for axes, task in zip(panels, tasks):
+        if measures[task].words != measures[tasks[0]].words:
+            axes.set_ylabel(measures[task].words)
         part = frame[frame["task"] == task]
         counts = sorted(set(part["labels"]))
         lines: dict[str, dict[int, tuple[float, float]]] = {}
@@ -77,7 +79,7 @@ def accuracy_by_labels(measured: Measured, group: str) -> Figure:
             axes.errorbar(
                 list(found), middle, spread, color=colour, marker=marker, ms=5, capsize=3, lw=1.3, label=words
             )
-        axes.axhline(chance(measured.results, task), color=INK, lw=0.8, ls=":")
+        axes.axhline(measures[task].guess, color=INK, lw=0.8, ls=":")
         axes.set_xticks(range(len(counts)), labels=[f"{count:,}" for count in counts])
         axes.set(xlabel=f"faces with a label of {task}", title=task)
     figure.legend(*panels[0].get_legend_handles_labels(), loc="outside upper center", ncols=3, frameon=False)

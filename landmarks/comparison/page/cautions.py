@@ -8,8 +8,9 @@ from collections.abc import Iterable
 import numpy as np
 import pandas as pd
 
-from landmarks.comparison.analysis.learnt import CHANCE, at_chance, chance, edges, never_fired, stops
+from landmarks.comparison.analysis.learnt import at_chance, edges, never_fired, stops
 from landmarks.comparison.analysis.summary import Measured, spread
+from landmarks.comparison.analysis.task_measures import CHANCE, TaskMeasure, measure_of
 from landmarks.comparison.page.wording import listed
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.evaluation.card import markdown_table
@@ -24,9 +25,13 @@ def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
     """A sentence for each kind of doubt that there is. described: of `describe`."""
     results, told = measured.results, []
     for task, arms in at_chance(results, described).items():
+        measure = measure_of(results, task)
+        if measure.lower_is_better:
+            why = f"its {measure.words}, is less than {CHANCE:g} % below the {measure.guess:.3g} of the mean"
+        else:
+            why = f"its balanced accuracy is less than {CHANCE:g} points above the {measure.guess:.0f} % of a guess"
         told.append(
-            f"{task} was not learnt by {_names(arms)}: its balanced accuracy is less than {CHANCE:g} points above the "
-            f"{chance(results, task):.0f} % of a guess. What {_these(arms)} to the landmarks says nothing about "
+            f"{task} was not learnt by {_names(arms)}: {why}. What {_these(arms)} to the landmarks says nothing about "
             f"sharing with {task}"
         )
     idle = never_fired(results)
@@ -52,19 +57,35 @@ def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
 
 
 def auxiliary_table(measured: Measured, described: pd.DataFrame) -> str:
-    """The other tasks of every arm that has any: balanced accuracies, and when which were stopped. Empty without."""
+    """The other tasks of every arm that has any: balanced accuracies or absolute errors, and when which were stopped.
+    Empty without."""
     results = measured.results
     arms = [arm for arm in results.arms.values() if arm.auxiliary]
-    tasks = [task for task in results.attributes if f"{task}_balanced_accuracy" in described]
+    measures = {task: measure_of(results, task) for task in results.tasks}
+    tasks = [task for task, measure in measures.items() if f"{task}_{measure.column}" in described]
     if not arms or not tasks:
         return ""
-    head = ["balanced accuracy, %", *(f"{task} (guess {chance(results, task):.0f})" for task in tasks), "stopped after"]
+    names = [_column(task, measures[task]) for task in tasks]
+    head = ["balanced accuracy, %", *names, "stopped after"]
     rows = []
     for arm in arms:
         row = described.loc[arm.name]
-        cells = [spread(row, f"{task}_balanced_accuracy") if task in arm.auxiliary else "" for task in tasks]
+        cells = [_figure(row, task, measures[task]) if task in arm.auxiliary else "" for task in tasks]
         rows.append([f"`{arm.name}`", *cells, _stopped(results, arm)])
     return markdown_table(head, rows)
+
+
+def _figure(row: pd.Series, task: str, measure: TaskMeasure) -> str:
+    """A task's figure and, where it was measured, its gradient's cosine with the landmarks'."""
+    figure, cosine = spread(row, f"{task}_{measure.column}"), row.get(f"{task}_gradient_cosine", np.nan)
+    return figure if pd.isna(cosine) else f"{figure}, cosine {cosine:+.2f}"
+
+
+def _column(task: str, measure: TaskMeasure) -> str:
+    """A task at the head of its column, with what a guess comes to, and its measure where it is no accuracy."""
+    if measure.lower_is_better:
+        return f"{task}, {measure.words} (the mean: {measure.guess:.3g})"
+    return f"{task} (guess {measure.guess:.0f})"
 
 
 def _stopped(results: Results, arm: ArmResults) -> str:

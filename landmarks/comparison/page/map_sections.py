@@ -49,9 +49,11 @@ def labels_section(measured: Measured, described: pd.DataFrame, group: str) -> S
     findings: dict[tuple[str, int], dict[str, str]] = {}
     for _, row in frame.iterrows():
         words = words_of(arms[row["arm"]])
-        cells = [row["task"], f"{row['labels']:,}", spread(row, "alone"), words, spread(row, "accuracy")]
+        name = f"{row['task']}, {row['measure']}" if row["lower_is_better"] else row["task"]
+        cells = [name, f"{row['labels']:,}", spread(row, "alone"), words, spread(row, "accuracy")]
         rows.append([*cells, interval(row, "accuracy"), corrected(row, "accuracy")])
-        findings.setdefault((words, row["labels"]), {})[row["task"]] = finding(row, "accuracy", lower_is_better=False)
+        found = finding(row, "accuracy", row["lower_is_better"])
+        findings.setdefault((words, row["labels"]), {})[row["task"]] = found
     brief = [
         f"{words} instead of alone, with {labels:,} labels, {sort_out(found, TOLD)}"
         for (words, labels), found in sorted(findings.items())

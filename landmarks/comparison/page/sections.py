@@ -7,7 +7,7 @@ from collections.abc import Mapping, Sequence
 import pandas as pd
 
 from landmarks.comparison.analysis.accuracies import accuracy_contrast
-from landmarks.comparison.analysis.learnt import CHANCE, chance, never_fired
+from landmarks.comparison.analysis.learnt import never_fired
 from landmarks.comparison.analysis.questions import (
     all_tasks,
     alone_by_epochs,
@@ -31,6 +31,7 @@ from landmarks.comparison.analysis.summary import (
     level_costs,
     spread,
 )
+from landmarks.comparison.analysis.task_measures import measure_of
 from landmarks.comparison.page.map_sections import labels_section, map_section
 from landmarks.comparison.page.section import Section, bullets
 from landmarks.comparison.page.wording import BETTER, ERRING, HELPING, TOLD, finding, listed, phrase, sort_out
@@ -210,7 +211,7 @@ def _accuracy(measured: Measured) -> Section:
     head = ["balanced accuracy, %", "alone", "with the landmarks", "difference, points", "corrected p"]
     rows = [
         [
-            f"{row['task']}, {words[row['arm']]}",
+            f"{row['task']}, {row['measure'] + ', ' if row['lower_is_better'] else ''}{words[row['arm']]}",
             *(spread(row, key) for key in ("alone", "accuracy")),
             *(interval(row, "accuracy"), corrected(row, "accuracy")),
         ]
@@ -221,10 +222,10 @@ def _accuracy(measured: Measured) -> Section:
     guessed = [
         task
         for task, row in told.items()
-        if min(row["alone"], row["accuracy"]) < chance(measured.results, task) + CHANCE
+        if any(measure_of(measured.results, task).not_learnt(row[key]) for key in ("alone", "accuracy"))
     ]
     findings = {
-        task: finding(row, "accuracy", lower_is_better=False) for task, row in told.items() if task not in guessed
+        task: finding(row, "accuracy", row["lower_is_better"]) for task, row in told.items() if task not in guessed
     }
     brief = [f"learnt with the landmarks instead of alone, {sort_out(findings, TOLD)}"] if findings else []
     if guessed:

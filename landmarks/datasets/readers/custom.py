@@ -4,7 +4,8 @@ Columns: `image` (path beside the CSV file), `split` (train, val, test; empty me
 `source`, `x0,y0,x1,y1`, `NAME_x,NAME_y` for every landmark of a scheme (`left_eye_x`, ... or `point_0_x`, ...) and
 the attributes, each by its text (`smiling`, `left profile`), its number, or yes and no; `race` and `age`, groups of any
 name by which figures are given and training is balanced. Empty cells are absent labels.
-Attributes of one's own are declared in a `tasks.toml` beside it (`landmarks.declared`), and have columns likewise.
+Tasks of one's own are declared in a `tasks.toml` beside it (`landmarks.declared`): attributes have columns likewise, a
+quantity has one of numbers.
 For detectors also `ignore` (yes: finding this face is neither right nor wrong) and WIDER FACE's `easy,medium,hard`; a
 row with nothing but an image is one without faces.
 The `faces.csv` that `landmarks annotate` writes is such a file. data/custom.md has the rules in full.
@@ -28,7 +29,16 @@ from landmarks.datasets.table import BOX, GROUPS, SPLITS, make_table
 from landmarks.declared import ABSENT_WORDS, read_declared
 from landmarks.errors import DataError, LandmarksError
 from landmarks.faces import PER_FACE, PER_POINT
-from landmarks.schemes import ATTRIBUTES, SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes, plain_label
+from landmarks.schemes import (
+    ATTRIBUTES,
+    SCHEMES,
+    UNCERTAIN,
+    Attribute,
+    Declared,
+    Scheme,
+    known_tasks,
+    plain_label,
+)
 
 TERMS = "Your own data."
 CUT_OUT = False
@@ -63,8 +73,8 @@ def recognise(files: Files) -> bool:
     return files.locate(NAME) is not None
 
 
-def declared(files: Files) -> tuple[Attribute, ...]:
-    """The attributes that a `tasks.toml` beside the `faces.csv` declares; () without one. Raises DataError."""
+def declared(files: Files) -> tuple[Declared, ...]:
+    """The tasks that a `tasks.toml` beside the `faces.csv` declares; () without one. Raises DataError."""
     path = (files.locate(NAME) or NAME)[: -len(NAME)] + TASKS
     if path not in files.names:
         return ()
@@ -80,7 +90,7 @@ def read(files: Files) -> pd.DataFrame:
     if path is None:
         raise DataError(f"{files.root}: there is no {NAME}")
     own = declared(files)
-    attributes = known_attributes(own)
+    tasks = known_tasks(own)
     folder, where = path[: -len(NAME)], f"{files.root}: {path}"
     text = files.read_text(path)
     separator = _separator(text)
@@ -89,7 +99,7 @@ def read(files: Files) -> pd.DataFrame:
     flags: dict[str, list[bool]] = {}
     try:
         columns = [column.strip().lower() for column in next(reader, [])]
-        _check_columns(columns, where, attributes)
+        _check_columns(columns, where, tasks)
         flags = {name: [] for name in FLAGS if name in columns}
         for record in reader:
             place = f"{where} line {reader.line_num}"
@@ -102,7 +112,7 @@ def read(files: Files) -> pd.DataFrame:
             cells = dict(zip(columns, map(str.strip, record)))
             image = _image(cells.get("image", ""), folder, names, of_results="face" in columns)
             cells = _cleaned(cells, decimal_commas=separator != ",")
-            rows.append(_parse(image, cells, place, attributes))
+            rows.append(_parse(image, cells, place, tasks))
             for name, values in flags.items():
                 values.append(_flag(cells.get(name, ""), name, place))
     except csv.Error as error:
@@ -125,15 +135,15 @@ def _cleaned(cells: dict[str, str], decimal_commas: bool) -> dict[str, str]:
     return cells
 
 
-def _check_columns(columns: list[str], where: str, attributes: Mapping[str, Attribute]) -> None:
+def _check_columns(columns: list[str], where: str, tasks: Mapping[str, Declared]) -> None:
     """Name unknown columns in a warning. Raises DataError for those that lack or are there twice."""
     if "image" not in columns:
         raise DataError(f"{where} line 1: there is no column `image`")
-    known = READ | attributes.keys()
+    known = READ | tasks.keys()
     twice = [column for column, count in Counter(columns).items() if count > 1 and column in known]
     if twice:
         raise DataError(f"{where} line 1: the column {twice[0]!r} is there twice; leave one")
-    passed_over = OF_RESULTS | {f"{name}_probability" for name in attributes}
+    passed_over = OF_RESULTS | {f"{name}_probability" for name in tasks}
     unknown = [column for column in columns if column and column not in known | passed_over]
     if unknown:
         told = []
@@ -142,7 +152,7 @@ def _check_columns(columns: list[str], where: str, attributes: Mapping[str, Attr
             told.append(f"{column!r} (perhaps {close[0]!r})" if close else repr(column))
         cure = f"; a task of your own is declared in {TASKS} beside it"
         warnings.warn(f"{where} line 1: unknown columns, not read: {', '.join(told)}{cure}", stacklevel=4)
-    for name in attributes:
+    for name in tasks:
         if name not in columns and name not in ATTRIBUTES:
             warnings.warn(f"{where} line 1: {TASKS} declares {name!r}, but there is no such column", stacklevel=4)
 
@@ -158,7 +168,7 @@ def _image(cell: str, folder: str, names: set[str], of_results: bool) -> str:
     return folder + cell.removeprefix("'") if guarded else folder + cell if cell else ""
 
 
-def _parse(image: str, cells: dict[str, str], where: str, attributes: Mapping[str, Attribute]) -> dict[str, Any]:
+def _parse(image: str, cells: dict[str, str], where: str, tasks: Mapping[str, Declared]) -> dict[str, Any]:
     if not image:
         raise DataError(f"{where}: the image is empty")
     split = cells.get("split", "").lower()
@@ -169,9 +179,9 @@ def _parse(image: str, cells: dict[str, str], where: str, attributes: Mapping[st
     row |= {group: cells.get(group, "") for group in GROUPS}
     for scheme in SCHEMES.values():
         row[scheme.name] = _points(cells, scheme, where)
-    for attribute in attributes.values():
-        if cells.get(attribute.name, UNCERTAIN).lower() not in ("", UNCERTAIN):
-            row[attribute.name] = _label(cells[attribute.name], attribute, where)
+    for name, task in tasks.items():
+        if cells.get(name, UNCERTAIN).lower() not in ("", UNCERTAIN):
+            row[name] = _label(cells[name], task, where) if isinstance(task, Attribute) else _number(cells, name, where)
     return row
 
 

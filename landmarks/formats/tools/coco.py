@@ -4,7 +4,8 @@ Keypoints are x, y, v with pixel centres at integers, as COCO's annotators count
 image, since the network says nothing of occlusion, and 0 0 0, not labelled, stands for one outside the image or without
 coordinates: nobody can see it there, and COCO's evaluation counts what is labelled. bbox is x, y, width,
 height from the corner of the image. Beside COCO's fields an annotation has `score`, the other numbers of a face,
-`keypoints_error` and the like for those of its landmarks, `face` (its number in its image) and `attributes`.
+`keypoints_error` and the like for those of its landmarks, `face` (its number in its image) and `attributes`, among them
+quantities by their names.
 """
 
 from __future__ import annotations
@@ -77,6 +78,7 @@ def _annotation(face: PlainFace, record: Record) -> dict[str, Any]:
     for name, (label, probability) in face.labels.items():
         if label is not None:  # Other tools' importers fail on null: what does not exist is left out.
             attributes |= {name: label, f"{name}_probability": probability}
+    attributes |= {name: value for name, value in face.quantities.items() if value is not None}
     return {
         "category_id": 1,
         "iscrowd": 0,
@@ -126,6 +128,11 @@ def _face(annotation: dict[str, Any], names: list[str]) -> PlainFace:
             name: (label, attributes.get(f"{name}_probability"))
             for name, label in attributes.items()
             if is_label(name, attributes)
+        },
+        quantities={
+            name: value
+            for name, value in attributes.items()
+            if type(value) in (int, float) and not is_label(name.removesuffix("_probability"), attributes)
         },
     )
 

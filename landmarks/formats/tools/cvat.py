@@ -1,9 +1,9 @@
 """CVAT for images 1.1: `cvat/annotations.xml`, and `cvat/labels.json` for the raw label editor of a new task.
 
 A face is a skeleton `face` with a point for each landmark, and a box `face_box` of the same group. The skeleton's
-attributes are the numbers of the face, each attribute's label and its probability. Coordinates are measured from the
-corner of the image, with 4 decimals; a landmark without coordinates is marked as outside. XML cannot hold control
-characters: in a name they are written as \\x01.
+attributes are the numbers of the face, each attribute's label and its probability, and each quantity. Coordinates are
+measured from the corner of the image, with 4 decimals; a landmark without coordinates is marked as outside. XML cannot
+hold control characters: in a name they are written as \\x01.
 """
 
 from __future__ import annotations
@@ -74,6 +74,7 @@ def label_specs(layout: Layout) -> list[dict[str, Any]]:
             {"name": name, "mutable": False, "input_type": "select", "default_value": "", "values": labels}
         )
         attributes.append(_text_spec(f"{name}_probability"))
+    attributes += [_text_spec(name) for name in layout.quantities]
     return [
         {"name": CATEGORY, "type": "skeleton", "attributes": attributes, "sublabels": points, "svg": _svg(layout)},
         {"name": BOX_LABEL, "type": "rectangle", "attributes": []},
@@ -160,6 +161,7 @@ def _face_xml(face: PlainFace, group: int) -> Iterator[str]:
     for name, (label, probability) in face.labels.items():
         yield _value(name, label)
         yield _value(f"{name}_probability", probability)
+    yield from (_value(name, number) for name, number in face.quantities.items())
     yield "    </skeleton>\n"
 
 
@@ -179,7 +181,7 @@ def read_cvat(path: Path, layout: Layout | None = None) -> pd.DataFrame:
                     for box in element.iter("box")
                 }
                 for i, skeleton in enumerate(element.iter("skeleton")):
-                    face = _face(skeleton, boxes[skeleton.attrib["group_id"]])
+                    face = _face(skeleton, boxes[skeleton.attrib["group_id"]], layout)
                     rows.append(face.row(element.attrib["name"], i))
                 element.clear()
     except (ElementTree.ParseError, KeyError, ValueError, OSError) as error:
@@ -187,7 +189,7 @@ def read_cvat(path: Path, layout: Layout | None = None) -> pd.DataFrame:
     return as_frame(rows, layout, ("box", "numbers", "points", "attributes"))
 
 
-def _face(skeleton: ElementTree.Element, box: list[Plain]) -> PlainFace:
+def _face(skeleton: ElementTree.Element, box: list[Plain], layout: Layout | None) -> PlainFace:
     points: dict[str, list[Plain]] = {}
     of_points: dict[str, dict[str, Plain]] = {}
     for point in skeleton.iter("points"):
@@ -202,8 +204,11 @@ def _face(skeleton: ElementTree.Element, box: list[Plain]) -> PlainFace:
         if is_label(name, values)
     }
     numbers = {number.column: _number(values[number.column]) for number in PER_FACE if number.column in values}
+    # Nothing but the layout tells them from what others have added.
+    quantities = {name: _number(values.get(name)) for name in (layout.quantities if layout else ())}
     known = {number.column for number in PER_POINT}
-    return PlainFace(points, box, numbers, {c: v for c, v in of_points.items() if c in known}, labels)
+    of_points = {column: found for column, found in of_points.items() if column in known}
+    return PlainFace(points, box, numbers, of_points, labels, quantities=quantities)
 
 
 def _values(element: ElementTree.Element) -> dict[str, str | None]:

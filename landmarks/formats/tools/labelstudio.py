@@ -86,7 +86,7 @@ class LabelStudio:
             if label is not None:
                 chosen = _result(name, "choices", place | {"choices": [label]})
                 results.append(box | chosen | {"score": probability})
-        results += _numbers(box, place, {n: v for n, v in face.numbers.items() if n != "score"})
+        results += _numbers(box, place, {n: v for n, v in face.numbers.items() if n != "score"} | face.quantities)
         for k, (name, (x, y)) in enumerate(face.points.items()):
             if x is None or y is None or not in_image(x, y, width, height):
                 continue
@@ -133,7 +133,7 @@ def config_xml(layout: Layout) -> str:
         labels = (*layout.attribute(name).labels, UNCERTAIN)
         lines += [f"    <Choice value={quoteattr(label)}/>" for label in labels]
         lines.append("  </Choices>")
-    controls = [(name, "box") for name in layout.per_face if name != "score"]
+    controls = [(name, "box") for name in (*layout.per_face, *layout.quantities) if name != "score"]
     controls += [(name, "points") for name in layout.per_point]
     lines += [f'  <Number name="{n}" toName="image" perRegion="true" whenTagName="{tag}"/>' for n, tag in controls]
     return "\n".join([*lines, "</View>", ""])
@@ -162,7 +162,8 @@ def _face(results: list[dict[str, Any]], layout: Layout | None) -> PlainFace:
         face.numbers = dict.fromkeys(layout.per_face)
         face.point_numbers = {column: {} for column in layout.per_point}
         face.labels = dict.fromkeys(layout.attributes, (None, None))
-    of_points = {number.column for number in PER_POINT}
+        face.quantities = dict.fromkeys(layout.quantities)
+    of_face, of_points = ({number.column for number in numbers} for numbers in (PER_FACE, PER_POINT))
     names: dict[str, str] = {}
     for result in results:
         control, value = result["from_name"], result["value"]
@@ -179,8 +180,10 @@ def _face(results: list[dict[str, Any]], layout: Layout | None) -> PlainFace:
             face.labels[control] = (value["choices"][0], result["score"])
         elif control in of_points:
             face.point_numbers.setdefault(control, {})[names[result["id"]]] = value["number"]
-        else:
+        elif control in of_face:
             face.numbers[control] = value["number"]
+        else:
+            face.quantities[control] = value["number"]
     return face
 
 

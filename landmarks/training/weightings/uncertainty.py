@@ -11,9 +11,9 @@ from landmarks.training.weightings.base import Weighting
 
 class Uncertainty(Weighting):
     """Homoscedastic uncertainty (Kendall et al., CVPR 2018). Each task has a learnt log variance s: landmarks cost
-    L / (2 e^s) + s / 2, attributes L / e^s + s / 2, both times the task's factor.
+    L / (2 e^s) + s / 2, other tasks L / e^s + s / 2, both times the task's factor.
 
-    For a steady loss the best s is log L, or log 2L for attributes: a task counts in inverse proportion to its loss.
+    For a steady loss the best s is log L, or log 2L for other tasks: a task counts in inverse proportion to its loss.
     The first form is derived for squared errors; it is used for the landmarks' loss whatever that is.
     """
 

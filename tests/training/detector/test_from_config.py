@@ -8,7 +8,7 @@ import pytest
 import torch
 from typer.testing import CliRunner
 
-from landmarks.cli import app
+from landmarks.cli.commands import app
 from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.models.facegrid import load_facegrid
 from landmarks.shipped import SHIPPED
