@@ -89,7 +89,7 @@ class _Sound:
         try:
             self._file = open(path, "rb")  # noqa: SIM115
             # As in frames.Decoder: no name that FFmpeg could take for a protocol, and nothing else may be opened.
-            self._source = av.open(self._file, options={"protocol_whitelist": ""}, metadata_errors="ignore")
+            self._source = av.open(self._file, container_options={"protocol_whitelist": ""}, metadata_errors="ignore")
             sound = next(iter(self._source.streams.audio), None)
             if sound is None:
                 return

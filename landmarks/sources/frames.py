@@ -28,7 +28,9 @@ class Decoder:
     """
 
     def __init__(self, file: IO[bytes]) -> None:
-        self._container = av.open(file, mode="r", options={"protocol_whitelist": ""}, metadata_errors="ignore")
+        # Not `options`, which go to the streams, too: PyAV before 18 crashes where a file names none at its beginning.
+        only_this_file = {"protocol_whitelist": ""}
+        self._container = av.open(file, mode="r", container_options=only_this_file, metadata_errors="ignore")
         self._stream = stream = self._container.streams.video[0]
         if stream.codec_context is None:
             raise ValueError("there is no decoder for it")

@@ -7,6 +7,7 @@ import tempfile
 from pathlib import Path
 
 import av
+import av.error
 import cv2
 import numpy as np
 import pytest
@@ -15,6 +16,7 @@ from landmarks import images
 from landmarks.errors import ImageError
 from landmarks.sources import decoder_process
 from landmarks.sources.find import expand, find
+from landmarks.sources.frames import Decoder
 from tests.helpers.videos import encoded, make_video, turn
 
 LIMIT = 10**8
@@ -246,3 +248,14 @@ def test_one_process_decodes_one_video_after_the_other(tmp_path):
     others = list(expand(find([tmp_path / "b.mp4"])))  # Meanwhile another one.
     begun.close()
     assert len(others) == 30 and process not in decoder_process._idle and len(decoder_process._idle) == 1
+
+
+def test_a_playlist_opens_no_other_file(tmp_path):
+    """FFmpeg would play it, as a list of pieces or as addresses that it fetches."""
+    piece = encoded(tmp_path / "piece.ts", codec="mpeg2video")
+    playlist = tmp_path / "list.m3u8"
+    playlist.write_text(f"#EXTM3U\n#EXT-X-TARGETDURATION:3\n#EXTINF:3,\n{piece}\n#EXT-X-ENDLIST\n")
+    with av.open(playlist.open("rb")) as container:
+        assert next(container.decode(video=0)).width == 160, "else this test proves nothing"
+    with playlist.open("rb") as file, pytest.raises(av.error.FFmpegError):
+        next(iter(Decoder(file)))
