@@ -30,7 +30,7 @@ CALLS = {
     "annotate_folder": "sources out config options resume recursive every report progress writing",
     "draw": "image faces style",
     "evaluate": "weights data split detector passes device backend report faces",
-    "find": "sources recursive every",
+    "find": "sources recursive every timeout",
     "load_model": "name",
     "read_dataset": "path",
     "read_results": "path format corrected",

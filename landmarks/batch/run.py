@@ -8,6 +8,7 @@ that of the sources.
 from __future__ import annotations
 
 import logging
+import os
 import time
 import warnings
 from collections import Counter
@@ -34,7 +35,7 @@ from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
 from landmarks.batch.writers.videos import VideoDrawings
-from landmarks.bounded import answer
+from landmarks.bounded import answer, ask
 from landmarks.clock import Clock
 from landmarks.errors import LandmarksError
 from landmarks.formats import Results
@@ -44,6 +45,7 @@ from landmarks.log import log
 from landmarks.record import FAILED, Record
 from landmarks.sources.find import find
 from landmarks.sources.named import Named
+from landmarks.sources.remote.files import is_url
 from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
 from landmarks.sources.video import Video
@@ -236,7 +238,19 @@ def annotate_folder(
         sources = list(sources)
     named = Named.here(sources, recursive, every)
     found = find(sources, recursive, every, options.timeout)
+    if not Path(out).exists():
+        _refuse_nothing(found, options.timeout)
     return annotate(config, found, Path(out), options, resume, report, progress, writing, named)
+
+
+def _refuse_nothing(sources: Sequence[Source], timeout: float | None) -> None:
+    """Raise LandmarksError if none of the sources is there: a mistyped folder is to begin no run."""
+    if any(not isinstance(source.path, (str, Path)) or is_url(str(source.path)) for source in sources):
+        return
+    there = answer(lambda: any(ask(source.path, os.path.lexists, source.path) for source in sources), timeout)
+    if sources and not there:
+        more = ", nor any of the others" if len(sources) > 1 else ""
+        raise LandmarksError(f"{sources[0].path}: there is no such file or folder{more}")
 
 
 def _writers(out: Path, options: RunOptions, sources: Sequence[Source]) -> list[Drawings | Chips]:

@@ -75,7 +75,8 @@ def predict_dataset(
     """
     rows = np.flatnonzero((dataset.table["split"] == split).to_numpy())
     if not len(rows):
-        raise DataError(f"{dataset.files.root}: no faces in the split {split!r}")
+        others = ", ".join(sorted(set(dataset.table["split"].dropna())))
+        raise DataError(f"{dataset.files.root}: no faces in the split {split!r}; it has {others or 'no faces at all'}")
     whole = WholeImage()
     backend = load_backend(weights)
     config, calibration = backend.config, backend.calibration

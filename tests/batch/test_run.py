@@ -21,7 +21,7 @@ from landmarks import Annotator, AnnotatorConfig, RunOptions, read_results
 from landmarks.batch import processes
 from landmarks.batch.engines import local
 from landmarks.batch.plan import TASK_IMAGES, Shard
-from landmarks.batch.run import annotate
+from landmarks.batch.run import annotate, annotate_folder
 from landmarks.batch.watchdog import Watchdog
 from landmarks.detection.base import Detections
 from landmarks.detection.whole_image import WholeImage
@@ -440,3 +440,13 @@ def test_memory_in_flight_has_a_budget(images, tmp_path, monkeypatch, suffix):
     annotate(StubFactory(), sources, tmp_path / "two", RunOptions(("csv", "jsonl"), workers=2))
     assert differing(tmp_path / "one", tmp_path / "two") == []
     assert json.loads((tmp_path / "two" / "run.json").read_text())["starts"][-1]["memory_in_flight"] == 256 << 20
+
+
+def test_a_mistyped_folder_begins_no_run(tmp_path):
+    for sources in (str(tmp_path / "nosuch"), [str(tmp_path / "a.png"), str(tmp_path / "b")]):
+        with pytest.raises(LandmarksError, match="there is no such file or folder"):
+            annotate_folder(sources, tmp_path / "out", Stub())
+        assert not (tmp_path / "out").exists()
+    write_png(tmp_path / "a.png", draw_face(0)[0])
+    summary = annotate_folder([str(tmp_path / "a.png"), str(tmp_path / "b")], tmp_path / "out", Stub())
+    assert summary.statuses == {"ok": 1, "missing": 1}, "one that is not there among others is a row"

@@ -55,7 +55,7 @@ def test_few_faces_are_computed_on_one_thread(small_weights, monkeypatch):
     """More would keep the cores from the detector's threads, and those from them."""
     backend, seen = load_backend(small_weights, "cpu"), {}
     monkeypatch.setattr(
-        backend_of_torch, "predict", lambda *_: seen.update(now=torch.get_num_threads()) or ({}, {}, {})
+        backend_of_torch, "predict", lambda *_: seen.update(now=torch.get_num_threads()) or ({}, {}, {}, {})
     )
     before = torch.get_num_threads()
     torch.set_num_threads(2)

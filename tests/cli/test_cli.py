@@ -103,7 +103,7 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "64", "--chip-format", "gif"), ".png or .jpg"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--chips", "9999"), "8 to 4096 pixels"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--detector", "eyes"), "eyes"),
-        (("annotate", "IN/none", "--out", "OUT/x/y", "--weights", "W", "--detector", "yunet"), "LANDMARKS_YUNET"),
+        (("annotate", "IN", "--out", "OUT/x/y", "--weights", "W", "--detector", "yunet"), "LANDMARKS_YUNET"),
         (("annotate", "EMPTY", "--out", "OUT", "--weights", "W"), "EMPTY"),
         (("annotate", "IN", "--out", "IN/0.png/out", "--weights", "W"), "cannot be written (Not a directory); choose"),
         (("data", "info", "EMPTY"), "no dataset known"),

@@ -173,23 +173,25 @@ def test_batches(session):
 
 
 def test_boxes_that_are_not_numbers_and_images_without_faces(session):
-    """As the Annotator: NaN for the first, points that nobody should trust for the others; never an error."""
+    """NaN for the first, points that nobody should trust for the others; never an error. The Annotator, which refuses
+    boxes without an area, gives the same for those that it takes."""
     usual = [[np.nan] * 4, [5, 5, 50, 50], [np.inf, 0, 0, 0], [9, 9, 9, 9], [50, 50, 5, 5], [900, 900, 950, 960]]
     lost = np.array([True, False, True, False, False, False])
+    taken = [0, 1, 5]
     for shape in ((60, 60), (1, 1), (1, 9), (300, 2)):
         image = np.zeros((*shape, 3), np.uint8)
         outputs = run(session, image[None], usual)
         annotator = Annotator("compact", WholeImage(), device="cpu", backend="torch")
-        (expected,) = annotator.predict([image], [np.array(usual)])
+        (expected,) = annotator.predict([image], [np.array(usual)[taken]])
         for name in ("points_5", "points_68", "points_5_errors", "points_68_errors"):
             assert np.array_equal(np.isnan(outputs[name]).reshape(6, -1).all(axis=1), lost), name
             assert np.array_equal(np.isfinite(outputs[name]).reshape(6, -1).all(axis=1), ~lost), name
-        assert np.array_equal(np.isnan(expected.points).all(axis=(1, 2)), lost)
+        assert np.array_equal(np.isnan(expected.points).all(axis=(1, 2)), lost[taken])
         assert (outputs["quality"] < 0.1).all() and (outputs["quality"][lost] == 0).all()
         others = [name for name in outputs if "points" not in name]
         assert all(np.isfinite(outputs[name]).all() for name in others)
         for name in ATTRIBUTES:
-            assert np.allclose(outputs[name], expected.attributes[name].probabilities, atol=0.01)
+            assert np.allclose(outputs[name][taken], expected.attributes[name].probabilities, atol=0.01)
 
 
 def test_the_table_of_outputs_and_the_metadata_are_those_of_the_graphs(folder):
