@@ -11,12 +11,31 @@ from pathlib import Path
 import pytest
 from filelock import FileLock
 
+ROOT = Path(__file__).parent
+SLOW = (
+    "export/test_face.py",
+    "test_documentation.py",
+    "comparison/test_arms.py",
+    "comparison/test_run.py",
+    "export/test_export.py",
+    "test_fuzz.py",
+    "batch/test_ray.py",
+    "batch/test_resume.py",
+    "test_declared.py",
+)
+"""The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
+
 os.environ.pop("LANDMARKS_YUNET", None)
 
 
 def pytest_configure(config: pytest.Config) -> None:
     # pytest-xdist would begin with the files of most tests, and end with those of few long ones, alone.
     config.option.loadscopereorder = False
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    places = {ROOT / name: place for place, name in enumerate(SLOW)}
+    items.sort(key=lambda item: places.get(item.path, len(SLOW)))
 
 
 @pytest.fixture(scope="session", autouse=True)
