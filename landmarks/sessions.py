@@ -22,6 +22,7 @@ def open_session(graph: bytes, name: str, threads: int = 0) -> Any:
     options.intra_op_num_threads, options.inter_op_num_threads = threads or thread_count(), 1
     # Else they keep the cores from torch and OpenCV for a while after each call.
     options.add_session_config_entry("session.intra_op.allow_spinning", "0")
+    options.enable_mem_pattern = False  # Pictures differ in size: it would keep a plan of memory for each.
     options.log_severity_level = 4  # errors come as exceptions
     try:
         return runtime.InferenceSession(graph, options, providers=["CPUExecutionProvider"])
