@@ -6,7 +6,7 @@ import hashlib
 from pathlib import Path
 
 from landmarks import shipped
-from landmarks.errors import WeightsError
+from landmarks.errors import WeightsError, nearest
 from landmarks.shipped import checksums, intact
 
 KEY = "landmarks"
@@ -26,8 +26,10 @@ def resolve(name: str | Path) -> Path:
     path = Path(name)
     if path.is_file():
         return path
-    known = ", ".join(shipped_names()) or "none"
-    raise WeightsError(f"{name}: no such weights; give a .safetensors file or one of the shipped names: {known}")
+    names = shipped_names()
+    meant = "".join(f" did you mean {other!r}?" for other in nearest(str(name), names))
+    known = ", ".join(names) or "none"
+    raise WeightsError(f"{name}: no such weights;{meant} give a .safetensors file or one of the shipped names: {known}")
 
 
 def shipped_names() -> list[str]:
