@@ -60,7 +60,9 @@ def data_prepare(
         dataset = read_dataset(sources[0])
     with progress("cropping faces") as step:
         crops = prepare(dataset, out, step, create_detector(detector) if detector else None)
-    output.print(f"{len(dataset.table)} faces, {len(crops.table)} of them cropped for training -> {out}")
+    learnt, kept = len(crops.part("train")), len(crops.part("val"))
+    parts = f"{len(crops.table)} of them cropped: {learnt} to learn from, {kept} to validate with"
+    output.print(f"{len(dataset.table)} faces, {parts} -> {out}")
     for gap in label_gaps(crops.table.iloc[crops.part("train")], (*SCHEMES, *crops.tasks), crops.declared):
         output.print(gap)
 
