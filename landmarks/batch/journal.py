@@ -74,6 +74,11 @@ class Journal:
     def empty(self) -> bool:
         return self._end == 0
 
+    @property
+    def size(self) -> int:
+        """Bytes of its good lines."""
+        return self._end
+
     def clear(self) -> None:
         """Forget everything."""
         self._file.truncate(0)

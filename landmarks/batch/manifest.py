@@ -32,6 +32,8 @@ class Manifest:
     """One for each time the run was started: command, versions, times, counts."""
     results: dict[str, Any] = field(default_factory=dict)
     """Counts of the whole run, once it has ended."""
+    earlier: dict[str, Any] = field(default_factory=dict)
+    """The same as an earlier start has left them; the file holds them no longer."""
 
     @classmethod
     def begin(
@@ -48,7 +50,7 @@ class Manifest:
             _check_version(path, earlier["settings"], settings)
             if changes := list(_changes(earlier["settings"], settings)):
                 raise LandmarksError(f"{path.parent}: was begun with other settings ({'; '.join(changes)}); {CURE}")
-            run.starts = earlier["starts"]
+            run.starts, run.earlier = earlier["starts"], earlier.get("results") or {}
         start = {"command": sys.argv, "started": _now(), "versions": _versions()}
         run.starts.append(start | ({"named": named} if named else {}))
         run.write()

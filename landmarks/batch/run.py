@@ -11,18 +11,14 @@ import logging
 import os
 import time
 import warnings
-from collections import Counter
-from collections.abc import Callable, Iterable, Iterator, Sequence
-from contextlib import contextmanager
-from dataclasses import dataclass, field, replace
+from collections.abc import Callable, Iterable, Sequence
+from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
 from typing import TYPE_CHECKING
 
-import numpy as np
-
 from landmarks.atomic import remove_scratch
-from landmarks.batch.box_report import BoxReport, with_boxes
+from landmarks.batch.box_report import with_boxes
 from landmarks.batch.engines.base import create_engine
 from landmarks.batch.journal import Journal
 from landmarks.batch.known_frames import with_known_frames
@@ -31,14 +27,13 @@ from landmarks.batch.options import LOCAL, Resume, RunOptions
 from landmarks.batch.outage import Outage
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan
 from landmarks.batch.processes import default_workers
+from landmarks.batch.results import ResultsPass, Totals, any_video, followers
 from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
-from landmarks.batch.writers.videos import VideoDrawings
 from landmarks.bounded import answer, ask
 from landmarks.clock import Clock
 from landmarks.errors import LandmarksError
-from landmarks.formats import Results
 from landmarks.images import most_bytes
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.log import log
@@ -117,7 +112,8 @@ def annotate(
     earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
-    writers, following = _writers(out, options, sources), _following(options, sources)
+    writers = _writers(out, options, sources)
+    followers(options, sources)
     answer(partial(refuse_own_folder, sources, out), options.timeout)
     annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
@@ -130,9 +126,6 @@ def annotate(
             settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
             if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
                 settings["shard"] = str(options.shard)
-            empty = engine.facts.empty
-            like = replace(empty, track=np.zeros(0)) if following else empty
-            results = Results(out, like, options.formats, options.coords)
             if resume.fresh:
                 journal.clear()
             kept = named.as_dict() if named else None
@@ -162,34 +155,16 @@ def annotate(
                     report(record)
                     outage.see(record)
                 progress(order.skipped + finished, total)
-            statuses: Counter[str] = Counter()
-            faces = 0
-            matched = BoxReport(boxes, sources, all_members=options.shard.count == 1) if boxes else None
-            with clock("write"), _videos(out, options, sources, settings["max_pixels"]) as videos:
-                journal.sync()
-                for number, record in enumerate(journal.records(order.names(), journal.index())):
-                    if number % TASK_IMAGES == 0:
-                        writing(number, len(order))
-                    for follow in following:
-                        record = follow(record)
-                    results.write(record)
-                    videos.write(record)
-                    statuses[record.status] += 1
-                    faces += len(record.faces)
-                    if matched:
-                        matched.see(record)
-                videos.close()
-                results.close()
-                writing(len(order), len(order))
-                unused, without = matched.write(out) if matched else (0, 0)
+            last = ResultsPass(out, options, sources, engine.facts.empty, boxes, settings["max_pixels"])
+            with clock("write"):
+                totals = last.write(journal, order, Totals.earlier(run.earlier), writing)
             seconds = time.perf_counter() - started
             work = sum(clock.seconds.values()) or 1.0
             shares = {stage: spent / work for stage, spent in clock.seconds.items()}
             backend = ", ".join(settings[name] for name in ("backend", "precision") if name in settings)
-            review = results.review
             summary = Summary(
-                dict(statuses), faces, seconds, finished, order.changed, shares, unused, without,
-                review.doubtful, review.upside_down, backend,
+                totals.statuses, totals.faces, seconds, finished, order.changed, shares,
+                totals.boxes_unused, totals.images_without_boxes, totals.doubtful, totals.upside_down, backend,
             )  # fmt: skip
             this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
             run.end(
@@ -199,18 +174,9 @@ def annotate(
                     "memory_in_flight": MEMORY_IN_FLIGHT,
                     **this_time,
                 },
-                {
-                    "images": summary.images,
-                    "statuses": summary.statuses,
-                    "failed": summary.failed,
-                    "faces": faces,
-                    "doubtful": summary.doubtful,
-                    "upside_down": summary.upside_down,
-                    "boxes_unused": unused,
-                    "images_without_boxes": without,
-                },
+                totals.as_dict(),
             )
-            log.info("%s: %d images, %d failed, %d faces", out, summary.images, summary.failed, faces)
+            log.info("%s: %d images, %d failed, %d faces", out, totals.images, totals.failed, totals.faces)
     except OSError as error:
         raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
     return summary
@@ -257,37 +223,10 @@ def _writers(out: Path, options: RunOptions, sources: Sequence[Source]) -> list[
     """What workers write beside the tables."""
     writers: list[Drawings | Chips] = []
     if options.drawings and (options.draw_frames or not all(isinstance(source, Video) for source in sources)):
-        writers.append(Drawings(out / Drawings.name, options.style, options.draw_frames or not _any_video(sources)))
+        writers.append(Drawings(out / Drawings.name, options.style, options.draw_frames or not any_video(sources)))
     if options.chips is not None:
         writers.append(Chips(out / Chips.name, options.chips, f".{options.chip_format}"))
     return writers
-
-
-def _following(options: RunOptions, sources: Sequence[Source]) -> list[Callable[[Record], Record]]:
-    """What is done with all records, one after the other in the order of the images, before they are written."""
-    if not (options.track or options.smooth):
-        return []
-    if not _any_video(sources):
-        raise LandmarksError("tracks and smoothing are for videos, and none of the sources is one; leave them out")
-    from landmarks.motion.smooth import Smoother
-    from landmarks.motion.tracks import Tracks
-
-    return [Tracks(), Smoother()] if options.smooth else [Tracks()]
-
-
-@contextmanager
-def _videos(out: Path, options: RunOptions, sources: Sequence[Source], max_pixels: int) -> Iterator[VideoDrawings]:
-    """What draws videos; it draws none if that is not asked for."""
-    drawn = sources if options.drawings and not options.draw_frames else ()
-    videos = VideoDrawings(out / Drawings.name, drawn, options.style, most_bytes(max_pixels))
-    try:
-        yield videos
-    finally:
-        videos.discard()
-
-
-def _any_video(sources: Sequence[Source]) -> bool:
-    return any(isinstance(source, Video) for source in sources)
 
 
 def _workers(options: RunOptions, total: int | None) -> int:

@@ -38,3 +38,5 @@ class Format:
     read: Reader
     about: str
     """For `schema.json`: its files, the standard that it follows, decimals, and what it does not hold."""
+    beside: tuple[str, ...] = ()
+    """Further files and folders that it writes there."""

@@ -123,4 +123,5 @@ FORMAT = Format(
     Parquet,
     read_parquet,
     "faces.parquet/ and images.parquet/: Parquet 2.6, zstd; float32 as computed",
+    ("images.parquet",),
 )

@@ -16,11 +16,17 @@ from landmarks.formats.doubts import Review
 from landmarks.formats.format import Sink
 from landmarks.formats.layout import Layout
 from landmarks.formats.registry import FORMATS
-from landmarks.formats.schema import FRAMES, schema, write_schema
+from landmarks.formats.schema import FRAMES, NAME, schema, write_schema
 from landmarks.formats.tables import ImagesCsv
 
 if TYPE_CHECKING:
     from landmarks.record import Record
+
+
+def places(formats: Sequence[str]) -> list[str]:
+    """The files and folders that `Results` leaves in a run's folder."""
+    found = ["images.csv", "failures.csv", "review.csv", NAME]
+    return found + [place for name in formats for place in (FORMATS[name].place, *FORMATS[name].beside)]
 
 
 class Results:

@@ -12,6 +12,7 @@ import time
 from contextlib import suppress
 from pathlib import Path
 
+import numpy as np
 import pytest
 
 from landmarks import Annotator, Resume, RunOptions, Style
@@ -20,8 +21,11 @@ from landmarks.batch.journal import Journal
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.formats import FORMATS as REGISTRY
+from landmarks.formats import Results
+from landmarks.formats.tables import read_images_csv
 from landmarks.inference.annotator import RESULTS_VERSION
 from landmarks.sources.find import find
+from tests.helpers.faces import write_png
 from tests.helpers.kill import differing, make_images, run_until_done
 from tests.helpers.stub import Stub, StubFactory
 
@@ -123,6 +127,65 @@ def test_a_format_can_be_added_later(images, tmp_path):
     annotate(Stub(), find([images / "in"], recursive=True), tmp_path / "out", RunOptions(("jsonl",)))
     assert run(images / "in", tmp_path / "out").done == 0
     assert differing(images / "whole", tmp_path / "out") == []
+
+
+def written(out: Path) -> dict[str, tuple[int, int]]:
+    """When each table was written, and its inode."""
+    tables = ("faces.csv", "faces.jsonl", "images.csv", "failures.csv", "review.csv")
+    return {name: ((stat := (out / name).stat()).st_ino, stat.st_mtime_ns) for name in tables}
+
+
+def test_tables_that_are_as_they_would_be_are_left_alone(images, tmp_path):
+    shutil.copytree(images / "in", tmp_path / "in")
+    first = run(tmp_path / "in", tmp_path / "out")
+    before = written(tmp_path / "out")
+    again = run(tmp_path / "in", tmp_path / "out")
+    assert written(tmp_path / "out") == before
+    assert (again.done, again.statuses, again.faces) == (0, first.statuses, first.faces)
+    assert (again.doubtful, again.upside_down, again.failed) == (first.doubtful, first.upside_down, first.failed)
+    shutil.move(tmp_path / "out", tmp_path / "moved")
+    run(tmp_path / "in", tmp_path / "moved")
+    assert written(tmp_path / "moved") == before
+
+
+def _killed_before_its_tables(images: Path, out: Path) -> None:
+    """A run that did more, and was stopped then."""
+    write_png(images / "new.png", np.zeros((8, 8, 3), np.uint8))
+    with pytest.MonkeyPatch.context() as patch, pytest.raises(RuntimeError):
+        patch.setattr(Results, "close", lambda self: (_ for _ in ()).throw(RuntimeError("stopped")))
+        run(images, out)
+
+
+CHANGES = {
+    "a table is gone": lambda images, out: (out / "faces.csv").unlink(),
+    "a table was changed": lambda images, out: (out / "faces.csv").write_text("image,face\n"),
+    "a table is older": lambda images, out: os.utime(out / "images.csv", (0, 0)),
+    "a table without faces is gone": lambda images, out: (out / "failures.csv").unlink(),
+    "an image is gone": lambda images, out: next(images.rglob("*.png")).unlink(),
+    "an image is elsewhere": lambda images, out: (images / "0").rename(images / "z"),
+    "its totals are gone": lambda images, out: _forget_totals(out / "run.json"),
+    "a run in between was stopped": _killed_before_its_tables,
+}
+
+
+def _forget_totals(path: Path) -> None:
+    content = json.loads(path.read_text())
+    del content["results"]["tables"]
+    path.write_text(json.dumps(content))
+
+
+@pytest.mark.parametrize("change", CHANGES.values(), ids=CHANGES)
+def test_tables_that_would_be_others_are_written_anew(images, tmp_path, change):
+    shutil.copytree(images / "in", tmp_path / "in")
+    run(tmp_path / "in", tmp_path / "out")
+    before = written(tmp_path / "out")
+    change(tmp_path / "in", tmp_path / "out")
+    run(tmp_path / "in", tmp_path / "out")
+    after = written(tmp_path / "out")
+    assert all(after[name] != before[name] for name in before)
+    run(tmp_path / "in", tmp_path / "fresh")
+    names = [read_images_csv(tmp_path / out / "images.csv")["image"].tolist() for out in ("fresh", "out")]
+    assert names[0] == names[1]
 
 
 def test_other_settings_are_refused(images, tmp_path):

@@ -16,6 +16,7 @@ from landmarks.formats import (
     formats_in,
 )
 from landmarks.formats.text import from_csv_text
+from landmarks.formats.writing import places
 from landmarks.schemes import ATTRIBUTES
 from landmarks.scores import AttributeScores
 from tests.helpers.results import (
@@ -92,6 +93,12 @@ def test_quality_and_errors_are_in_every_format(format, count, points, tmp_path)
     extra = ["quality", *(f"{name}_error" for name in found[0].faces.scheme.points)]
     assert (set(extra) < set(wanted)) == ("score" in HELD[format])
     assert_same(read_results(tmp_path), wanted, TOLERANCE[format])
+
+
+@pytest.mark.parametrize("format", FORMATS)
+def test_a_format_names_all_that_it_leaves(format, tmp_path):
+    write(tmp_path, CASES["two faces"], [format])
+    assert {path.name for path in tmp_path.iterdir()} == set(places([format]))
 
 
 def test_all_formats_at_once_and_by_name(tmp_path):

@@ -1,5 +1,6 @@
 import json
 import sys
+from dataclasses import replace
 
 import numpy as np
 import pytest
@@ -15,8 +16,14 @@ from landmarks.models.network import Network
 from landmarks.models.store import load_model, save_model
 from landmarks.studies import learning_curve
 from landmarks.studies.learning_curve import Arm, arms, learn, look, recipe, run, summarise
+from landmarks.training.config import TrainingConfig
 
 CONFIG = NetworkConfig(("points_5", "points_68", "smile"), input_size=32, features=16, width=0.5)
+
+
+def quick(arm: Arm, lesson) -> TrainingConfig:
+    """The recipe, ended after two batches."""
+    return replace(recipe(arm, lesson), epochs=2, draws=8, batch_size=8)
 
 
 @pytest.fixture(scope="module")
@@ -91,7 +98,7 @@ def test_heads_without_labels_stay_as_they_were(pool, weights):
     start, arm = load_model(weights), Arm(0, "chance", False, 4)
     lesson = pool.lesson(arm)
     with pytest.warns(UserWarning, match="points_68"):
-        learnt = learn(start, lesson, recipe(arm, lesson), "cpu")
+        learnt = learn(start, lesson, quick(arm, lesson), "cpu")
     before, after = start.network.state_dict(), learnt.network.state_dict()
     assert all(torch.equal(before[name], after[name]) for name in before if name.startswith("heads.points_68"))
     assert any(not torch.equal(before[name], after[name]) for name in before if name.startswith("heads.points_5"))
@@ -103,6 +110,7 @@ def test_the_command(folders, weights, tmp_path, monkeypatch, capsys, small_weig
     sizes = ["--sizes", "2,4", "--seeds", "2", "--ways", "doubt,chance,none"]
     call = [str(weights), str(folders / "web"), "--old", str(folders / "lfw"), "--out", str(out), *sizes]
     monkeypatch.setattr(sys, "argv", ["learning_curve", *call])
+    monkeypatch.setattr(learning_curve, "recipe", quick)
     learning_curve.main()
     shown = capsys.readouterr().out.splitlines()
     assert sum(line.startswith("| ") for line in shown) == 1 + 11 and "| old faces alone | 4 | 0 | 2 |" in "".join(
