@@ -11,6 +11,7 @@ import struct
 import zlib
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
+from types import SimpleNamespace
 
 import cv2
 import numpy as np
@@ -22,7 +23,7 @@ from PIL import ImageCms, TiffImagePlugin
 
 from landmarks import images
 from landmarks.errors import ImageError
-from landmarks.images import decoding, pillow
+from landmarks.images import decoding, pillow, tiff
 from tests.helpers.pictures import FORMATS, encode, scene
 
 # The test runner drops the filter that images.py sets.
@@ -342,6 +343,36 @@ def test_a_hole_in_a_tiff_that_its_decoder_passes_over(options):
     for share in (3, 5, 7):
         at = len(data) * share // 10
         assert status_of(data[:at] + bytes(64) + data[at + 64 :]) == "unreadable"
+
+
+def test_strips_that_expand_to_far_more_than_a_picture(monkeypatch):
+    """A thousand names for one bomb of 10 MB: it is expanded a few times at most, and takes no more memory."""
+    rows, bomb = 1000, zlib.compress(bytes(10 << 20), 9)
+    places = 8 + 2 + 9 * 12 + 4  # header, number of entries, entries, no next directory
+    entries = [  # tag, type (3: 16 bits, 4: 32 bits), count, value
+        (256, 4, 1, 64), (257, 4, 1, rows), (258, 3, 1, 8), (259, 3, 1, 8), (262, 3, 1, 1), (273, 4, rows, places),
+        (277, 3, 1, 1), (278, 4, 1, 1), (279, 4, rows, places + 4 * rows),
+    ]  # fmt: skip
+    data = b"II*\0" + struct.pack("<IH", 8, len(entries)) + b"".join(struct.pack("<HHII", *entry) for entry in entries)
+    data += struct.pack(f"<I{rows}I{rows}I", 0, *[places + 8 * rows] * rows, *[len(bomb)] * rows) + bomb
+    expanded: list[int] = []
+
+    class Counting:
+        def __init__(self):
+            self.stream = zlib.decompressobj()
+
+        @property
+        def eof(self):
+            return self.stream.eof
+
+        def decompress(self, piece):
+            part = self.stream.decompress(piece)
+            expanded.append(len(part))
+            return part
+
+    monkeypatch.setattr(tiff, "zlib", SimpleNamespace(decompressobj=Counting, error=zlib.error))
+    assert images.decode(data, "bomb.tif").pixels.shape == (rows, 64, 3)
+    assert expanded and sum(expanded) < 4 * (10 << 20)
 
 
 @pytest.mark.parametrize("name", FORMATS)

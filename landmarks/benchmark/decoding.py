@@ -49,6 +49,7 @@ def made_up() -> dict[str, bytes]:
         "progressive JPEG": (".jpg", [cv2.IMWRITE_JPEG_QUALITY, 90, cv2.IMWRITE_JPEG_PROGRESSIVE, 1]),
         "PNG": (".png", []),
         "WebP": (".webp", [cv2.IMWRITE_WEBP_QUALITY, 90]),
+        "deflate TIFF": (".tiff", [cv2.IMWRITE_TIFF_COMPRESSION, cv2.IMWRITE_TIFF_COMPRESSION_ADOBE_DEFLATE]),
     }
     return {name: cv2.imencode(suffix, picture, how)[1].tobytes() for name, (suffix, how) in options.items()}
 
