@@ -23,7 +23,7 @@ from landmarks.sources.find import find
 from landmarks.sources.source import Source
 from tests.helpers.archives import make
 from tests.helpers.kill import differing, make_images
-from tests.helpers.stub import Stub, StubFactory
+from tests.helpers.stub import Stub, StubFactory, Stuck
 from tests.helpers.videos import make_video
 
 FORMATS = ("csv", "jsonl")
@@ -101,6 +101,12 @@ def test_files_are_those_of_the_local_engine_whatever_dies(cluster, sources, tmp
     assert names[0] == names[1] and len(names[0]) == sum(statuses[name] in ("ok", "no_face") for name in pictures)
     again = RunOptions(FORMATS, drawings=True)
     assert annotate(Stub(), sources, tmp_path / "ray", again).done == 0  # Either engine goes on for the other.
+
+
+def test_a_file_system_without_an_answer_ends_the_run(cluster, sources, tmp_path):
+    stuck = Stuck(sources[0].path, "far.png")
+    with pytest.raises(LandmarksError, match=r"\.png: its file system has given no answer for 1 s"):
+        annotate(StubFactory(), [stuck], tmp_path / "out", RunOptions(engine="ray", workers=1, timeout=1))
 
 
 @pytest.mark.parametrize(

@@ -21,6 +21,7 @@ from landmarks import images
 from landmarks.batch.journal import digest
 from landmarks.batch.options import RunOptions
 from landmarks.batch.run import annotate
+from landmarks.bounded import ask
 from landmarks.clock import Clock
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.faces import Faces
@@ -28,6 +29,16 @@ from landmarks.record import NO_FACE, OK, Record
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.scores import AttributeScores
 from landmarks.sources.find import expand, find
+from landmarks.sources.source import Source
+
+
+@dataclass(frozen=True)
+class Stuck(Source):
+    """An image whose file system gives no answer for a while."""
+
+    def hold(self, limit: int) -> Source:
+        ask(self.path, time.sleep, 20)
+        return self
 
 
 class Stub:

@@ -29,6 +29,7 @@ from landmarks.batch.engines.local import LocalEngine
 from landmarks.batch.engines.ray_cluster import Herald, connect
 from landmarks.batch.plan import Chunk, Order, Plan, Task
 from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageWriter, Stop
+from landmarks.bounded import answers
 from landmarks.errors import LandmarksError
 from landmarks.sources.source import Container, Source
 
@@ -109,19 +110,22 @@ class RayEngine:
         portions = [{"chunks": pickle.dumps(p)} for p in _portions(plan.chunks(sources), CHUNKS * processes)]
         if not portions:
             return
-        shared, folder = self._ray.put(plan), self._folder
+        shared, folder, timeout = self._ray.put(plan), self._folder, self._timeout
 
         def tasks_of(portion: dict[str, Any]) -> Iterator[dict[str, Any]]:
             _enter(folder)
-            for chunk in pickle.loads(portion["chunks"]):
-                for task in ray_get(shared).tasks(chunk):
+            found = (task for chunk in pickle.loads(portion["chunks"]) for task in ray_get(shared).tasks(chunk))
+            try:
+                for task in answers(found, timeout):
                     yield {"task": pickle.dumps(task)}
+            except LandmarksError as error:  # Ray would try it again, and tell of it in its own words.
+                yield {"task": pickle.dumps(Stop(str(error)))}
 
         ray_get = self._ray.get
         inputs = self._ray.data.from_items(portions, override_num_blocks=len(portions))
         inputs.context.enable_progress_bars = False
         inputs.context.target_max_block_size = BLOCK_BYTES
-        answers = inputs.flat_map(tasks_of, num_cpus=READ_CPUS).map_batches(
+        results = inputs.flat_map(tasks_of, num_cpus=READ_CPUS).map_batches(
             Actor,
             fn_constructor_args=(self._factory, self._writers, processes, self._timeout, self.facts, folder),
             batch_size=None,
@@ -131,7 +135,7 @@ class RayEngine:
             num_gpus=1 if self._gpus else 0,
         )
         with Herald(self._ray).waiting() as herald:
-            for row in answers.iter_rows():
+            for row in results.iter_rows():
                 herald.heard()
                 answer: Answer = pickle.loads(row["answer"])
                 if answer.stop:
@@ -160,10 +164,14 @@ class Actor:
 
     def __call__(self, batch: pa.Table) -> pa.Table:
         """A column `task` -> a column `answer`, one for all."""
-        tasks = [pickle.loads(value.as_py()) for value in batch.column("task")]
-        return pa.table({"answer": pa.array([pickle.dumps(self._annotate(tasks))], pa.large_binary())})
+        found = [pickle.loads(value.as_py()) for value in batch.column("task")]
+        return pa.table({"answer": pa.array([pickle.dumps(self._annotate(found))], pa.large_binary())})
 
-    def _annotate(self, tasks: list[Task]) -> Answer:
+    def _annotate(self, found: list[Task | Stop]) -> Answer:
+        tasks = [one for one in found if not isinstance(one, Stop)]
+        for one in found:
+            if isinstance(one, Stop):
+                return Answer([], stop=one)
         try:
             if self._engine.facts.settings != self._facts.settings:
                 reason = f"{os.uname().nodename}: has other weights or another version than the rest of the cluster"
