@@ -17,7 +17,7 @@ ROOT = Path(__file__).parent
 SLOW = (
     "export/test_face.py",
     "test_documentation.py",
-    "comparison/test_arms.py",
+    "comparison/grid/test_arms.py",
     "comparison/test_run.py",
     "export/test_export.py",
     "test_fuzz.py",

@@ -15,9 +15,11 @@ from landmarks.cli.shared import (
     DETECTOR_HELP,
     DEVICE_HELP,
     FORMATS,
+    SCHEME_HELP,
     WEIGHTS_HELP,
     counted,
     errors,
+    number_of_points,
     progress,
     split_names,
 )
@@ -78,7 +80,9 @@ def annotate(
         bool,
         typer.Option("--whole-image", help="Take every image for one face; no detector runs.", rich_help_panel=FACES),
     ] = False,
-    scheme: Annotated[int, typer.Option(help="Number of landmarks, 5 or 68.", rich_help_panel=FACES)] = 5,
+    scheme: Annotated[
+        int, typer.Option(help=SCHEME_HELP, parser=number_of_points, metavar="NUMBER", rich_help_panel=FACES)
+    ] = 5,
     tasks: Annotated[
         Optional[str],
         typer.Option(

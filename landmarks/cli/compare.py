@@ -75,7 +75,7 @@ def compare(
     import os
 
     from landmarks.comparison.example import EXAMPLE, FULL, prepared_faces
-    from landmarks.comparison.grid_file import read_grid
+    from landmarks.comparison.grid.grid_file import read_grid
     from landmarks.comparison.report import write_report
     from landmarks.comparison.run import compare as run
     from landmarks.comparison.run import plan as to_run

@@ -8,14 +8,22 @@ from typing import Annotated, Optional
 import typer
 
 from landmarks.cli.logs import say
-from landmarks.cli.shared import BACKEND_HELP, DETECTOR_HELP, DEVICE_HELP, WEIGHTS_HELP, counted
+from landmarks.cli.shared import (
+    BACKEND_HELP,
+    DETECTOR_HELP,
+    DEVICE_HELP,
+    SCHEME_HELP,
+    WEIGHTS_HELP,
+    counted,
+    number_of_points,
+)
 
 
 def live(
     source: Annotated[str, typer.Argument(help="The number of a camera, or a video file.")] = "0",
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
-    scheme: Annotated[int, typer.Option(help="Number of landmarks, 5 or 68.")] = 5,
+    scheme: Annotated[int, typer.Option(help=SCHEME_HELP, parser=number_of_points, metavar="NUMBER")] = 5,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     smooth: Annotated[

@@ -9,6 +9,7 @@ from typing import Annotated, Optional
 import typer
 
 from landmarks.cli.drawn import DrawnCommand, DrawnGroup
+from landmarks.cli.logs import say
 from landmarks.cli.shared import counted, output, split_names
 
 RUN_HELP = "The folder that was given to `landmarks annotate --out`."
@@ -61,6 +62,7 @@ def review(
     from landmarks.review.open import open_review
 
     def tell(address: str) -> None:
+        say("the page is at the address below, for those who have it; Ctrl-C ends it, and nothing is lost")
         output.print(address)
         if open_page:
             webbrowser.open(address)

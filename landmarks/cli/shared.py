@@ -8,6 +8,7 @@ from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
 from typing import Any
 
+import typer
 from rich.console import Console
 from rich.table import Table
 from rich.text import Text
@@ -71,9 +72,18 @@ DETECTOR_HELP = (
     "file. A detector that is a network shrinks an image to 640 pixels on its longest side; yunet:320 shrinks it to "
     "320."
 )
+SCHEME_HELP = "Number of landmarks, 5 or 68."
 PATHS = ("--out", "--data", "--boxes", "--metrics", "--log")
 """Options that are paths."""
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."
+
+
+def number_of_points(text: str | int) -> int:
+    """Of a scheme, which may also be named: `68`, `points_68`, or the option's default. Raises typer.BadParameter."""
+    number = str(text).removeprefix("points_")
+    if number not in ("5", "68"):
+        raise typer.BadParameter(f"there are 5 or 68 landmarks, not {visible(number)!r}")
+    return int(number)
 
 
 @contextmanager

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from landmarks.atomic import Lock
-from landmarks.comparison.grid import CASCADE, DEFAULT_GROUPS, MAIN, Arm, Grid, Group
+from landmarks.comparison.grid.arms import CASCADE, DEFAULT_GROUPS, MAIN, Arm, Grid, Group
 from landmarks.comparison.run import LOCK
 from landmarks.datasets.dataset import prepare, read_dataset
 from landmarks.datasets.readers.custom import NAME

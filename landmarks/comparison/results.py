@@ -19,7 +19,7 @@ import pyarrow as pa
 import pyarrow.parquet as pq
 
 from landmarks.atomic import replacing, write_text
-from landmarks.comparison.grid import LATER, Arm, Grid
+from landmarks.comparison.grid.arms import LATER, Arm, Grid
 from landmarks.config import build
 from landmarks.errors import LandmarksError, told
 from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Declared, Quantity, known_attributes, known_tasks

@@ -19,17 +19,17 @@ import pandas as pd
 import torch
 
 from landmarks.atomic import Lock, write_text
-from landmarks.comparison.estimate import minutes, minutes_each
-from landmarks.comparison.grid import VIEWS, Arm, Grid
+from landmarks.comparison.grid.arms import VIEWS, Arm, Grid
 from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
-from landmarks.comparison.test_faces import Bench, make_bench, open_bench
-from landmarks.comparison.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
-from landmarks.datasets.augment import DETECTED
+from landmarks.comparison.runs.estimate import minutes, minutes_each
+from landmarks.comparison.runs.test_faces import Bench, make_bench, open_bench
+from landmarks.comparison.runs.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
+from landmarks.datasets.crops.augment import DETECTED
+from landmarks.datasets.crops.views import Views, make_views, open_views
 from landmarks.datasets.dataset import Crops, Dataset
 from landmarks.datasets.digest import digest
 from landmarks.datasets.labels import label_gaps, unlabelled
 from landmarks.datasets.table import is_known, task_labels
-from landmarks.datasets.views import Views, make_views, open_views
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
 from landmarks.schemes import Attribute

@@ -9,10 +9,10 @@ import numpy as np
 
 from landmarks import images
 from landmarks.comparison.figures.faces_page import faces_page, write_page
-from landmarks.comparison.grid import MAIN, Arm
+from landmarks.comparison.grid.arms import MAIN, Arm
 from landmarks.comparison.run import run_folder
-from landmarks.comparison.test_faces import Cut, cut_face, scaled
-from landmarks.comparison.train import backend_of, locate_in, trained_network
+from landmarks.comparison.runs.test_faces import Cut, cut_face, scaled
+from landmarks.comparison.runs.train import backend_of, locate_in, trained_network
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
 from landmarks.geometry import crop_matrices, extract_crop, invert, transform

@@ -19,7 +19,7 @@ import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import commit, partial_path, write_text
-from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE, cut_faces
+from landmarks.datasets.crops.cutting import CACHE_SCALE, CACHE_SIZE, cut_faces
 from landmarks.datasets.facts import FACTS, about, declared_in
 from landmarks.datasets.left_out import FILE, LeftOut
 from landmarks.datasets.readers import celeba, coco, cofw, custom, fairface, ibug, mtfl, wflw

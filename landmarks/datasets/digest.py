@@ -6,7 +6,7 @@ import hashlib
 
 import numpy as np
 
-from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import BOX, GROUPS, label_errors_of, points_of, task_labels
 from landmarks.schemes import SCHEMES

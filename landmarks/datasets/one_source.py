@@ -14,7 +14,7 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.atomic import replacing, write_text
-from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SIZE
 from landmarks.datasets.dataset import Crops, load_crops, read_dataset
 from landmarks.datasets.facts import FACTS
 from landmarks.datasets.table import save_table

@@ -17,10 +17,10 @@ import pandas as pd
 
 from landmarks import images
 from landmarks.atomic import replacing, write_text
+from landmarks.datasets.crops.squares import anchors_of
 from landmarks.datasets.dataset import Dataset, read_dataset
 from landmarks.datasets.readers import wider, yolo
 from landmarks.datasets.readers.dataset_files import Files
-from landmarks.datasets.squares import anchors_of
 from landmarks.datasets.table import BOX, SPLITS, is_known, task_labels
 from landmarks.errors import DataError, ImageError
 from landmarks.schemes import POINTS_5, SCHEMES

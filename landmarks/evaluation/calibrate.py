@@ -22,10 +22,10 @@ from pathlib import Path
 import cv2
 import numpy as np
 
-from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.labels import class_counts, label_counts, mirrored
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, unknown
 from landmarks.evaluation.placement import Placement, locate_crops

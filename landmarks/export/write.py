@@ -10,10 +10,10 @@ from pathlib import Path
 import numpy as np
 
 from landmarks.atomic import replacing
-from landmarks.datasets.augment import LOCATOR as ROUGH
-from landmarks.datasets.augment import SECOND_PASS, Jitter
+from landmarks.datasets.crops.augment import LOCATOR as ROUGH
+from landmarks.datasets.crops.augment import SECOND_PASS, Jitter
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.squares import canonical_squares
 from landmarks.errors import DataError, LandmarksError
 from landmarks.export.file import FACE, LOCATOR, NETWORK, part_path
 from landmarks.export.graph import export_model

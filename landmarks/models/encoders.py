@@ -263,7 +263,7 @@ class Inverted(nn.Module):
 
 class Lite(nn.Module):
     """(N, 3, S, S) -> (N, features): EfficientNet-lite (Tan and Le, ICML 2019, without what small processors lack) up
-    to its last map of S / 16, which is squeezed and read whole. `landmarks.training.imagenet` has it begin from
+    to its last map of S / 16, which is squeezed and read whole. `landmarks.training.surgery.imagenet` has it begin from
     networks that saw ImageNet."""
 
     STEM, SQUEEZE, NORM_EPSILON = 32, 64, 1e-3

@@ -62,7 +62,8 @@ def read_run(path: str | Path) -> Run:
     path = Path(path)
     layout = read_layout(path) if path.is_dir() else None
     if layout is None or not (path / "images.csv").is_file():
-        raise DataError(f"{path}: holds no finished run; name the folder given to `landmarks annotate --out`")
+        what = "holds no finished run" if path.exists() else "is not there"
+        raise DataError(f"{path}: {what}; name the folder given to `landmarks annotate --out`")
     table, listed = read_results(path), read_images_csv(path / "images.csv")
     listed = listed[listed["width"] > 0]
     turned = turned_images(path)

@@ -35,8 +35,8 @@ import pandas as pd
 import torch
 
 from landmarks.atomic import write_text
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.errors import LandmarksError, unknown
 from landmarks.evaluation.calibrate import TYPICAL

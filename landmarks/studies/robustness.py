@@ -18,8 +18,8 @@ import numpy as np
 
 from landmarks import metrics
 from landmarks.atomic import write_text
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.evaluation.placement import Placement, locate_crops
 from landmarks.inference.backend import Backend, load_backend

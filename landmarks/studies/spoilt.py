@@ -3,8 +3,8 @@ network's quality was fitted to.
 
     python -m landmarks.studies.spoilt compact prepared/mtfl
 
-spoils the validation faces in one way after the other, as `landmarks.datasets.conditions` does, so that each way is a
-kind of photographs of its own, and prints the table of `landmarks.studies.doubt` for each.
+spoils the validation faces in one way after the other, as `landmarks.datasets.crops.conditions` does, so that each way
+is a kind of photographs of its own, and prints the table of `landmarks.studies.doubt` for each.
 """
 
 from __future__ import annotations
@@ -15,9 +15,9 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import metrics
-from landmarks.datasets.conditions import cover, expose
+from landmarks.datasets.crops.conditions import cover, expose
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import load_crops
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import points_of
 from landmarks.errors import LandmarksError
 from landmarks.evaluation.calibrate import TYPICAL

@@ -19,9 +19,9 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import write_text
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.datasets.facts import FACTS, declared_in
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import LABEL_ERRORS, load_table, points_of, save_table
 from landmarks.device import AUTO
 from landmarks.errors import DataError, WeightsError

@@ -11,9 +11,9 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, WeightedRandomSampler
 
-from landmarks.datasets.samples import Samples
+from landmarks.datasets.crops.samples import Samples
+from landmarks.datasets.crops.views import Views
 from landmarks.datasets.table import groups_of, labels_of
-from landmarks.datasets.views import Views
 from landmarks.schemes import ABSENT, POSE
 from landmarks.training.config import TrainingConfig
 

@@ -7,7 +7,7 @@ from dataclasses import dataclass, field, fields
 from typing import Any
 
 from landmarks.config import checked, plain_values
-from landmarks.datasets.conditions import Conditions
+from landmarks.datasets.crops.conditions import Conditions
 from landmarks.datasets.table import BALANCED
 from landmarks.errors import unknown
 from landmarks.models.config import NetworkConfig
@@ -68,7 +68,7 @@ class TrainingConfig:
     source_weights: dict[str, float] = field(default_factory=dict)
     """How often the faces of a source are drawn; 1 where not given."""
     conditions: Conditions = field(default_factory=Conditions)
-    """How often crops are hard to see; see `landmarks.datasets.conditions`."""
+    """How often crops are hard to see; see `landmarks.datasets.crops.conditions`."""
     draws: int = 0
     """Faces an epoch; 0: as many as there are."""
     average_decay: float = 0.995

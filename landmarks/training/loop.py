@@ -19,9 +19,9 @@ from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
 from landmarks.atomic import write_text
+from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.digest import digest
-from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError
 from landmarks.models.config import NetworkConfig
 from landmarks.models.network import Network
@@ -30,10 +30,10 @@ from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
-from landmarks.training.cosines import Cosines
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weighting import Weighting, create_weighting
+from landmarks.training.weightings.cosines import Cosines
 
 STATE, BEST = "state.safetensors", "best.safetensors"
 WATCHED = 1000

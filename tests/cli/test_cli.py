@@ -95,7 +95,8 @@ def test_annotate_with_own_boxes(monkeypatch, images, small_weights, tmp_path):
         (("annotate", "IN", "--out", "OUT", "--weights", "gone"), "no such weights; give"),
         (("annotate", "IN", "--out", "OUT", "--weights", "compct"), "no such weights; did you mean 'compact'? give"),
         (("annotate", "IN", "--out", "OUT", "--weights", "IN/0.png"), "not a whole safetensors file"),
-        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "68"), "no head for 68 landmarks"),
+        (("annotate", "IN", "--out", "OUT", "--weights", "W", "--scheme", "points_68"), "no head for 68 landmarks"),
+        (("review", "IN/gone"), "is not there; name the folder given to"),
         (("annotate", "IN", "--out", "OUT", "--weights", "W", "--format", "doc"), "unknown format 'doc'"),
         (
             ("annotate", "IN", "--out", "OUT", "--weights", "W", "--coords", "doc"),

@@ -7,7 +7,7 @@ import pytest
 from landmarks.comparison.analysis.gains import few_labels, gains
 from landmarks.comparison.analysis.summary import describe, measure
 from landmarks.comparison.figures.gallery import drawings
-from landmarks.comparison.grid import Group
+from landmarks.comparison.grid.arms import Group
 from landmarks.comparison.page.sections import group_section
 from landmarks.comparison.results import read_results
 from tests.helpers.comparisons import ALL, POINTS, config, make_run

@@ -6,8 +6,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.comparison.grid import LATER, Arm, Grid
-from landmarks.comparison.logs import read_log
+from landmarks.comparison.grid.arms import LATER, Arm, Grid
 from landmarks.comparison.results import (
     FACES,
     GRID,
@@ -20,6 +19,7 @@ from landmarks.comparison.results import (
     write_grid,
     write_row,
 )
+from landmarks.comparison.runs.logs import read_log
 from landmarks.errors import LandmarksError
 from tests.helpers.comparisons import ALL, POINTS, config, make_run
 

@@ -18,19 +18,19 @@ import pytest
 import torch
 
 from landmarks.atomic import Lock
-from landmarks.comparison.estimate import minutes
 from landmarks.comparison.example import EXAMPLE, FULL, draw_face
-from landmarks.comparison.grid import MAIN, Arm, Grid
-from landmarks.comparison.grid_file import read_grid
+from landmarks.comparison.grid.arms import MAIN, Arm, Grid
+from landmarks.comparison.grid.grid_file import read_grid
 from landmarks.comparison.results import read_results
 from landmarks.comparison.run import LOCK, compare
-from landmarks.comparison.side_by_side import write_side_by_side
-from landmarks.comparison.test_faces import make_bench, open_bench
-from landmarks.comparison.train import (
+from landmarks.comparison.runs.estimate import minutes
+from landmarks.comparison.runs.test_faces import make_bench, open_bench
+from landmarks.comparison.runs.train import (
     backend_of,
     locate_in,
     make_network,
 )
+from landmarks.comparison.side_by_side import write_side_by_side
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.create import create_detector
 from landmarks.detection.whole_image import WholeImage
@@ -139,7 +139,7 @@ KILLED = """
 import sys
 from pathlib import Path
 import pytest
-from landmarks.comparison.grid_file import read_grid
+from landmarks.comparison.grid.grid_file import read_grid
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage

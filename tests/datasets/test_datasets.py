@@ -5,11 +5,11 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.datasets.augment import FIRST_PASS, flip
-from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.crops.augment import FIRST_PASS, flip
+from landmarks.datasets.crops.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import check_images, load_crops, prepare, read_dataset
 from landmarks.datasets.readers.dataset_files import Files
-from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import counts, labels_of, load_table, points_of, save_table, split_validation
 from landmarks.errors import DataError, ImageError
 from landmarks.schemes import ABSENT, ATTRIBUTES, GENDER, GLASSES, POINTS_5, POINTS_68, POSE, SMILE

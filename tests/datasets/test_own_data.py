@@ -9,12 +9,12 @@ import pytest
 import torch
 
 from landmarks.batch.run import annotate
-from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SIZE
+from landmarks.datasets.crops.samples import Samples
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import check_images, load_crops, prepare, read_dataset
 from landmarks.datasets.digest import digest
 from landmarks.datasets.labels import label_counts, label_gaps, unlabelled
-from landmarks.datasets.samples import Samples
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, labels_of, make_table, points_of
 from landmarks.errors import DataError
 from landmarks.inference.annotator import Annotator

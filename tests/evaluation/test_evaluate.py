@@ -28,7 +28,7 @@ from landmarks.models.network import Network, predict
 from landmarks.models.store import load_model, save_model
 from landmarks.schemes import ATTRIBUTES, POINTS_5
 from landmarks.studies.robustness import CURVES
-from landmarks.training.add_locator import add_locator
+from landmarks.training.surgery.add_locator import add_locator
 from tests.helpers.faces import SMALL, draw_face, write_png
 
 

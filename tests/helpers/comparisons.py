@@ -12,10 +12,10 @@ import pandas as pd
 import pytest
 
 from landmarks.comparison import results
-from landmarks.comparison.grid import Arm, Grid, Group
-from landmarks.comparison.grid_file import GridFile
+from landmarks.comparison.grid.arms import Arm, Grid, Group
+from landmarks.comparison.grid.grid_file import GridFile
 from landmarks.config import build, read_toml
-from landmarks.datasets.views import make_views
+from landmarks.datasets.crops.views import make_views
 from landmarks.schemes import ATTRIBUTES
 from landmarks.training.stopping import Stopping
 
@@ -32,7 +32,7 @@ def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
     """Have `compare` keep few views of a face and take the time of few."""
     few = lambda samples, count, folder: make_views(samples, min(count, 2), folder)  # noqa: E731
     monkeypatch.setattr("landmarks.comparison.run.make_views", few)
-    monkeypatch.setattr("landmarks.comparison.train.TIMED", 2)
+    monkeypatch.setattr("landmarks.comparison.runs.train.TIMED", 2)
 
 
 def config(tasks=ALL, stopping="none", **settings) -> dict:

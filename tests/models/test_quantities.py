@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.datasets.augment import flip_label
+from landmarks.datasets.crops.augment import flip_label
 from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import QuantityHead
 from landmarks.models.network import Network, predict

@@ -8,9 +8,9 @@ import numpy as np
 import pytest
 import torch
 
+from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import load_crops
 from landmarks.datasets.digest import digest
-from landmarks.datasets.samples import Samples
 from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, points_of
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.calibration import Calibration, ErrorCurve

@@ -8,8 +8,8 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
+from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.samples import Samples
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network
 from landmarks.training.batches import draw_weights

@@ -13,8 +13,8 @@ import pandas as pd
 
 from landmarks.comparison.analysis.summary import ERROR
 from landmarks.comparison.analysis.task_measures import measure_of
-from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import ArmResults, Results
+from landmarks.comparison.runs.logs import read_log
 from landmarks.config import build
 from landmarks.training.stopping import Stopping
 

@@ -25,7 +25,7 @@ from landmarks.comparison.analysis.statistics import (
     seed_spreads,
 )
 from landmarks.comparison.analysis.task_measures import measure_of, task_figures
-from landmarks.comparison.grid import Arm
+from landmarks.comparison.grid.arms import Arm
 from landmarks.comparison.results import NUMBERS, ArmResults, Results
 from landmarks.config import build
 from landmarks.evaluation.card import markdown_table

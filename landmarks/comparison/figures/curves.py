@@ -12,8 +12,8 @@ from matplotlib.figure import Figure
 
 from landmarks.comparison.analysis.questions import all_tasks, nearest, reference_arm, tasks_text
 from landmarks.comparison.analysis.summary import Measured
-from landmarks.comparison.logs import read_log
 from landmarks.comparison.results import ArmResults, Results
+from landmarks.comparison.runs.logs import read_log
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
 from landmarks.schemes import POINTS_5, Attribute, Declared, in_order
 

@@ -3,9 +3,9 @@
 import numpy as np
 import pytest
 
-from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SIZE
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import load_crops, prepare, read_dataset
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX, counts, labels_of, points_of
 from landmarks.errors import DataError
 from landmarks.schemes import GENDER, GLASSES, POINTS_5, SMILE

@@ -3,8 +3,8 @@
 import numpy as np
 import pytest
 
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import load_crops, prepare, read_dataset
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import counts, labels_of
 from landmarks.detection.base import Detections
 from landmarks.errors import DataError

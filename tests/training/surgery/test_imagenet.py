@@ -8,7 +8,7 @@ import torch
 from landmarks.errors import WeightsError
 from landmarks.models.encoders import GREY_SPREAD, create_encoder
 from landmarks.models.store import load_model
-from landmarks.training.imagenet import SPREAD, main
+from landmarks.training.surgery.imagenet import SPREAD, main
 
 CONFIG = '[network]\nencoder = "{encoder}"\ninput_size = 48\nfeatures = 16\ntasks = ["points_5"]\n'
 PARTS = {

@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.comparison.grid import Arm
+from landmarks.comparison.grid.arms import Arm
 from landmarks.comparison.results import read_results
 from landmarks.datasets.dataset import prepare, read_dataset
 from landmarks.schemes import POINTS_68

@@ -8,17 +8,17 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.comparison.grid import CASCADE, MAIN, Arm
-from landmarks.comparison.train import (
+from landmarks.comparison.grid.arms import CASCADE, MAIN, Arm
+from landmarks.comparison.runs.train import (
     choose_faces,
     count_arm_parameters,
     kept_samples,
     make_network,
     multiply_adds_of,
 )
-from landmarks.datasets.augment import Jitter
+from landmarks.datasets.crops.augment import Jitter
+from landmarks.datasets.crops.views import make_views, open_views
 from landmarks.datasets.dataset import load_crops
-from landmarks.datasets.views import make_views, open_views
 from landmarks.schemes import ATTRIBUTES
 from landmarks.training.batches import CachedBatches
 from landmarks.training.loop import fit

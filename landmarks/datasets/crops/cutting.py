@@ -11,8 +11,8 @@ import numpy as np
 import pandas as pd
 
 from landmarks import images
+from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.left_out import COPY, NOWHERE, UNSEEN, LeftOut
-from landmarks.datasets.squares import canonical_squares
 from landmarks.datasets.table import BOX
 from landmarks.errors import DataError, ImageError
 from landmarks.geometry import FACE_BOX, crop_matrices, extract_crop, middle_box, transform

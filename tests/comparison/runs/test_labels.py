@@ -4,7 +4,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.comparison.grid import MAIN, Arm, Grid
+from landmarks.comparison.grid.arms import MAIN, Arm, Grid
 from landmarks.comparison.run import compare
 from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage

@@ -34,7 +34,7 @@ from itertools import product
 from pathlib import Path
 from typing import Any
 
-from landmarks.comparison.grid import DEFAULT_GROUPS, Arm, Grid, Group
+from landmarks.comparison.grid.arms import DEFAULT_GROUPS, Arm, Grid, Group
 from landmarks.config import build, checked, key_of, named, override, read_toml
 from landmarks.errors import LandmarksError, unknown
 from landmarks.schemes import POINTS_5, Declared, in_order

@@ -10,8 +10,8 @@ import pytest
 
 from landmarks.comparison.analysis.questions import tasks_words
 from landmarks.comparison.example import EXAMPLE
-from landmarks.comparison.grid import Arm, Group
-from landmarks.comparison.grid_file import read_grid
+from landmarks.comparison.grid.arms import Arm, Group
+from landmarks.comparison.grid.grid_file import read_grid
 from landmarks.comparison.results import read_grid_of, write_grid
 from landmarks.errors import LandmarksError
 from landmarks.schemes import POINTS_5

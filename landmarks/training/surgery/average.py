@@ -1,4 +1,4 @@
-"""The mean of two networks' weights: `python -m landmarks.training.average ONE OTHER --share 0.5 --out FILE`
+"""The mean of two networks' weights: `python -m landmarks.training.surgery.average ONE OTHER --share 0.5 --out FILE`
 
 For a network and what it became by learning on: between them lies one that keeps most of what the first could do and
 learnt most of what the second can (Wortsman et al., "Robust fine-tuning of zero-shot models", CVPR 2022, section 3).

@@ -3,11 +3,11 @@
 import pandas as pd
 import pytest
 
-from landmarks.comparison.grid import LATER, Arm
-from landmarks.comparison.grid_file import read_grid
-from landmarks.comparison.keys import PARTS, docstrings, page
+from landmarks.comparison.grid.arms import LATER, Arm
+from landmarks.comparison.grid.grid_file import read_grid
+from landmarks.comparison.grid.keys import PARTS, docstrings, page
 from landmarks.comparison.run import views_folders
-from landmarks.datasets.augment import DETECTED
+from landmarks.datasets.crops.augment import DETECTED
 from landmarks.errors import LandmarksError
 from tests.helpers.commands import run
 from tests.helpers.comparisons import DOCS, hurry
@@ -15,7 +15,7 @@ from tests.helpers.comparisons import DOCS, hurry
 
 def test_the_page_of_keys_is_up_to_date():
     assert (DOCS / "grid-keys.md").read_text(encoding="utf-8") == page(), (
-        "make it anew: python -m landmarks.comparison.keys docs/grid-keys.md"
+        "make it anew: python -m landmarks.comparison.grid.keys docs/grid-keys.md"
     )
 
 

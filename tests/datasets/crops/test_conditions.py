@@ -4,9 +4,9 @@ import numpy as np
 import pytest
 
 from landmarks.config import build
-from landmarks.datasets.conditions import Conditions, cover, cut_off, expose
+from landmarks.datasets.crops.conditions import Conditions, cover, cut_off, expose
+from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import load_crops
-from landmarks.datasets.samples import Samples
 from landmarks.errors import LandmarksError
 from landmarks.training.config import TrainingConfig
 

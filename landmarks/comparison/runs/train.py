@@ -14,13 +14,13 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from landmarks.comparison.grid import CASCADE, MAIN, Arm
-from landmarks.comparison.labels import has_label, with_labels
-from landmarks.comparison.test_faces import Bench
-from landmarks.datasets.augment import Jitter
+from landmarks.comparison.grid.arms import CASCADE, MAIN, Arm
+from landmarks.comparison.runs.labels import has_label, with_labels
+from landmarks.comparison.runs.test_faces import Bench
+from landmarks.datasets.crops.augment import Jitter
 from landmarks.datasets.dataset import Crops
-from landmarks.datasets.samples import Samples
-from landmarks.datasets.views import Views
+from landmarks.datasets.crops.samples import Samples
+from landmarks.datasets.crops.views import Views
 from landmarks.errors import LandmarksError
 from landmarks.evaluation.calibrate import equal_priors
 from landmarks.inference.backend import Backend

@@ -3,12 +3,12 @@
 import numpy as np
 import pytest
 
-from landmarks.comparison.grid import MAIN, Arm, Grid
-from landmarks.comparison.labels import choose_labels, has_label, with_labels
+from landmarks.comparison.grid.arms import MAIN, Arm, Grid
 from landmarks.comparison.run import compare
-from landmarks.comparison.train import even_guesses, learnt_batches
+from landmarks.comparison.runs.labels import choose_labels, has_label, with_labels
+from landmarks.comparison.runs.train import even_guesses, learnt_batches
+from landmarks.datasets.crops.views import Views
 from landmarks.datasets.dataset import load_crops, read_dataset
-from landmarks.datasets.views import Views
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
 from landmarks.schemes import ABSENT

@@ -1,6 +1,6 @@
 """Put the locator of one weights file into another: it reads other crops than the network and learns apart from it.
 
-    python -m landmarks.training.add_locator compact.safetensors locator.safetensors both.safetensors
+    python -m landmarks.training.surgery.add_locator compact.safetensors locator.safetensors both.safetensors
 
 The result is not calibrated.
 """

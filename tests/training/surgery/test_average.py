@@ -10,7 +10,7 @@ import torch
 from landmarks.errors import WeightsError
 from landmarks.models.network import Network
 from landmarks.models.store import load_model, save_model
-from landmarks.training.average import main
+from landmarks.training.surgery.average import main
 from tests.helpers.faces import SMALL
 
 

@@ -7,7 +7,7 @@ from collections.abc import Iterable, Mapping
 import numpy as np
 
 from landmarks.datasets.table import is_known
-from landmarks.datasets.views import Views
+from landmarks.datasets.crops.views import Views
 from landmarks.schemes import ABSENT
 
 

@@ -13,7 +13,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import PartialFolder
-from landmarks.datasets.cutting import CACHE_SCALE, CACHE_SIZE
+from landmarks.datasets.crops.cutting import CACHE_SCALE, CACHE_SIZE
 from landmarks.datasets.dataset import Dataset
 from landmarks.datasets.table import load_table, points_of, save_table
 from landmarks.declared import read_kept

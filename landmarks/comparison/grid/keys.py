@@ -1,6 +1,6 @@
 """The page of a grid's keys, made from the dataclasses that read them.
 
-    python -m landmarks.comparison.keys docs/grid-keys.md
+    python -m landmarks.comparison.grid.keys docs/grid-keys.md
 
 A key's words are the text below its field.
 """
@@ -17,8 +17,8 @@ from textwrap import dedent
 from typing import Any
 
 from landmarks.atomic import write_text
-from landmarks.comparison.grid import NETWORKS, Arm, Group
-from landmarks.comparison.grid_file import GridFile
+from landmarks.comparison.grid.arms import NETWORKS, Arm, Group
+from landmarks.comparison.grid.grid_file import GridFile
 from landmarks.evaluation.card import markdown_table
 from landmarks.training.stopping import Stopping
 
@@ -41,7 +41,7 @@ def page() -> str:
     """The page in Markdown."""
     parts = [
         "# Keys of a grid",
-        "Every key that a grid's file may have, with its default. Made by `python -m landmarks.comparison.keys "
+        "Every key that a grid's file may have, with its default. Made by `python -m landmarks.comparison.grid.keys "
         "docs/grid-keys.md`; [compare.md](compare.md) shows how they are used.",
     ]
     for title, (kind, where) in PARTS.items():
