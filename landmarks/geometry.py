@@ -17,6 +17,8 @@ from landmarks.schemes import Scheme
 
 BOX = ("x0", "y0", "x1", "y1")
 """What the numbers of a box are called in tables and files: left, upper, right, lower side in pixels."""
+LONGEST_SIDE = 32_766
+"""Of an image that OpenCV 4 warps, in pixels."""
 
 
 @dataclass(frozen=True)
@@ -161,28 +163,32 @@ def _shrink_under_crops(
     """Of each image the part under its crop, averaged over factor x factor pixels where that is 2 or more, and the
     matrix for it. What can be reckoned for all at once is: by itself it takes as long as the pixels do."""
     factors = (1 / np.maximum(np.hypot(matrices[:, 0, 0], matrices[:, 1, 0]), 1e-9)).astype(int)
-    large = np.flatnonzero(factors >= 2)
+    sides = np.array([image.shape[1::-1] for image in images]).reshape(-1, 2)
+    too_long = sides.max(axis=1) > LONGEST_SIDE
+    large = np.flatnonzero((factors >= 2) | too_long)
     if not len(large):
         yield from zip(images, matrices)
         return
-    factor, linear, shift = factors[large, None], matrices[large, :, :2], matrices[large, :, 2:]
+    factor = np.repeat(factors[large, None], 2, axis=1)
+    # A strip may be thinner than the factor; since it must be cut, all there is across it is averaged.
+    factor = np.where(too_long[large, None], np.clip(factor, 1, sides[large]), factor)
+    linear, shift = matrices[large, :, :2], matrices[large, :, 2:]
     corners = np.array([[0, 0], [size, 0], [0, size], [size, size]], np.float64) - 0.5
     corners = transform(invert(matrices[large]), corners[None])
-    borders = np.array([images[row].shape[1::-1] for row in large.tolist()])
-    low = np.clip(np.floor(corners.min(axis=1)).astype(int) - factor, 0, borders)
-    high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + factor, 0, borders)
+    low = np.clip(np.floor(corners.min(axis=1)).astype(int) - factor, 0, sides[large])
+    high = np.clip(np.ceil(corners.max(axis=1)).astype(int) + factor, 0, sides[large])
     counts = (high - low) // factor
     # A small pixel's centre lies (factor - 1) / 2 pixels after the first of those it averages.
     shift = shift + linear @ (low + (factor - 1) / 2)[..., None]
-    small = np.concatenate([linear * factor[..., None], shift], axis=-1)
+    small = np.concatenate([linear * factor[:, None], shift], axis=-1)
     place = np.full(len(matrices), -1)
     place[large] = np.where((counts >= 1).all(axis=1), np.arange(len(large)), -1)
-    for image, matrix, i in zip(images, matrices, place):
-        if i < 0:
-            yield image, matrix
+    for image, matrix, long, i in zip(images, matrices, too_long, place):
+        if i < 0:  # A long one lies outside its crop: a black pixel has as much to show.
+            yield (np.zeros_like(image[:1, :1]) if long else image), matrix
             continue
-        (x, y), (columns, rows), f = low[i], counts[i], factor[i, 0]
-        part = image[y : y + rows * f, x : x + columns * f]
+        (x, y), (columns, rows), (across, down) = low[i], counts[i], factor[i]
+        part = image[y : y + rows * down, x : x + columns * across]
         yield cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA), small[i]
 
 

@@ -120,6 +120,34 @@ def test_extract_crop_of_odd_images(shape, square):
     assert crop.shape == (32, 32, 3)
 
 
+@pytest.mark.parametrize("turned", [False, True])
+@pytest.mark.parametrize(
+    ("square", "seen"),
+    [
+        ((60_000, 12, 30, 0.2), True),
+        ((60_000, 12, 900, 0), True),
+        ((2_000_000, 12, 4e6, 0), False),
+        ((-90, 12, 30, 0), False),
+    ],
+)
+def test_crops_of_images_longer_than_opencv_warps(square, seen, turned):
+    """White in its middle row alone, where the square's centre is. Of a strip that is far thinner than a crop's pixel
+    there is nothing to see."""
+    x, y, side, angle = square
+    image = np.zeros((25, 70_000 if side < 1e6 else 4_000_000, 3), np.uint8)
+    image[12] = 255
+    if turned:
+        image, x, y = np.ascontiguousarray(image.swapaxes(0, 1)), y, x
+    crop = extract_crop(image, crop_matrices(np.array([[x, y, side, angle]]), 32)[0], 32)
+    assert (crop[15:17, 15:17].max() > 0) == seen and (seen or not crop.any())
+    if seen and side < 100:  # As the part of it around the crop gives.
+        low = int((y if turned else x) - 200)
+        part, centre = (image[low:], (x, y - low)) if turned else (image[:, low:], (x - low, y))
+        near = np.ascontiguousarray(part[:400] if turned else part[:, :400])
+        expected = extract_crop(near, crop_matrices(np.array([[*centre, side, angle]]), 32)[0], 32)
+        assert np.abs(crop.astype(int) - expected).max() <= 2
+
+
 def crop_alone(image, matrix, size):
     """One crop, step by step: shrink the part under it by a whole factor, then warp."""
     if not np.isfinite(matrix).all():
