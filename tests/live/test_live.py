@@ -40,7 +40,7 @@ def test_keys_save_and_end(tmp_path):
     (path,) = seen.saved
     assert list((tmp_path / "kept").iterdir()) == [path]
     np.testing.assert_array_equal(cv2.imread(str(path))[..., ::-1], desk.pictures[2])
-    assert (desk.pictures[0][:40, :200] == 255).any()  # The speed, on a black frame.
+    assert desk.pictures[0][:40, :200].max() > 200  # The speed, on a black frame; thin strokes are not white in full.
 
 
 @pytest.mark.skipif(mp4.CODEC not in av.codecs_available, reason="this FFmpeg has no H.264 encoder")
