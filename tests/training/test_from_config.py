@@ -1,10 +1,14 @@
 """Trainings from files: what is wrong in one is told by name."""
 
+from dataclasses import replace
+
 import pytest
 
+from landmarks.datasets.dataset import load_crops
 from landmarks.errors import LandmarksError
 from landmarks.models.store import load_model
 from landmarks.shipped import SHIPPED
+from landmarks.studies.learning_curve import Arm, recipe
 from landmarks.training.from_config import read_config, train_from_config
 
 
@@ -101,3 +105,11 @@ def test_weights_of_sources_that_are_not_in_the_data_are_refused(prepared, tmp_p
 @pytest.mark.parametrize("name", ["compact", "accurate", "locator"])
 def test_the_configs_of_the_shipped_weights_are_right(name):
     read_config(SHIPPED / f"{name}.toml")
+
+
+def test_the_recipe_to_go_on_is_for_the_shipped_network_and_the_one_that_was_measured(prepared):
+    file = read_config(SHIPPED / "finetune.toml")
+    assert file.network == load_model("compact").network.config
+    lesson = load_crops(prepared)
+    measured = recipe(Arm(0, "doubt", False, 4), lesson)
+    assert file.training == replace(measured, source_weights={})
