@@ -159,8 +159,9 @@ def measured(model: Model, new: HeldOut, old: Sequence[HeldOut]) -> dict[str, An
 
 
 def summarise(rows: Sequence[dict[str, Any]]) -> list[dict[str, Any]]:
-    """Of the seeds of each arm: mean, least and largest of every figure."""
-    flat = pd.json_normalize(list(rows))
+    """Of the seeds of each arm: mean, least and largest of every figure. From few faces to many, way by way."""
+    ordered = sorted(rows, key=lambda row: (row["faces"] > 0, WAYS.index(row["way"]), not row["mixed"], row["faces"]))
+    flat = pd.json_normalize(ordered)
     figures = [name for name in flat.columns if flat[name].dtype == float and name != "seconds"]
     summary = []
     for (way, mixed, faces), group in flat.groupby(["way", "mixed", "faces"], sort=False):

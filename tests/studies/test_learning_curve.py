@@ -152,6 +152,9 @@ def test_the_order_and_the_sums():
         {**arm._asdict(), "wrong": 1, "error": float(arm.seed), "old": {"a.b": {"error": 1.0}}, "seconds": 1.0}
         for arm in planned
     ]
+    shuffled = [rows[place] for place in np.random.default_rng(0).permutation(len(rows))]
+    told = [(row["mixed"], row["faces"]) for row in summarise(shuffled)]
+    assert told == [(True, 1), (True, 2), (False, 1), (False, 2)], "a line of the curve goes from left to right"
     first = summarise(rows)[0]
     assert first["error"] == {"mean": 0.5, "least": 0, "largest": 1} and first["old.a.b.error"]["mean"] == 1
     assert first["seeds"] == 2 and "seconds" not in first
