@@ -6,8 +6,8 @@ from collections.abc import Iterable, Mapping
 
 import numpy as np
 
-from landmarks.datasets.table import is_known
 from landmarks.datasets.crops.views import Views
+from landmarks.datasets.table import is_known
 from landmarks.schemes import ABSENT
 
 

@@ -18,9 +18,9 @@ from landmarks.comparison.grid.arms import CASCADE, MAIN, Arm
 from landmarks.comparison.runs.labels import has_label, with_labels
 from landmarks.comparison.runs.test_faces import Bench
 from landmarks.datasets.crops.augment import Jitter
-from landmarks.datasets.dataset import Crops
 from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.crops.views import Views
+from landmarks.datasets.dataset import Crops
 from landmarks.errors import LandmarksError
 from landmarks.evaluation.calibrate import equal_priors
 from landmarks.inference.backend import Backend
