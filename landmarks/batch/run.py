@@ -113,7 +113,7 @@ def annotate(
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers = _writers(out, options, sources)
-    followers(options, sources)
+    followers(options, sources)  # What cannot be followed is told before any work.
     answer(partial(refuse_own_folder, sources, out), options.timeout)
     annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)

@@ -62,7 +62,7 @@ def review(
     from landmarks.review.open import open_review
 
     def tell(address: str) -> None:
-        say("the page is at the address below, for those who have it; Ctrl-C ends it, and nothing is lost")
+        say("open this address in a browser; Ctrl-C ends the server, and no correction is lost")
         output.print(address)
         if open_page:
             webbrowser.open(address)
