@@ -9,6 +9,7 @@ import socket
 import subprocess
 import sys
 import threading
+from contextlib import suppress
 from pathlib import Path
 from types import SimpleNamespace
 
@@ -66,8 +67,10 @@ def actors() -> list[int]:
     for pid in parents:
         above = pid
         while above := parents.get(above, 0):
-            if above == os.getpid() and "Actor" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
-                ours.append(pid)
+            if above == os.getpid():
+                with suppress(OSError):  # It may have ended meanwhile.
+                    if "Actor" in Path(f"/proc/{pid}/cmdline").read_text(errors="replace"):
+                        ours.append(pid)
                 break
     return ours
 
