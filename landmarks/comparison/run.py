@@ -241,7 +241,7 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
     if path.is_file():
         try:
             kept = dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise LandmarksError(f"{path}: cannot be read ({error}); it was damaged, so give another folder") from error
         for key, value in settings.items():
             if kept.get(key) != value:

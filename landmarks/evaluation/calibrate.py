@@ -59,8 +59,8 @@ SMALL = (0.03, 0.06)
 FEW_FACES = 100
 """Validation faces with points below which expected errors and quality are rough."""
 LEAST_FACES = 10
-"""Validation faces with points below which nothing is fitted without earlier constants. Of 3 faces, expected errors come
-out up to twice too large and half of all faces doubtful (docs/review.md)."""
+"""Validation faces with points below which nothing is fitted without earlier constants: of 3, expected errors come out
+up to twice too large and half of all faces doubtful (docs/review.md)."""
 FEW_OF_CLASS = 20
 """Validation faces of a class below which probabilities of its attribute are rough."""
 HALF_TRUST = 50

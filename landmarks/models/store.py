@@ -124,7 +124,7 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); {cure}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: a safetensors file, but not of this package; {cure}") from error
     if version != FORMAT:
         raise WeightsError(
