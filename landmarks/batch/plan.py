@@ -8,8 +8,8 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landmarks.batch.engines.worker import Images
 from landmarks.batch.journal import Index, digest
-from landmarks.batch.worker import Images
 from landmarks.sources.find import expand
 from landmarks.sources.remote.stamps import with_stamps
 from landmarks.sources.source import UNKNOWN, Container, Source

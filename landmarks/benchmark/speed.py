@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import images
+from landmarks.batch.engines.worker import AnnotatorFactory
 from landmarks.batch.journal import Journal
 from landmarks.batch.options import RunOptions
 from landmarks.batch.plan import TASK_IMAGES, task_images
 from landmarks.batch.run import annotate
-from landmarks.batch.worker import AnnotatorFactory
 from landmarks.device import thread_count, threads
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError

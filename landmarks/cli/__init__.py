@@ -40,7 +40,7 @@ def _warn(message: object) -> None:
     say(f"landmarks: {message}")
 
 
-_NOT_USUAL = ("--weights", "--device", "--backend", "--engine", "--help", "--workers=0", "0")
+_NOT_USUAL = {"--weights", "--device", "--backend", "--engine", "--help", "--workers=0", "0"}
 """Words with which `annotate` may have no workers, or such as import something else."""
 
 
@@ -49,9 +49,9 @@ def _start_early(words: Sequence[str]) -> None:
 
     What other calls need, only the command knows.
     """
-    if words[1:2] != ["annotate"] or any(word.partition("=")[0] in _NOT_USUAL for word in words):
+    if words[1:2] != ["annotate"] or any({word, word.partition("=")[0]} & _NOT_USUAL for word in words):
         return
-    from landmarks.batch.processes import prepare
+    from landmarks.batch.engines.processes import prepare
     from landmarks.device import AUTO
     from landmarks.inference.choice import DEFAULT_WEIGHTS, modules
 

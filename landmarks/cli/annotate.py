@@ -215,7 +215,7 @@ def annotate(
     for source in sources:
         if source.isdigit() and not os.path.lexists(source):
             raise LandmarksError(f"{source}: is no file; for the camera of this number type: landmarks live {source}")
-    from landmarks.batch import processes
+    from landmarks.batch.engines import processes
     from landmarks.inference.choice import modules
 
     if workers != 0:

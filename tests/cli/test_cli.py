@@ -12,7 +12,7 @@ import pytest
 import typer.main
 
 from landmarks import AnnotatorConfig, Summary, __version__, cli, read_results
-from landmarks.batch import processes
+from landmarks.batch.engines import processes
 from landmarks.cli.annotate import summary_lines
 from landmarks.cli.commands import COMMANDS, app, loaded
 from landmarks.detection.create import DETECTORS
