@@ -29,7 +29,8 @@ class FakeProposals:
         x0, y0, x1, y1 = box
         places = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
         points = [[x0 + u * (x1 - x0) + quarters, y0 + v * (y1 - y0)] for u, v in places]
-        return {"points": points, "attributes": {"smile": {"label": "smiling", "probability": 0.9}}}
+        smile = {"label": "smiling", "probability": 0.9}
+        return {"points": points, "attributes": {"smile": smile}, "quantities": {"head_turn": 3.5}}
 
 
 @pytest.fixture
