@@ -57,7 +57,8 @@ def make_run(
         found = points + np.array([[0, 0], [0, 0], [8, 0], [0, 0], [0, 0]])
         faces = Faces(
             drawn_box(points)[None], found[None], np.array([0.9]), scores,
-            quantities=_quantities(declared, i), point_errors=np.full((1, 5), 0.05), quality=np.array([(i + 1) / (len(names) + 1)]),
+            quantities=_quantities(declared, i), point_errors=np.full((1, 5), 0.05),
+            quality=np.array([(i + 1) / (len(names) + 1)]),
         )  # fmt: skip
         records.append(Record(name, "ok", faces, width=size, height=size))
     for name in empty:
