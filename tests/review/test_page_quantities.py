@@ -4,12 +4,15 @@ from __future__ import annotations
 
 import pytest
 
-from landmarks.corrections import read_corrections
+from landmarks.corrections import CorrectionLog, read_corrections
+from landmarks.review.run import read_run
+from landmarks.review.session import Session
 from landmarks.schemes import Quantity
 from tests.helpers.browser import console_errors
 from tests.helpers.drawn_runs import make_run
 from tests.helpers.packages import needs
-from tests.helpers.review_page import Page
+from tests.helpers.review_page import Page, served
+from tests.review.test_server import letter
 
 needs("uvicorn", "review")
 TURN, YEARS = Quantity("head_turn", "degrees", "negated", "Ours."), Quantity("years")
@@ -154,3 +157,24 @@ def test_two_windows_do_not_overwrite_each_other(page, drawn, driver):
     page.until(lambda: value(page) == "8")
     assert [line.quantities["head_turn"] for line in read_corrections(drawn.path)] == [8]
     assert all("409" in one for one in console_errors(driver))
+
+
+@pytest.mark.parametrize(("kind", "status"), [("accept", "accepted"), ("correct", "corrected")])
+def test_what_a_first_look_left_out_is_told_and_said_by_one_key(drawn, driver, kind, status):
+    with CorrectionLog(drawn.path) as log:
+        session = Session(read_run(drawn.path), log, "bob", tasks=["smile", "glasses"])
+        session.say(letter(session.face(0, "0"), kind))
+    with served(drawn) as address:
+        page = Page(driver, address)
+        page.run(
+            "const one = document.getElementById('queue'); one.value = 'seen'; one.dispatchEvent(new Event('change'))"
+        )
+        page.until(
+            lambda: f"{status} by bob; nobody has looked at pose, gender, head_turn, years yet" in page.text("status")
+        )
+        keys(page, ENTER)
+        page.until(lambda: page.kept() == 1)
+        driver.get("about:blank")
+    last = read_corrections(drawn.path)[-1]
+    assert last.kind == kind and last.quantities == {"head_turn": 1.2346, "years": 1.2346}
+    assert list(last.attributes) == ["smile", "glasses", "pose", "gender"]

@@ -1,6 +1,8 @@
 // The fields of a face's numbers. They are made once and stay, so that nobody loses the one that is typed into when the
 // page is drawn anew.
 
+import { element, titled } from "./panel.js";
+
 const NUMBER = /^[+-]?(\d+\.?\d*|\.\d+)(e[+-]?\d+)?$/i;
 const DIGITS = 6; // Of a number as it is shown; an estimate has more.
 
@@ -34,8 +36,6 @@ export class Numbers {
   field({ name, unit, note }, key) {
     const field = { name, text: "", label: element("label", ""), input: element("input", ""), complaint: element("p", "") };
     const { label, input, complaint } = field;
-    const title = element("span", name);
-    title.title = note;
     // No inputMode: the keypads for numbers of some phones have no minus.
     Object.assign(input, { type: "text", autocomplete: "off", spellcheck: false, placeholder: "cannot be told" });
     input.dataset.quantity = name;
@@ -50,10 +50,7 @@ export class Numbers {
       if (event.key === "Escape") drop(field);
       if (event.key === "Escape" || (event.key === "Enter" && this.take(field))) input.blur();
     };
-    const measure = element("span", unit);
-    measure.className = "sure";
-    measure.title = unit;
-    label.append(title, input, measure, ...(key <= 9 ? [element("kbd", String(key))] : []));
+    label.append(titled(name, note, unit), input, ...(key <= 9 ? [element("kbd", String(key))] : []));
     return field;
   }
 
@@ -111,10 +108,4 @@ function drop(field) {
 function complain({ input, complaint }, text) {
   complaint.textContent = text;
   input.setAttribute("aria-invalid", String(Boolean(text)));
-}
-
-function element(name, text) {
-  const made = document.createElement(name);
-  made.textContent = text;
-  return made;
 }

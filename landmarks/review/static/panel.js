@@ -122,15 +122,21 @@ function choice(one, i, face, labels, change) {
   };
   const given = face.attributes[one.name];
   const sure = given?.probability != null && given.label === label_ ? `${Math.round(100 * given.probability)} %` : "";
-  const name = element("span", one.name);
-  name.title = one.note;
   const chance = element("span", sure);
   chance.className = "sure";
-  label.append(name, select, chance, element("kbd", String(i + 1)));
+  label.append(titled(one.name, one.note), select, chance, element("kbd", String(i + 1)));
   return label;
 }
 
-function element(name, text) {
+// The name of a task and its unit; a long name is broken between its words.
+export function titled(name, note, unit = "") {
+  const made = element("span", "");
+  made.title = note;
+  made.append(...name.split(/(?<=_)/).flatMap((part) => [part, element("wbr", "")]), ...(unit ? [element("small", unit)] : []));
+  return made;
+}
+
+export function element(name, text) {
   const made = document.createElement(name);
   made.textContent = text;
   return made;
