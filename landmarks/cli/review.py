@@ -120,4 +120,4 @@ def corrections_info(run: Annotated[Path, typer.Argument(help=RUN_HELP)]) -> Non
         f"{counted(len(lines), 'line')}; faces: {', '.join(f'{n} {s}' for s, n in statuses.items()) or 'none'}"
     )
     if counts := told(faces):
-        output.print(f"labels and numbers that people vouch for: {', '.join(f'{n} {s}' for s, n in counts.items())}")
+        output.print(f"labels and numbers that people vouch for: {', '.join(f'{s} {n}' for s, n in counts.items())}")

@@ -54,11 +54,11 @@ def create_app(
         "edges": edges(layout.scheme),
         "attributes": [
             {"name": attribute.name, "labels": attribute.labels, "note": attribute.note}
-            for attribute in map(layout.attribute, session.shown.attributes)
+            for attribute in map(layout.attribute, session.view.attributes)
         ],
         "quantities": [
             {"name": quantity.name, "unit": quantity.unit, "note": quantity.note}
-            for quantity in map(layout.quantities.__getitem__, session.shown.quantities)
+            for quantity in map(layout.quantities.__getitem__, session.view.quantities)
         ],
         "largest": LARGEST_QUANTITY,
         "queues": [*QUEUES, WITHOUT],

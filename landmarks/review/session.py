@@ -70,7 +70,7 @@ class Session:
     ) -> None:
         """who, via: see `Correction`; tasks: the attributes and quantities that are shown; None for all."""
         self.run, self.log, self.who, self.via = run, log, who, via
-        self.shown = Shown(run, tasks)
+        self.view = Shown(run, tasks)
         self._lock = threading.Lock()
         self._ids = {line.id: (line.image, line.face) for line in log.corrections}
         self._images = {name: i for i, name in enumerate(run.names)}
@@ -150,7 +150,7 @@ class Session:
     def as_found(self, image: int, face: str) -> dict[str, Any] | None:
         """Box, landmarks, attributes and quantities of a face as the run found it; None if it did not."""
         row = self._rows.get((image, face))
-        return None if row is None else self.shown.found(row)
+        return None if row is None else self.view.found(row)
 
     def face(self, image: int, face: str) -> dict[str, Any]:
         """All that the page shows of a face, or of an image without one. Raises LandmarksError if there is none."""
@@ -247,15 +247,15 @@ class Session:
             "status": self._status(key),
             "version": said.version if said else 0,
             "last": last and {"id": last.id, "kind": last.kind, "who": last.who, "via": last.via, "time": last.time},
-            **self.shown.labels(said, self._rows.get(key)),
-            **self.shown.doubt(image, self._rows.get(key), self._status(key) == ADDED),
+            **self.view.labels(said, self._rows.get(key)),
+            **self.view.doubt(image, self._rows.get(key), self._status(key) == ADDED),
         }
 
     def _box(self, key: Key) -> Sequence[float] | None:
         said, row = self._said.get(key), self._rows.get(key)
         if said and said.labels:
             return said.labels.box
-        return None if row is None else self.shown.box(row)
+        return None if row is None else self.view.box(row)
 
 
 def _as_said_before(line: Correction, labels: Correction | None) -> Correction:

@@ -88,9 +88,14 @@ export class Numbers {
 
   // Forget what was typed and not taken; whether there was anything.
   dropAll() {
-    const pending = this.fields.filter((field) => field.input.value !== field.text);
+    const pending = this.pending();
     pending.forEach(drop);
     return pending.length > 0;
+  }
+
+  // The fields with something that was typed and not taken.
+  pending() {
+    return this.fields.filter((field) => field.input.value !== field.text);
   }
 
   focus(name) {

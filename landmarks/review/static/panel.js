@@ -124,7 +124,7 @@ function choice(one, i, face, labels, change) {
   const sure = given?.probability != null && given.label === label_ ? `${Math.round(100 * given.probability)} %` : "";
   const chance = element("span", sure);
   chance.className = "sure";
-  label.append(titled(one.name, one.note), select, chance, element("kbd", String(i + 1)));
+  label.append(titled(one.name, one.note), select, chance, ...(i < 9 ? [element("kbd", String(i + 1))] : []));
   return label;
 }
 

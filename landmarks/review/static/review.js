@@ -307,6 +307,6 @@ $("queue").addEventListener("change", (event) => {
   load(event.target.value).catch((error) => say(error.message));
 });
 window.addEventListener("beforeunload", (event) => {
-  if (outbox.letters.length || dirty()) event.preventDefault();
+  if (outbox.letters.length || dirty() || numbers.pending().length) event.preventDefault();
 });
 await load("doubtful").catch((error) => say(error.message));
