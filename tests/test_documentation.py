@@ -138,7 +138,7 @@ def test_formats_has_a_row_for_every_format():
 
 
 def test_compare_names_every_weighting():
-    from landmarks.training.weighting import WEIGHTINGS
+    from landmarks.training.weightings.create import WEIGHTINGS
 
     text = (ROOT / "docs" / "compare.md").read_text(encoding="utf-8")
     assert f"| `weighting` | {', '.join(f'`{name}`' for name in WEIGHTINGS)} |" in text

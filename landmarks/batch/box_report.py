@@ -9,7 +9,7 @@ from dataclasses import replace
 from pathlib import Path
 
 from landmarks.atomic import PartialFile
-from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
+from landmarks.batch.engines.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.detection.boxes import BoxFile
 from landmarks.formats.text import csv_text
 from landmarks.inference.config import AnnotatorConfig

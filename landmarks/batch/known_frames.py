@@ -7,9 +7,9 @@ from dataclasses import replace
 from itertools import count
 
 from landmarks.batch.journal import Index, Journal, digest
-from landmarks.sources.known import KnownFrames
 from landmarks.sources.source import Source
-from landmarks.sources.video import Video
+from landmarks.sources.videos.known import KnownFrames
+from landmarks.sources.videos.video import Video
 
 
 def with_known_frames(sources: Iterable[Source], journal: Journal, index: Index) -> Iterator[Source]:

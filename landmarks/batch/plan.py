@@ -8,18 +8,23 @@ from dataclasses import dataclass
 
 import numpy as np
 
+from landmarks.batch.engines.worker import Images
 from landmarks.batch.journal import Index, digest
-from landmarks.batch.worker import Images
 from landmarks.sources.find import expand
 from landmarks.sources.remote.stamps import with_stamps
 from landmarks.sources.source import UNKNOWN, Container, Source
 
 TASK_IMAGES = 8
-"""Images that are given to a worker at once."""
+"""Images that are given to a worker at once; fewer in the first tasks."""
 TASK_BYTES = 32 << 20
 """A task ends earlier rather than have more than this of frames and members of archives; one may be larger alone."""
 MEMORY_IN_FLIGHT = 256 << 20
 """Bytes of frames and members of archives that all processes of a run have room for at once, or one that is larger."""
+
+
+def task_images(number: int) -> int:
+    """Images of the task of this number, from 0: 1, 1, 2, 4, then TASK_IMAGES, so that a run has results at once."""
+    return min(TASK_IMAGES, 1 << min(max(number - 1, 0), 30))
 
 
 @dataclass(frozen=True)
@@ -93,7 +98,7 @@ class Plan:
                 few = []
             elif self.shard.holds(digest(source.name)):
                 few.append(source)
-            if len(few) == TASK_IMAGES:
+            if len(few) == task_images(number):
                 yield number, few
                 number, few = number + 1, []
         if few:
@@ -130,7 +135,7 @@ class Plan:
             if is_new or is_again or is_changed:
                 images.append(source.hold(self.limit))
                 changed += is_changed
-            if len(names) == TASK_IMAGES:
+            if len(names) == task_images(number + place - (number << 32)):
                 yield Task(place, tuple(names), images, len(names) - len(images), changed)
                 place, names, images, weight, changed = place + 1, [], [], 0, 0
         if names:

@@ -33,7 +33,7 @@ from landmarks.formats.writing import places
 from landmarks.images import most_bytes
 from landmarks.record import FAILED, Record
 from landmarks.sources.source import Source
-from landmarks.sources.video import Video
+from landmarks.sources.videos.video import Video
 
 
 @dataclass(frozen=True)

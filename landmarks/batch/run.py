@@ -21,16 +21,16 @@ from typing import TYPE_CHECKING
 from landmarks.atomic import remove_scratch
 from landmarks.batch.box_report import with_boxes
 from landmarks.batch.engines.base import create_engine
+from landmarks.batch.engines.processes import default_workers
+from landmarks.batch.engines.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.journal import Journal
 from landmarks.batch.known_frames import with_known_frames
 from landmarks.batch.manifest import Manifest
 from landmarks.batch.options import LOCAL, Resume, RunOptions
 from landmarks.batch.outage import Outage
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan
-from landmarks.batch.processes import default_workers
 from landmarks.batch.results import ResultsPass, Totals, any_video, followers
 from landmarks.batch.unwritable import told_if_unwritable
-from landmarks.batch.worker import AnnotatorFactory, ImageAnnotator
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
 from landmarks.bounded import answer, ask
@@ -45,7 +45,7 @@ from landmarks.sources.named import Named
 from landmarks.sources.remote.files import is_url
 from landmarks.sources.runs import refuse_own_folder
 from landmarks.sources.source import Container, Source
-from landmarks.sources.video import Video
+from landmarks.sources.videos.video import Video
 
 if TYPE_CHECKING:
     from landmarks.inference.annotator import Annotator

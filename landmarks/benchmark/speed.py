@@ -13,11 +13,11 @@ from pathlib import Path
 import numpy as np
 
 from landmarks import images
+from landmarks.batch.engines.worker import AnnotatorFactory
 from landmarks.batch.journal import Journal
 from landmarks.batch.options import RunOptions
-from landmarks.batch.plan import TASK_IMAGES
+from landmarks.batch.plan import TASK_IMAGES, task_images
 from landmarks.batch.run import annotate
-from landmarks.batch.worker import AnnotatorFactory
 from landmarks.device import thread_count, threads
 from landmarks.drawing.draw import draw
 from landmarks.errors import LandmarksError
@@ -157,7 +157,7 @@ def run_speed(factory: AnnotatorFactory, sources: Sequence[Source], count: int, 
         summary = annotate(factory, many, folder, RunOptions(workers=workers), report=report)
         ended = time.perf_counter()
     seen = first[0] if first else ended
-    rate = max(summary.images - TASK_IMAGES, 1) / max(ended - seen, 1e-9)
+    rate = max(summary.images - task_images(0), 1) / max(ended - seen, 1e-9)
     return Speed(workers, summary.images, summary.faces, seen - started, rate, summary.stages)
 
 

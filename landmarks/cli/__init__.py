@@ -8,6 +8,7 @@ from __future__ import annotations
 import os
 import sys
 import warnings
+from collections.abc import Sequence
 
 
 def _open_closed_streams() -> None:
@@ -39,15 +40,35 @@ def _warn(message: object) -> None:
     say(f"landmarks: {message}")
 
 
+_NOT_USUAL = {"--weights", "--device", "--backend", "--engine", "--help", "--workers=0", "0"}
+"""Words with which `annotate` may have no workers, or such as import something else."""
+
+
+def _start_early(words: Sequence[str]) -> None:
+    """Have the workers of a usual `annotate` import what they need while this process imports the command line.
+
+    What other calls need, only the command knows.
+    """
+    if words[1:2] != ["annotate"] or any({word, word.partition("=")[0]} & _NOT_USUAL for word in words):
+        return
+    from landmarks.batch.engines.processes import prepare
+    from landmarks.device import AUTO
+    from landmarks.inference.choice import DEFAULT_WEIGHTS, modules
+
+    prepare(modules(DEFAULT_WEIGHTS, AUTO, None))
+
+
 def main() -> None:
     """Run a command; the user's errors end in one sentence and exit code 2."""
     _open_closed_streams()
     warnings.showwarning = lambda message, *_: _warn(message)
-    from landmarks.cli.commands import app
-    from landmarks.cli.shared import refuse_empty_paths
     from landmarks.errors import LandmarksError
 
     try:
+        _start_early(sys.argv)
+        from landmarks.cli.commands import app
+        from landmarks.cli.shared import refuse_empty_paths
+
         refuse_empty_paths(sys.argv)
         app(standalone_mode=True)
     except (LandmarksError, ValueError) as error:

@@ -24,6 +24,7 @@ from landmarks.cli.shared import (
     split_names,
 )
 from landmarks.errors import LandmarksError
+from landmarks.inference.choice import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
     from landmarks.batch.run import Summary
@@ -67,7 +68,7 @@ def annotate(
         bool,
         typer.Option("--exact", help="Decode large JPEGs whole, though less would do.", rich_help_panel=INPUT),
     ] = False,
-    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = "compact",
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = DEFAULT_WEIGHTS,
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
     boxes: Annotated[
         Optional[Path],
@@ -214,7 +215,7 @@ def annotate(
     for source in sources:
         if source.isdigit() and not os.path.lexists(source):
             raise LandmarksError(f"{source}: is no file; for the camera of this number type: landmarks live {source}")
-    from landmarks.batch import processes
+    from landmarks.batch.engines import processes
     from landmarks.inference.choice import modules
 
     if workers != 0:

@@ -22,6 +22,7 @@ from landmarks.cli.shared import (
     table,
 )
 from landmarks.errors import LandmarksError
+from landmarks.inference.choice import DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
     from landmarks.benchmark.speed import Speed
@@ -29,7 +30,7 @@ if TYPE_CHECKING:
 
 def benchmark(
     sources: Annotated[list[str], typer.Argument(help="Images with faces: files, folders, globs.")],
-    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
+    weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = DEFAULT_WEIGHTS,
     detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,

@@ -29,7 +29,7 @@ from landmarks.datasets.table import is_known, task_labels
 from landmarks.detection.base import Detector
 from landmarks.errors import LandmarksError
 from landmarks.schemes import Attribute
-from landmarks.training.weighting import create_weighting, passes_of
+from landmarks.training.weightings.create import create_weighting, passes_of
 
 BENCH, LOCK = "bench", "compare.lock"
 

@@ -11,6 +11,7 @@ from landmarks.models.files import ONNX_SUFFIX, resolve, shipped_export
 
 TORCH, ONNX = "torch", "onnx"
 BACKENDS = (TORCH, ONNX)
+DEFAULT_WEIGHTS = "compact"
 
 
 def check_backend(backend: str | None) -> None:

@@ -11,7 +11,7 @@ from typing import TYPE_CHECKING, Any
 from landmarks import images
 from landmarks.device import AUTO
 from landmarks.errors import WeightsError
-from landmarks.inference.choice import check_backend, modules
+from landmarks.inference.choice import DEFAULT_WEIGHTS, check_backend, modules
 from landmarks.schemes import SCHEMES, Scheme, scheme_of_size
 
 if TYPE_CHECKING:
@@ -34,7 +34,7 @@ class AnnotatorConfig:
     an Annotator of its own.
     """
 
-    weights: str | Path | Model | Backend = "compact"
+    weights: str | Path | Model | Backend = DEFAULT_WEIGHTS
     """Shipped weights by name, a weights file, an exported .onnx file, a loaded model or a backend."""
     detector: str | Path | Detector = "centerface"
     """`centerface`, `yunet`, `whole-image`, a CSV file of boxes, or a Detector; `yunet:320` sets the longest side."""

@@ -12,7 +12,7 @@ import numpy as np
 from landmarks import images
 from landmarks.errors import ImageError, LandmarksError
 from landmarks.sources.find import find
-from landmarks.sources.video import Video
+from landmarks.sources.videos.video import Video
 
 Frames = Iterator[tuple[float, np.ndarray]]
 """Seconds from the start, and (H, W, 3) uint8 RGB."""

@@ -19,7 +19,7 @@ from landmarks.sources.archive import ARCHIVES, Archive
 from landmarks.sources.names import natural
 from landmarks.sources.remote import files as remote
 from landmarks.sources.source import Container, Source
-from landmarks.sources.video import VIDEOS, Video
+from landmarks.sources.videos.video import VIDEOS, Video
 
 
 def find(

@@ -14,7 +14,7 @@ from landmarks.models.config import NetworkConfig
 from landmarks.models.sharing import NORMS
 from landmarks.training.losses import PointsLoss
 from landmarks.training.stopping import Stopping
-from landmarks.training.weighting import check_weighting
+from landmarks.training.weightings.create import check_weighting
 
 PRECISIONS = ("float32", "bfloat16")
 OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("one_cycle", "constant")
@@ -43,7 +43,7 @@ class TrainingConfig:
     task_weights: dict[str, float] = field(default_factory=dict)
     """Weight of each task's loss; 1 where not given."""
     weighting: str = "fixed"
-    """How the weights move while the network learns; see `landmarks.training.weighting`."""
+    """How the weights move while the network learns; see `landmarks.training.weightings.create`."""
     weighting_options: dict[str, float] = field(default_factory=dict)
     """Arguments of the weighting: `alpha` of `gradnorm`, `temperature` of `dwa`, `c` of `cagrad`."""
     gradient_cosine: int = 0

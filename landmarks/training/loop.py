@@ -32,8 +32,8 @@ from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
-from landmarks.training.weighting import Weighting, create_weighting
 from landmarks.training.weightings.cosines import Cosines
+from landmarks.training.weightings.create import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"
 WATCHED = 1000

@@ -16,8 +16,8 @@ import numpy as np
 import pytest
 
 from landmarks import Annotator, Resume, RunOptions, Style
-from landmarks.batch import run as batch
 from landmarks.batch.journal import Journal
+from landmarks.batch.plan import task_images
 from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.formats import FORMATS as REGISTRY
@@ -30,7 +30,15 @@ from tests.helpers.kill import differing, make_images, run_until_done
 from tests.helpers.stub import Stub, StubFactory
 
 COUNT = 60
-TASKS = -(-COUNT // batch.TASK_IMAGES)
+
+
+def images_of(tasks):
+    """How many images the first tasks of a run have."""
+    return min(sum(map(task_images, range(tasks))), COUNT)
+
+
+TASKS = next(tasks for tasks in range(COUNT) if images_of(tasks) == COUNT)
+LAST = COUNT - images_of(TASKS - 1)
 FORMATS = ("csv", "jsonl")
 STUB = (sys.executable, "-m", "tests.helpers.stub")
 
@@ -80,7 +88,7 @@ def test_interrupted(images, tmp_path, stop_after):
         run(images / "in", tmp_path / "out", report=report)
     assert not (tmp_path / "out" / "faces.csv").exists()
     summary = run(images / "in", tmp_path / "out")
-    assert summary.done == COUNT - min(-(-stop_after // batch.TASK_IMAGES) * batch.TASK_IMAGES, COUNT)
+    assert summary.done == COUNT - min(done for done in map(images_of, range(TASKS + 1)) if done >= stop_after)
     assert summary.images == COUNT and differing(images / "whole", tmp_path / "out") == []
 
 
@@ -89,25 +97,28 @@ def lines_of(out):
 
 
 @pytest.mark.parametrize(
-    ("damage", "tasks_lost"),
+    ("damage", "images_lost"),
     [
         (lambda lines: b"".join(lines), 0),
-        (lambda lines: b"".join(lines)[:-1], 1),
-        (lambda lines: b"".join(lines)[:-200], 1),
-        (lambda lines: b"".join(lines[:3]) + lines[3][:1], TASKS - 3),
+        (lambda lines: b"".join(lines)[:-1], LAST),
+        (lambda lines: b"".join(lines)[:-200], LAST),
+        (lambda lines: b"".join(lines[:3]) + lines[3][:1], COUNT - images_of(3)),
         (lambda lines: b"".join(lines) + b"\0" * 5000, 0),
         (lambda lines: b"".join(lines) + b"\n\n[1]\n", 0),
-        (lambda lines: b"".join(lines[:2]) + lines[2].replace(b"ok", b"k0", 1) + b"".join(lines[3:]), 1),
+        (
+            lambda lines: b"".join(lines[:2]) + lines[2].replace(b"ok", b"k0", 1) + b"".join(lines[3:]),
+            images_of(3) - images_of(2),
+        ),
         (lambda lines: b"".join(reversed(lines)), 0),
         (lambda lines: b"".join(lines * 2), 0),
     ],
 )
-def test_a_damaged_journal_costs_only_the_damaged_lines(images, tmp_path, damage, tasks_lost):
+def test_a_damaged_journal_costs_only_the_damaged_lines(images, tmp_path, damage, images_lost):
     out = tmp_path / "out"
     run(images / "in", out)
     (out / "journal.jsonl").write_bytes(damage(lines_of(out)))
     summary = run(images / "in", out)
-    assert tasks_lost - 1 <= summary.done / batch.TASK_IMAGES <= tasks_lost
+    assert summary.done == images_lost
     assert differing(images / "whole", out) == []
 
 
@@ -119,7 +130,7 @@ def test_torn_at_every_byte(images, tmp_path):
     for cut in random.Random(0).sample(range(len(last)), 40):
         (out / "journal.jsonl").write_bytes(b"".join(before) + last[:cut])
         with Journal(out / "journal.jsonl") as journal:
-            assert len(journal.index().names) == batch.TASK_IMAGES * len(before)
+            assert len(journal.index().names) == images_of(len(before))
         assert (out / "journal.jsonl").read_bytes() == b"".join(before)
 
 
@@ -334,7 +345,7 @@ def test_two_runs_in_one_folder(images, tmp_path):
     assert differing(images / "whole", tmp_path / "out") == []
 
 
-@pytest.mark.parametrize("limit", [0, 1000, 20_000, 40_000, 55_000])
+@pytest.mark.parametrize("limit", [0, 100, 1000, 20_000, 40_000, 55_000])
 def test_full_disk(images, tmp_path, limit):
     """No file may grow beyond `limit` bytes: an error in a sentence, and afterwards the run goes on."""
     out = tmp_path / "out"
@@ -346,8 +357,8 @@ def test_full_disk(images, tmp_path, limit):
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, before)
     kept = len(lines_of(out)) if (out / "journal.jsonl").exists() else 0
-    assert all(line.endswith(b"\n") for line in lines_of(out)) and (kept > 0) == (limit >= 20_000)
-    assert run(images / "in", out).done == max(COUNT - kept * batch.TASK_IMAGES, 0)
+    assert all(line.endswith(b"\n") for line in lines_of(out)) and (kept > 0) == (limit >= 1000)
+    assert run(images / "in", out).done == COUNT - images_of(kept)
     assert differing(images / "whole", out) == []
 
 

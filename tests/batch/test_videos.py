@@ -20,8 +20,8 @@ from landmarks.batch.writers.videos import video_path
 from landmarks.drawing import mp4
 from landmarks.errors import LandmarksError
 from landmarks.formats import FORMATS
-from landmarks.sources.decoder_process import DecoderProcess
 from landmarks.sources.find import find
+from landmarks.sources.videos.decoder_process import DecoderProcess
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.kill import differing, run_until_done
 from tests.helpers.stub import Stub, StubFactory

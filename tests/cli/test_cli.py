@@ -11,7 +11,8 @@ from pathlib import Path
 import pytest
 import typer.main
 
-from landmarks import Summary, __version__, read_results
+from landmarks import AnnotatorConfig, Summary, __version__, cli, read_results
+from landmarks.batch.engines import processes
 from landmarks.cli.annotate import summary_lines
 from landmarks.cli.commands import COMMANDS, app, loaded
 from landmarks.detection.create import DETECTORS
@@ -382,3 +383,25 @@ def test_streams_that_are_closed_or_full(tmp_path, closed):
 def test_the_summary_says_what_to_look_at_next(facts, lines):
     summary = Summary(**({"faces": 4, "seconds": 1.0, "done": 1, "stages": {"read": 1.0}} | facts))
     assert summary_lines(summary, Path("out"))[1:-1] == lines
+
+
+@pytest.mark.parametrize(
+    ("words", "early"),
+    [
+        (["annotate", "photos", "--out", "out"], True),
+        (["annotate", "photos", "--out", "out", "--workers", "2"], True),
+        (["annotate", "photos", "--out", "out", "--workers", "0"], False),
+        (["annotate", "photos", "--out", "out", "--workers=0"], False),
+        (["annotate", "photos", "--out", "out", "--weights=mine.safetensors"], False),
+        (["annotate", "photos", "--out", "out", "--device", "cuda"], False),
+        (["annotate", "--help"], False),
+        (["report", "annotate"], False),
+        ([], False),
+    ],
+)
+def test_workers_of_a_usual_call_import_at_once(monkeypatch, words, early):
+    """They import what the command itself has them import later, or nothing yet."""
+    asked = []
+    monkeypatch.setattr(processes, "prepare", asked.append)
+    cli._start_early(["landmarks", *words])
+    assert asked == ([AnnotatorConfig().preload] if early else [])

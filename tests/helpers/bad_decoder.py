@@ -6,7 +6,7 @@ import os
 import signal
 import time
 
-from landmarks.sources import decoder_process, frames
+from landmarks.sources.videos import decoder_process, frames
 
 
 def serve_badly(deed: str, number: int, at: str = "frame") -> None:

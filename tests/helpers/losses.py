@@ -5,7 +5,7 @@ import torch
 from torch import nn
 
 from landmarks.errors import LandmarksError
-from landmarks.training.weighting import Weighting, create_weighting
+from landmarks.training.weightings.create import Weighting, create_weighting
 
 TASKS = ("points_5", "smile", "pose")
 

@@ -56,12 +56,12 @@ def test_workers_find_all_imported(detector):
 import sys
 from importlib import import_module
 from landmarks import AnnotatorConfig, find
-from landmarks.batch import processes
+from landmarks.batch.engines import processes
 config = AnnotatorConfig(detector=sys.argv[1], device="cpu")
 for name in (*config.preload, processes.READY):
     import_module(name)
 before = set(sys.modules)
-from landmarks.batch.worker import Worker
+from landmarks.batch.engines.worker import Worker
 done = Worker(config.create())(list(find(sys.argv[2])))
 assert len(done.records[0].faces), done
 print(*{name.partition(".")[0] for name in set(sys.modules) - before})

@@ -8,9 +8,9 @@ from typing import Protocol
 
 from landmarks.batch.engines.in_process import InProcessEngine
 from landmarks.batch.engines.local import LocalEngine
+from landmarks.batch.engines.worker import AnnotatorFactory, Done, Facts, ImageAnnotator, ImageWriter, Worker
 from landmarks.batch.options import RAY, RunOptions
 from landmarks.batch.plan import Order, Plan
-from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageAnnotator, ImageWriter, Worker
 from landmarks.inference.config import AnnotatorConfig
 from landmarks.sources.source import Source
 

@@ -5,8 +5,8 @@ from __future__ import annotations
 from collections.abc import Iterable, Iterator
 from functools import partial
 
+from landmarks.batch.engines.worker import Done, Images, Worker, lost
 from landmarks.batch.plan import Order, Plan
-from landmarks.batch.worker import Done, Images, Worker, lost
 from landmarks.bounded import CLOSE_SECONDS, TICK_SECONDS, Desk, answers, wait_for
 from landmarks.errors import LandmarksError
 from landmarks.record import TIMEOUT

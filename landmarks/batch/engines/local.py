@@ -12,10 +12,10 @@ from dataclasses import dataclass, field
 from multiprocessing.connection import Connection, wait
 from typing import Any
 
+from landmarks.batch.engines.processes import prepare
+from landmarks.batch.engines.watchdog import START_SECONDS, Watchdog
+from landmarks.batch.engines.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, lost, run
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, Order, Plan
-from landmarks.batch.processes import prepare
-from landmarks.batch.watchdog import START_SECONDS, Watchdog
-from landmarks.batch.worker import AnnotatorFactory, Done, Facts, Images, ImageWriter, Stop, lost, run
 from landmarks.bounded import answers
 from landmarks.errors import LandmarksError
 from landmarks.log import log

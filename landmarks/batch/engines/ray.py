@@ -27,8 +27,8 @@ import pyarrow as pa
 
 from landmarks.batch.engines.local import LocalEngine
 from landmarks.batch.engines.ray_cluster import Herald, connect
+from landmarks.batch.engines.worker import AnnotatorFactory, Done, Facts, ImageWriter, Stop
 from landmarks.batch.plan import Chunk, Order, Plan, Task
-from landmarks.batch.worker import AnnotatorFactory, Done, Facts, ImageWriter, Stop
 from landmarks.bounded import answers
 from landmarks.errors import LandmarksError
 from landmarks.sources.source import Container, Source

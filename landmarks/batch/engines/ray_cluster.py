@@ -13,7 +13,7 @@ from contextlib import contextmanager
 from types import ModuleType
 from typing import Any
 
-from landmarks.batch.processes import default_workers
+from landmarks.batch.engines.processes import default_workers
 from landmarks.errors import LandmarksError
 
 REACH_SECONDS = 10.0

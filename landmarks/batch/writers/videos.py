@@ -24,7 +24,7 @@ from landmarks.log import log
 from landmarks.motion.tracks import seconds_of, video_of
 from landmarks.record import FAILED, Record
 from landmarks.sources.source import Source
-from landmarks.sources.video import VIDEOS, Video
+from landmarks.sources.videos.video import VIDEOS, Video
 
 if TYPE_CHECKING:
     from landmarks.drawing.mp4 import Mp4

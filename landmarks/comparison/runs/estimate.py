@@ -8,7 +8,7 @@ import torch
 
 from landmarks.comparison.grid.arms import Arm
 from landmarks.comparison.runs.train import milliseconds
-from landmarks.training.weighting import passes_of
+from landmarks.training.weightings.create import passes_of
 
 STEP = 4.0
 """A face in training, with its part of the validation, in passes of the network forwards."""

@@ -8,7 +8,7 @@ import pytest
 import torch
 from torch import nn
 
-from landmarks.training.weighting import create_weighting
+from landmarks.training.weightings.create import create_weighting
 from landmarks.training.weightings.pcgrad import project
 from tests.helpers.losses import EQUAL, TASKS, Toy, create, plain, same
 

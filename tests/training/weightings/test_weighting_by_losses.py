@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 import torch
 
-from landmarks.training.weighting import create_weighting
+from landmarks.training.weightings.create import create_weighting
 from tests.helpers.losses import EQUAL, TASKS, Toy, plain, row
 
 # uncertainty

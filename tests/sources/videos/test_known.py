@@ -11,8 +11,8 @@ import pytest
 from landmarks.errors import ImageError
 from landmarks.images import Image
 from landmarks.sources.find import expand, find
-from landmarks.sources.frames import Decoder
-from landmarks.sources.known import KnownFrames, can_begin
+from landmarks.sources.videos.frames import Decoder
+from landmarks.sources.videos.known import KnownFrames, can_begin
 from tests.helpers.videos import encoded, turn
 
 LIMIT = 10**8

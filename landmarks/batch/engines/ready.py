@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-import landmarks.batch.worker  # noqa: F401
+import landmarks.batch.engines.worker  # noqa: F401
 from landmarks.config import adapter
 from landmarks.models.config import NetworkConfig
 

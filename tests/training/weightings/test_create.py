@@ -5,8 +5,8 @@ import pytest
 import torch
 
 from landmarks.errors import LandmarksError
-from landmarks.training.weighting import WEIGHTINGS, Weighting, create_weighting, passes_of
 from landmarks.training.weightings.aggregators import Aggregated
+from landmarks.training.weightings.create import WEIGHTINGS, Weighting, create_weighting, passes_of
 from landmarks.training.weightings.gradients import GradientWeighting
 from tests.helpers.losses import EQUAL, TASKS, Toy, create, plain, row, same
 

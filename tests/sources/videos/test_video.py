@@ -14,9 +14,9 @@ import pytest
 
 from landmarks import images
 from landmarks.errors import ImageError
-from landmarks.sources import decoder_process
 from landmarks.sources.find import expand, find
-from landmarks.sources.frames import Decoder
+from landmarks.sources.videos import decoder_process
+from landmarks.sources.videos.frames import Decoder
 from tests.helpers.videos import encoded, make_video, turn
 
 LIMIT = 10**8

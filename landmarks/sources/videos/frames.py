@@ -10,7 +10,7 @@ import av
 import av.error
 import numpy as np
 
-from landmarks.sources.known import can_begin, digest_of
+from landmarks.sources.videos.known import can_begin, digest_of
 
 MISSING_SHARE = 0.02
 """Headers often misstate the duration a little; when more than this share is missing, the video broke off."""

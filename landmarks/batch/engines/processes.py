@@ -13,7 +13,7 @@ from landmarks.device import cores
 
 WORKER_MEMORY = 1 << 30
 """Bytes of memory to have for each worker."""
-READY = "landmarks.batch.ready"
+READY = "landmarks.batch.engines.ready"
 """The module that imports what every worker needs, whatever annotates."""
 
 

@@ -11,9 +11,9 @@ import numpy as np
 
 from landmarks import images
 from landmarks.errors import ImageError
-from landmarks.sources.decoder_process import DecoderLost, decoder_process
-from landmarks.sources.known import KnownFrames
 from landmarks.sources.source import Container, Content, Part, Source, failure
+from landmarks.sources.videos.decoder_process import DecoderLost, decoder_process
+from landmarks.sources.videos.known import KnownFrames
 
 VIDEOS = (".mp4", ".m4v", ".mov", ".avi", ".mkv", ".webm", ".mpg", ".mpeg", ".wmv", ".flv", ".mts", ".3gp", ".ogv")
 

@@ -30,7 +30,7 @@ SILENCE_SECONDS = 300
 """A decoder that gives no sign of life for so long is ended."""
 DEATH_SECONDS = 5.0
 """For so long we wait for a process that was killed."""
-PROGRAM = "from landmarks.sources.decoder_process import serve; serve()"
+PROGRAM = "from landmarks.sources.videos.decoder_process import serve; serve()"
 
 
 class DecoderLost(Exception):
@@ -190,7 +190,7 @@ def _frames(path: str, every: int, *known: Any) -> Iterator[tuple[dict[str, Any]
     from av.error import FFmpegError
 
     from landmarks.bounded import open_file
-    from landmarks.sources.frames import Decoder
+    from landmarks.sources.videos.frames import Decoder
 
     try:
         file = open_file(path)
@@ -229,7 +229,7 @@ def _frames(path: str, every: int, *known: Any) -> Iterator[tuple[dict[str, Any]
 
 
 def _pixels(frame: Any) -> tuple[dict[str, Any], bytes]:
-    from landmarks.sources.frames import upright
+    from landmarks.sources.videos.frames import upright
 
     try:
         pixels = upright(frame)
