@@ -203,8 +203,9 @@ class ReconstructionHead(nn.Linear):
 
 def reconstruction_target(crops: Tensor) -> Tensor:
     """What is rebuilt of crops: in grey, so small that a face's shape and turn are left and its texture is not, with
-    the mean of each crop taken off and its standard deviation divided out, as brightness and contrast say nothing of
-    the face (pixels are normalised for the same reason in masked auto-encoders: He et al., CVPR 2022).
+    the mean of each crop taken off and its standard deviation divided out: brightness and contrast say nothing of the
+    face, and a loss would be mostly of them (masked auto-encoders learn more from normalised pixels, too: He et al.,
+    CVPR 2022).
 
     crops: (N, S, S, 3) uint8 RGB -> (N, s, s) float32, averages over areas. A crop of one grey is 0 everywhere.
     """

@@ -13,8 +13,10 @@ from landmarks.models.network import Network, predict
 from landmarks.models.store import Model, load_model, save_model
 from landmarks.schemes import RECONSTRUCTION, Quantity
 from landmarks.training.config import TrainingConfig
+from landmarks.training.loop import shared_parameters
 from landmarks.training.losses import reconstruction_loss
 from landmarks.training.objective import TaskObjective
+from landmarks.training.weightings.create import create_weighting
 from tests.helpers.faces import draw_face
 
 CONFIG = NetworkConfig(
@@ -91,6 +93,21 @@ def test_a_small_network_rebuilds_crops_by_heart_beside_its_other_tasks_and_keep
     assert again.config == network.config
     one, other = (net(batch["crop"])["reconstruction"] for net in (network, again))
     assert torch.allclose(one, other, atol=0.02), "half precision"
+
+
+@pytest.mark.parametrize("weighting", ["fixed", "uncertainty", "dwa", "gradnorm", "pcgrad", "dynamic", "random"])
+def test_it_is_weighed_as_any_other_task(weighting):
+    torch.manual_seed(0)
+    network, batch = Network(CONFIG).train(), batch_of(4, CONFIG.input_size)
+    objective = TaskObjective(CONFIG, TrainingConfig())
+    chosen = create_weighting(weighting, objective.tasks, {"reconstruction": 0.1})
+    losses = objective.losses(network, batch)
+    factors = chosen.factors([])
+    assert factors.keys() == set(objective.tasks)
+    shared = shared_parameters(network)
+    chosen.backward({task: losses[task] for task in objective.tasks}, factors, *shared)
+    gradients = [network.heads["reconstruction"].weight.grad, *(parameter.grad for parameter in shared[0])]
+    assert all(torch.isfinite(gradient).all() and gradient.any() for gradient in gradients)
 
 
 def test_nobody_is_told_what_was_rebuilt():
