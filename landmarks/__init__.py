@@ -6,6 +6,7 @@ costs nothing.
 
 from __future__ import annotations
 
+import os
 from importlib import import_module
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +25,10 @@ if TYPE_CHECKING:
     from landmarks.sources.find import find
 
     __version__: str
+
+# Newer builds of onnxruntime tell its maker of their use unless this is set before they are imported. That photographs
+# of people are looked at is nobody else's business; who wants it sets 0.
+os.environ.setdefault("ORT_DISABLE_TELEMETRY", "1")
 
 __all__ = [
     "Annotator",

@@ -66,13 +66,21 @@ def replacing(path: Path, durable: bool = True, partial: Path | None = None) -> 
     """Where to write the file `path`: it takes this name when the block ends, and is removed if the block raises.
 
     The folder is made. durable: have the file survive a power cut; partial: another name to write it under. Raises
-    OSError.
+    OSError. The block only writes: its OSErrors are those of the file; see `replacing_amid` for one that does more.
     """
+    with naming(path), replacing_amid(path, durable, partial) as place:
+        yield place
+
+
+@contextmanager
+def replacing_amid(path: Path, durable: bool = True, partial: Path | None = None) -> Iterator[Path]:
+    """The same around a block that also does other things, such as calling a caller's function: an OSError of theirs
+    is none of the file's and stays as it is, so the block names its own by `naming`."""
     partial = partial or partial_path(path)
     path.parent.mkdir(parents=True, exist_ok=True)
     try:
+        yield partial
         with naming(path):
-            yield partial
             commit(partial, path, durable)
     except BaseException:
         with suppress(OSError):

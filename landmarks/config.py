@@ -48,6 +48,8 @@ def checked(kind: type[T]) -> type[T]:
 
 def read_toml(path: str | Path) -> dict[str, Any]:
     """The content of a TOML file. Raises LandmarksError with the line that is wrong."""
+    if Path(path).is_dir():
+        raise LandmarksError(f"{path}: is a folder; give the TOML file itself")
     try:
         text = Path(path).read_text(encoding="utf-8")
     except (OSError, ValueError) as error:

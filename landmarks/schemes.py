@@ -21,6 +21,8 @@ UNCERTAIN = "uncertain"
 """In the place of an attribute's label where a face does not tell it."""
 ABSENT = -1
 """The value of an attribute label that a dataset does not give. Absent points and quantities are NaN."""
+LARGEST = 1e30
+"""No value of a quantity is larger: networks compute in 32 bits."""
 SAME, NEGATED = "same", "negated"
 """What a quantity of the mirrored face is: the same one, or its negative."""
 

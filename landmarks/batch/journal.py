@@ -22,6 +22,7 @@ from typing import Any
 import numpy as np
 
 from landmarks.atomic import Lock, naming, sync
+from landmarks.batch.unwritable import told_if_unwritable
 from landmarks.formats.records import record_from_dict, record_to_dict
 from landmarks.record import FAILED, Record
 
@@ -147,8 +148,10 @@ class Journal:
                 yield task[name]
 
     def close(self) -> None:
+        """Raises LandmarksError if the last lines cannot be written."""
         try:
-            self.sync()
+            with told_if_unwritable(self.path):
+                self.sync()
         finally:
             self._file.close()
             self._lock.release()

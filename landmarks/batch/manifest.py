@@ -74,7 +74,7 @@ def _read(path: Path) -> dict[str, Any]:
             content = json.load(file)
         if not (isinstance(content["settings"], dict) and isinstance(content["starts"], list)):
             raise TypeError("it lacks settings or starts")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise LandmarksError(f"{path}: does not tell how the run here was begun ({told(error)}); {CURE}") from error
     return content
 

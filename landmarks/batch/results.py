@@ -22,6 +22,7 @@ from landmarks.batch.box_report import BoxReport
 from landmarks.batch.journal import Journal
 from landmarks.batch.options import RunOptions
 from landmarks.batch.plan import TASK_IMAGES, Order
+from landmarks.batch.unwritable import told_if_unwritable
 from landmarks.batch.writers.drawings import Drawings
 from landmarks.batch.writers.videos import VideoDrawings
 from landmarks.detection.boxes import BoxFile
@@ -80,20 +81,23 @@ class ResultsPass:
     ) -> Totals:
         """Write all results, unless they are there as they would be. writing: how many images are in them, of how many.
 
-        earlier: the totals that stood in `run.json` when the run was started. Raises OSError.
+        earlier: the totals that stood in `run.json` when the run was started. Raises LandmarksError if they cannot be
+        written, and whatever `writing` raises, as it is.
         """
-        journal.sync()
+        with told_if_unwritable(self.out):
+            journal.sync()
         digest = partial(tables_digest, self.out, self.options, journal, order)
         if earlier and not self._videos_drawn() and earlier.tables == digest():
             writing(len(order), len(order))
             return earlier
         following = followers(self.options, self.sources)
-        results = Results(
-            self.out,
-            replace(self.like, track=np.zeros(0)) if following else self.like,
-            self.options.formats,
-            self.options.coords,
-        )
+        with told_if_unwritable(self.out):
+            results = Results(
+                self.out,
+                replace(self.like, track=np.zeros(0)) if following else self.like,
+                self.options.formats,
+                self.options.coords,
+            )
         statuses: Counter[str] = Counter()
         faces = 0
         whole = self.options.shard.count == 1
@@ -104,16 +108,19 @@ class ResultsPass:
                     writing(number, len(order))
                 for follow in following:
                     record = follow(record)
-                results.write(record)
-                videos.write(record)
+                with told_if_unwritable(self.out):
+                    results.write(record)
+                    videos.write(record)
                 statuses[record.status] += 1
                 faces += len(record.faces)
                 if matched:
                     matched.see(record)
-            videos.close()
-            results.close()
+            with told_if_unwritable(self.out):
+                videos.close()
+                results.close()
             writing(len(order), len(order))
-            unused, without = matched.write(self.out) if matched else (0, 0)
+            with told_if_unwritable(self.out):
+                unused, without = matched.write(self.out) if matched else (0, 0)
         failed = sum(statuses[status] for status in FAILED)
         review = results.review
         return Totals(

@@ -12,6 +12,7 @@ import os
 import time
 import warnings
 from collections.abc import Callable, Iterable, Sequence
+from contextlib import ExitStack
 from dataclasses import dataclass, field
 from functools import partial
 from pathlib import Path
@@ -29,6 +30,7 @@ from landmarks.batch.options import LOCAL, Resume, RunOptions
 from landmarks.batch.outage import Outage
 from landmarks.batch.plan import MEMORY_IN_FLIGHT, TASK_IMAGES, Order, Plan
 from landmarks.batch.results import ResultsPass, Totals, any_video, followers
+from landmarks.batch.unwritable import told_if_unwritable
 from landmarks.batch.writers.chips import Chips
 from landmarks.batch.writers.drawings import Drawings
 from landmarks.bounded import answer, ask
@@ -109,7 +111,8 @@ def annotate(
     videos are drawn; named: what the sources were found by, which `run.json` keeps.
 
     Raises LandmarksError if `out` cannot be written or holds images of the run, if another run is writing there or the
-    earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together.
+    earlier one had other settings, or if the annotator cannot be made; ValueError for what does not fit together; and
+    whatever report, progress or writing raise, as it is: what is done is kept then, too.
     """
     out, clock, started = Path(out), Clock(), time.perf_counter()
     writers = _writers(out, options, sources)
@@ -117,56 +120,57 @@ def annotate(
     answer(partial(refuse_own_folder, sources, out), options.timeout)
     annotator, boxes = with_boxes(annotator, sources)
     total = None if any(isinstance(source, Container) for source in sources) else len(sources)
-    try:
-        out.mkdir(parents=True, exist_ok=True)
-        with (
-            Journal(out / "journal.jsonl") as journal,
-            create_engine(annotator, writers, options, _workers(options, total)) as engine,
-        ):
-            settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
-            if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
-                settings["shard"] = str(options.shard)
+    with ExitStack() as stack:
+        with told_if_unwritable(out):
+            out.mkdir(parents=True, exist_ok=True)
+            journal = stack.enter_context(Journal(out / "journal.jsonl"))
+        engine = stack.enter_context(create_engine(annotator, writers, options, _workers(options, total)))
+        settings = engine.facts.settings | {writer.name: writer.settings() for writer in writers}
+        if options.shard.count > 1:  # Another one would put its tables in the place of this one's.
+            settings["shard"] = str(options.shard)
+        with told_if_unwritable(out):
             if resume.fresh:
                 journal.clear()
             kept = named.as_dict() if named else None
             run = Manifest.begin(out / "run.json", settings, not journal.empty, kept)
             plan = Plan(journal.index(), options.shard, resume.retry_failed, most_bytes(settings["max_pixels"]))
-            order = Order()
             for writer in writers:
                 remove_scratch(writer.folder)
-            log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
-            log.debug("settings: %s", settings)
-            finished, outage = 0, Outage()
-            rest: Iterable[Source] = sources
-            if not settings.get("accept_damaged"):
-                rest = with_known_frames(sources, journal, plan.index)
-            for done in engine.run(plan, rest, order):
-                with clock("write"):
-                    journal.append(done.records, done.stamps)
-                clock.add(done.seconds)
-                for text in done.warnings:
-                    warnings.warn(text, stacklevel=2)
-                finished += len(done.records)
-                log.debug("%d images: %s ...", len(done.records), done.records[0].image if done.records else "none")
-                for record in done.records:
-                    if record.reason:
-                        level = logging.WARNING if record.status in FAILED else logging.INFO
-                        log.log(level, "%s: %s: %s", record.image, record.status, record.reason)
-                    report(record)
-                    outage.see(record)
-                progress(order.skipped + finished, total)
-            last = ResultsPass(out, options, sources, engine.facts.empty, boxes, settings["max_pixels"])
-            with clock("write"):
-                totals = last.write(journal, order, Totals.earlier(run.earlier), writing)
-            seconds = time.perf_counter() - started
-            work = sum(clock.seconds.values()) or 1.0
-            shares = {stage: spent / work for stage, spent in clock.seconds.items()}
-            backend = ", ".join(settings[name] for name in ("backend", "precision") if name in settings)
-            summary = Summary(
-                totals.statuses, totals.faces, seconds, finished, order.changed, shares,
-                totals.boxes_unused, totals.images_without_boxes, totals.doubtful, totals.upside_down, backend,
-            )  # fmt: skip
-            this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
+        order = Order()
+        log.info("%s: annotating %d sources with %d workers", out, len(sources), engine.size)
+        log.debug("settings: %s", settings)
+        finished, outage = 0, Outage()
+        rest: Iterable[Source] = sources
+        if not settings.get("accept_damaged"):
+            rest = with_known_frames(sources, journal, plan.index)
+        for done in engine.run(plan, rest, order):
+            with clock("write"), told_if_unwritable(out):
+                journal.append(done.records, done.stamps)
+            clock.add(done.seconds)
+            for text in done.warnings:
+                warnings.warn(text, stacklevel=2)
+            finished += len(done.records)
+            log.debug("%d images: %s ...", len(done.records), done.records[0].image if done.records else "none")
+            for record in done.records:
+                if record.reason:
+                    level = logging.WARNING if record.status in FAILED else logging.INFO
+                    log.log(level, "%s: %s: %s", record.image, record.status, record.reason)
+                report(record)
+                outage.see(record)
+            progress(order.skipped + finished, total)
+        last = ResultsPass(out, options, sources, engine.facts.empty, boxes, settings["max_pixels"])
+        with clock("write"):
+            totals = last.write(journal, order, Totals.earlier(run.earlier), writing)
+        seconds = time.perf_counter() - started
+        work = sum(clock.seconds.values()) or 1.0
+        shares = {stage: spent / work for stage, spent in clock.seconds.items()}
+        backend = ", ".join(settings[name] for name in ("backend", "precision") if name in settings)
+        summary = Summary(
+            totals.statuses, totals.faces, seconds, finished, order.changed, shares,
+            totals.boxes_unused, totals.images_without_boxes, totals.doubtful, totals.upside_down, backend,
+        )  # fmt: skip
+        this_time = {"images": finished, "seconds": round(seconds, 3), "stages": _rounded(shares)}
+        with told_if_unwritable(out):
             run.end(
                 {
                     "engine": options.engine,
@@ -176,9 +180,7 @@ def annotate(
                 },
                 totals.as_dict(),
             )
-            log.info("%s: %d images, %d failed, %d faces", out, totals.images, totals.failed, totals.faces)
-    except OSError as error:
-        raise LandmarksError(f"{error.filename or out}: {_why_not_written(error)}") from error
+        log.info("%s: %d images, %d failed, %d faces", out, totals.images, totals.failed, totals.faces)
     return summary
 
 
@@ -239,8 +241,3 @@ def _workers(options: RunOptions, total: int | None) -> int:
 
 def _rounded(shares: dict[str, float]) -> dict[str, float]:
     return {name: round(share, 4) for name, share in shares.items()}
-
-
-def _why_not_written(error: OSError) -> str:
-    reason = f"cannot be written ({error.strerror or error})"
-    return f"{reason}; choose another --out, or cure it and give the same command again: what is done is kept"

@@ -41,8 +41,8 @@ def review(
     tasks: Annotated[
         Optional[str],
         typer.Option(
-            help="Attributes to show and to correct, comma-separated; by default all of the run but gender. Nothing is "
-            "said of others, and nothing learns from them."
+            help="Attributes and numbers to show and to correct, comma-separated; by default all of the run but "
+            "gender. Of others nothing is said."
         ),
     ] = None,
     who: Annotated[
@@ -111,9 +111,13 @@ def corrections_info(run: Annotated[Path, typer.Argument(help=RUN_HELP)]) -> Non
     from collections import Counter
 
     from landmarks.corrections import fold, read_corrections
+    from landmarks.corrections.fold import told
 
     lines = read_corrections(run)
-    statuses = Counter(face.status or "taken back" for face in fold(lines).values())
+    faces = fold(lines).values()
+    statuses = Counter(face.status or "taken back" for face in faces)
     output.print(
         f"{counted(len(lines), 'line')}; faces: {', '.join(f'{n} {s}' for s, n in statuses.items()) or 'none'}"
     )
+    if counts := told(faces):
+        output.print(f"labels and numbers that people vouch for: {', '.join(f'{s} {n}' for s, n in counts.items())}")

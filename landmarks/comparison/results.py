@@ -154,7 +154,7 @@ def read_grid_of(folder: Path) -> Grid:
     path = folder / GRID
     try:
         return build(Grid, json.loads(path.read_text(encoding="utf-8")), str(path))
-    except (OSError, ValueError, LandmarksError) as error:
+    except (OSError, ValueError, LandmarksError, RecursionError) as error:
         what = "missing" if isinstance(error, FileNotFoundError) else f"not of a comparison ({told(error)})"
         raise LandmarksError(f"{path}: {what}; {CURE}") from error
 

@@ -3,25 +3,21 @@
 from __future__ import annotations
 
 import json
-import logging
-import multiprocessing
-import os
-import threading
 import time
-from collections.abc import Callable, Iterator, Sequence
-from concurrent.futures import ProcessPoolExecutor, as_completed
+from collections.abc import Callable, Sequence
+from contextlib import closing
 from dataclasses import dataclass
+from functools import partial
 from pathlib import Path
 
-import cv2
 import numpy as np
 import pandas as pd
-import torch
 
 from landmarks.atomic import Lock, write_text
 from landmarks.comparison.grid.arms import VIEWS, Arm, Grid
 from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.runs.estimate import minutes, minutes_each
+from landmarks.comparison.runs.processes import Runs, outcomes_of
 from landmarks.comparison.runs.test_faces import Bench, make_bench, open_bench
 from landmarks.comparison.runs.train import kept_samples, make_network, milliseconds, multiply_adds_of, train_arm
 from landmarks.datasets.crops.augment import DETECTED
@@ -36,8 +32,6 @@ from landmarks.schemes import Attribute
 from landmarks.training.weightings.create import create_weighting, passes_of
 
 BENCH, LOCK = "bench", "compare.lock"
-Runs = list[tuple[Arm, int]]
-Outcomes = Iterator[tuple[Arm, int, "str | Exception"]]
 
 
 @dataclass(frozen=True)
@@ -64,9 +58,10 @@ def compare(
 
     Writes `grid.json`, `results.parquet` and `faces.parquet`, and for each run a folder with its log, state and
     weights. A run that was interrupted goes on where it stopped; finished ones are not repeated. jobs: runs at once;
-    names: of the arms to run, all if there are none. report: gets a line a finished run. Raises LandmarksError if `out`
-    holds runs of other faces or of an arm with other settings or another comparison is running there, for an arm of
-    more training faces than there are, and for an unknown name.
+    names: of the arms to run, all if there are none. report: gets a line a finished run; what it raises comes out as it
+    is, after all trainings have ended. Raises LandmarksError if `out` holds runs of other faces or of an arm with other
+    settings or another comparison is running there, for an arm of more training faces than there are, and for an
+    unknown name.
     """
     grid, names = _to_run(grid, crops, names, report)
     out.mkdir(parents=True, exist_ok=True)
@@ -187,53 +182,17 @@ def _run_all(missing: Runs, out: Path, jobs: int, device: str, report: Callable[
     failures: list[Failure] = []
     costs = {arm.name: _cost(arm) for arm, _ in missing}
     left, spent, started = sum(costs[arm.name] for arm, _ in missing), 0.0, time.perf_counter()
-    jobs = min(jobs, len(missing))
-    outcomes = _one_by_one(missing, out, device) if jobs <= 1 else _side_by_side(missing, out, jobs, device)
-    for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
-        name, line = run_name(arm, seed), outcome
-        if isinstance(outcome, Exception):
-            failures.append(Failure(name, f"{type(outcome).__name__}: {outcome}"))
-            line = f"failed: {failures[-1].reason}"
-        left, spent = left - costs[arm.name], spent + costs[arm.name]
-        rest = (time.perf_counter() - started) / spent * left
-        report(f"{name}: {line}; {done} of {len(missing)}, about {rest / 60:.0f} min left")
+    # Trainings end before the lock is released, whatever `report` raises.
+    with closing(outcomes_of(partial(_run_one, out=out, device=device), missing, jobs)) as outcomes:
+        for done, (arm, seed, outcome) in enumerate(outcomes, start=1):
+            name, line = run_name(arm, seed), outcome
+            if isinstance(outcome, Exception):
+                failures.append(Failure(name, f"{type(outcome).__name__}: {outcome}"))
+                line = f"failed: {failures[-1].reason}"
+            left, spent = left - costs[arm.name], spent + costs[arm.name]
+            rest = (time.perf_counter() - started) / spent * left
+            report(f"{name}: {line}; {done} of {len(missing)}, about {rest / 60:.0f} min left")
     return failures
-
-
-def _one_by_one(missing: Runs, out: Path, device: str) -> Outcomes:
-    for arm, seed in missing:
-        try:
-            yield arm, seed, _run_one(arm, seed, out, device)
-        except Exception as error:  # one arm must not cost the others
-            yield arm, seed, error
-
-
-def _side_by_side(missing: Runs, out: Path, jobs: int, device: str) -> Outcomes:
-    """In processes of their own, which share the cores."""
-    threads = max(1, (os.cpu_count() or 1) // jobs)
-    context = multiprocessing.get_context("spawn")
-    with ProcessPoolExecutor(max_workers=jobs, mp_context=context, initializer=_quiet, initargs=(threads,)) as pool:
-        running = {pool.submit(_run_one, arm, seed, out, device): (arm, seed) for arm, seed in missing}
-        for future in as_completed(running):
-            error = future.exception()
-            if error is not None and not isinstance(error, Exception):
-                raise error
-            yield *running[future], error or future.result()
-
-
-def _quiet(threads: int) -> None:
-    """Begin a process that trains; it ends with its parent, whose lock on the folder has ended then, too."""
-    threading.Thread(target=_end_with_parent, daemon=True).start()
-    torch.set_num_threads(threads)
-    cv2.setNumThreads(0)
-    logging.disable(logging.WARNING)
-
-
-def _end_with_parent() -> None:
-    parent = multiprocessing.parent_process()
-    if parent is not None:
-        parent.join()
-        os._exit(1)
 
 
 def _run_one(arm: Arm, seed: int, out: Path, device: str) -> str:
@@ -282,7 +241,7 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
     if path.is_file():
         try:
             kept = dict(json.loads(path.read_text(encoding="utf-8")))
-        except ValueError as error:
+        except (TypeError, ValueError, RecursionError) as error:
             raise LandmarksError(f"{path}: cannot be read ({error}); it was damaged, so give another folder") from error
         for key, value in settings.items():
             if kept.get(key) != value:

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import json
-import math
 import re
 import secrets
 from dataclasses import dataclass, field
@@ -12,14 +11,16 @@ from typing import Any, Optional
 
 from landmarks.errors import DataError
 from landmarks.geometry import BOX
-from landmarks.schemes import SCHEMES, Scheme
+from landmarks.schemes import LARGEST, SCHEMES, Scheme
 
-VERSION = 1
+VERSION = 2
 """Of the lines; raised when an older reader would take one for something else."""
+WITHOUT_QUANTITIES = 1
+"""The version of a line that speaks of no quantity, which older readers read as well."""
 ACCEPT, CORRECT, ADD, REMOVE, PUT_OFF, UNDO = "accept", "correct", "add", "remove", "put off", "undo"
 KINDS = (ACCEPT, CORRECT, ADD, REMOVE, PUT_OFF, UNDO)
 LABELLED = (ACCEPT, CORRECT, ADD, PUT_OFF)
-"""Kinds whose lines say how the face is labelled from then on: box, landmarks and attributes."""
+"""Kinds whose lines say how the face is labelled from then on: box, landmarks, attributes and quantities."""
 DECIMALS = 4
 MOST = 1 << 16
 """Characters of a line: a face of 98 landmarks takes 4,000."""
@@ -53,6 +54,8 @@ class Correction:
     """Every landmark of the run's scheme, in order."""
     attributes: dict[str, str | None] = field(default_factory=dict)
     """The label of every attribute of the run; None if nobody can tell. What a run knows, `Layout` says."""
+    quantities: dict[str, float | None] = field(default_factory=dict)
+    """The value of every quantity of the run, in its unit; None if nobody can tell. Lines of version 1 have none."""
     undoes: str = ""
     """The id of the line that an `undo` takes back."""
     who: str = ""
@@ -76,6 +79,7 @@ class Correction:
             raise DataError("an undo, and nothing else, names the line that it undoes")
         if self.kind in LABELLED:
             _check_labels(self.points, self.attributes)
+            _check_quantities(self.quantities)
             if self.kind == ADD and self.box is None:
                 raise DataError("an added face needs a box")
 
@@ -86,11 +90,13 @@ class Correction:
 
     def line(self) -> str:
         """JSON, without a line end."""
-        document: dict[str, Any] = {"v": VERSION, "id": self.id, "time": self.time, "who": self.who, "via": self.via}
+        version = VERSION if self.quantities else WITHOUT_QUANTITIES
+        document: dict[str, Any] = {"v": version, "id": self.id, "time": self.time, "who": self.who, "via": self.via}
         document |= {"kind": self.kind, "image": self.image, "face": self.face}
         document |= {"found": self.found} if self.found else {}
         if self.kind in LABELLED:
             document |= {"box": self.box, "points": self.points, "attributes": self.attributes}
+            document |= {"quantities": self.quantities} if self.quantities else {}
         if self.undoes:
             document["undoes"] = self.undoes
         return json.dumps(document, allow_nan=False, separators=(",", ":"))
@@ -100,7 +106,7 @@ def correction_from(document: Any) -> Correction:
     """A correction of what JSON holds, coordinates rounded; the inverse of `Correction.line`. Raises DataError."""
     if not isinstance(document, dict):
         raise DataError("a correction is a JSON object")
-    if document.get("v") != VERSION:
+    if document.get("v") not in (WITHOUT_QUANTITIES, VERSION):
         raise DataError(f"it has version {document.get('v')!r}, not {VERSION}; it was written by another release")
     known = {name: document[name] for name in Correction.__dataclass_fields__ if name in document}
     try:
@@ -135,7 +141,7 @@ def _point(value: Any) -> Point:
 
 
 def _number(value: Any) -> float:
-    if isinstance(value, bool) or not isinstance(value, (int, float)) or not math.isfinite(value) or abs(value) > 1e7:
+    if isinstance(value, bool) or not isinstance(value, (int, float)) or not abs(value) <= 1e7:  # NaN is not
         raise DataError(f"a coordinate must be a number of pixels, not {value!r}")
     return round(float(value), DECIMALS)
 
@@ -148,3 +154,16 @@ def _check_labels(points: dict[str, Point], attributes: dict[str, str | None]) -
     for name, label in attributes.items():
         if label is not None and not isinstance(label, str):
             raise DataError(f"{name} must be a label or null, not {label!r}")
+
+
+def _check_quantities(quantities: dict[str, float | None]) -> None:
+    if not isinstance(quantities, dict):
+        raise DataError("quantities are an object")
+    for name, value in quantities.items():
+        if value is not None and not _is_quantity(value):
+            raise DataError(f"{name} must be a number from -{LARGEST:g} to {LARGEST:g}, or null, not {value!r}")
+
+
+def _is_quantity(value: Any) -> bool:
+    # NaN is not between the two; True would be a number to Python.
+    return not isinstance(value, bool) and isinstance(value, (int, float)) and -LARGEST <= value <= LARGEST

@@ -18,7 +18,7 @@ def about(path: str | Path) -> dict[str, Any]:
     try:
         facts = json.loads((Path(path) / FACTS).read_text(encoding="utf-8"))
         return {key: facts[key] for key in ("name", "root", "terms", "crops", "cache_size", "cache_scale")}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path}: not a prepared dataset; make it with `landmarks data prepare`") from error
 
 

@@ -153,7 +153,7 @@ def _read_written(folder: Path) -> Photographs:
         text = {"image": str, "split": str}
         table = pd.read_csv(folder / TABLE, dtype=text, keep_default_na=False, na_values={c: [""] for c in COLUMNS[2:]})
         table = table[COLUMNS].astype(dict.fromkeys(COLUMNS[2:], float))
-    except (OSError, ValueError, KeyError, TypeError, AttributeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, AttributeError, RecursionError) as error:
         raise DataError(f"{folder}: not photographs as this package writes them ({error}); write them anew") from error
     return _checked(name, table, Files(root), terms, folder)
 

@@ -22,6 +22,7 @@ from landmarks.errors import DataError, told
 from landmarks.schemes import (
     ABSENT,
     ATTRIBUTES,
+    LARGEST,
     POSE,
     SCHEMES,
     Attribute,
@@ -40,9 +41,6 @@ taught to tell them."""
 BALANCED = ("source", *ATTRIBUTES, *GROUPS)
 """Columns of groups in which faces can be drawn alike."""
 
-
-LARGEST = 1e30
-"""No number is larger: networks compute in 32 bits."""
 LABEL_ERRORS = {name: f"{name}_label_error" for name in SCHEMES}
 """By scheme the column of (K,) floats, pixels: how far off each point of a row may be whose points a network labelled
 (`landmarks.teaching.label`). None where people did."""

@@ -3,7 +3,9 @@
 Expected errors are fitted to the errors of faces in boxes as detectors give them; quality also to faces in bad boxes,
 faces too small or too blurred to see, and squares beside the face, which are no faces; probabilities to labels.
 
-Few faces say little, and the constants say so. With n validation faces:
+Few faces say little. Constants that the weights had before, or those that their training started from, weigh as much
+as 50 faces (`shrinkage`). Without such constants fewer than `LEAST_FACES` faces with points are refused. And the
+constants say how little is known. With n validation faces:
 - expected errors are raised by n / (n - 1), the predictive mean of exponentially distributed errors;
 - one face's worth of belief holds the curves' slopes where the network's own cues would have them;
 - a probability is fitted as if one further face of each class had been seen at random among the n (Laplace's rule of
@@ -29,10 +31,19 @@ from landmarks.datasets.labels import class_counts, label_counts, mirrored
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, unknown
 from landmarks.evaluation.placement import Placement, locate_crops
+from landmarks.evaluation.shrinkage import held_errors, held_quality, held_softmax
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import Located, locate
-from landmarks.models.calibration import QUALITY_THRESHOLD, Calibration, ErrorCurve, Limits, QualityCurve, Softmax
+from landmarks.models.calibration import (
+    QUALITY_THRESHOLD,
+    Calibration,
+    ErrorCurve,
+    Limits,
+    QualityCurve,
+    Softmax,
+    mean_log,
+)
 from landmarks.models.heads import NEVER
 from landmarks.models.store import Model, load_model, save_model
 from landmarks.schemes import ABSENT, SCHEMES
@@ -47,6 +58,9 @@ SMALL = (0.03, 0.06)
 
 FEW_FACES = 100
 """Validation faces with points below which expected errors and quality are rough."""
+LEAST_FACES = 10
+"""Validation faces with points below which nothing is fitted without earlier constants: of 3, expected errors come out
+up to twice too large and half of all faces doubtful (docs/review.md)."""
 FEW_OF_CLASS = 20
 """Validation faces of a class below which probabilities of its attribute are rough."""
 HALF_TRUST = 50
@@ -60,14 +74,18 @@ def calibrate_file(
     return what was written: `about["calibrated_on"]` counts the faces of each task and class.
 
     limits: where attributes are uncertain; None for those of the weights. Raises ValueError for limits of what is none
-    of the network's attributes, and the errors of its parts.
+    of the network's attributes, DataError for fewer than `LEAST_FACES` where there are no earlier constants, and the
+    errors of its parts.
     """
     model = load_model(weights)
+    calibrated = bool(model.calibration.attributes)
+    model = replace(model, calibration=model.earlier)
     for name in limits or ():
         if name not in model.network.config.attributes:
             raise ValueError(unknown("attribute", name, model.network.config.attributes))
     crops = load_crops(*data)
-    if "labels" not in model.about and not model.calibration.attributes:  # nothing else says what it learnt from
+    _check_enough(model, crops)
+    if "labels" not in model.about and not calibrated:  # nothing else says what it learnt from
         forget_unseen(model.network, crops.table.iloc[crops.part("train")])
     calibration = calibrate(load_backend(copy.deepcopy(model), "cpu"), crops)
     calibration = replace(calibration, limits=model.calibration.limits if limits is None else limits)
@@ -77,7 +95,7 @@ def calibrate_file(
 
 
 def calibrate(backend: Backend, crops: Crops) -> Calibration:
-    """The constants of a network. Tasks without validation labels keep the constants that they have.
+    """The constants of a network, held to those that it has. Tasks without validation labels keep those.
 
     How many faces taught each class is what the weights say of their training, or where they do not say, how many the
     training parts of the data hold. Warnings say which tasks and classes have few validation faces. Faces of which not
@@ -90,17 +108,20 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
         raise DataError(f"{where}: the network has no landmarks, there is nothing to calibrate")
     canonical = canonical_squares(table, backend.config.crop_scale)
     seen = locate_crops(backend, crops, rows, TYPICAL.squares(canonical))
-    curves, few = dict(backend.calibration.errors), []
+    earlier = backend.calibration
+    curves, rough, held = dict(earlier.errors), list[str](), list[str]()
     for name in backend.config.schemes:
         errors = _errors(seen, crops, rows, name)
         given = ~np.isnan(errors).any(axis=1)
-        if given.any():
-            curves[name] = fit_errors(seen.error_cues[name][given], errors[given])
-        if given.sum() < FEW_FACES:
-            few.append(f"{name} ({given.sum()} faces, fewer than {FEW_FACES})")
         if name == backend.config.schemes[0] and not given.any():
             raise DataError(f"{where}: no validation face with {name}; nothing to calibrate on")
-    attributes = dict(backend.calibration.attributes)
+        if given.any():
+            fitted = fit_errors(seen.error_cues[name][given], errors[given])
+            curves[name] = held_errors(fitted, earlier.errors.get(name), int(given.sum()))
+        if given.sum() < FEW_FACES:
+            told = held if name in earlier.errors else rough
+            told.append(f"{name} ({given.sum()} faces, fewer than {FEW_FACES})")
+    attributes = dict(earlier.attributes)
     for name in backend.config.attributes:
         attribute = backend.config.attribute(name)
         labels = labels_of(table, attribute)
@@ -109,15 +130,32 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
         counts = np.bincount(labels[labels != ABSENT], minlength=len(attribute))
         if counts.any():
             bias = equal_priors(mirrored(_taught(backend, crops, name), attribute), never)
-            attributes[name] = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias, never)
+            fit = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias, never)
+            attributes[name] = held_softmax(fit, earlier.attributes.get(name), int(counts.sum()))
         rare = [f"{counts[code]} {attribute.labels[code]!r}" for code in np.flatnonzero(counts < FEW_OF_CLASS)
                 if code not in never]  # fmt: skip
         if rare:
-            few.append(f"{name} ({', '.join(rare)}, fewer than {FEW_OF_CLASS})")
-    if few:
-        warnings.warn(f"{where}: few validation faces, so that these are rough: {'; '.join(few)}", stacklevel=2)
+            told = held if name in earlier.attributes else rough
+            told.append(f"{name} ({', '.join(rare)}, fewer than {FEW_OF_CLASS})")
+    for few, what in ((rough, "these are rough"), (held, "these stay near the earlier constants of the weights")):
+        if few:
+            warnings.warn(f"{where}: few validation faces, so that {what}: {'; '.join(few)}", stacklevel=2)
     first = curves[backend.config.schemes[0]]
     return Calibration(curves, _quality(backend, crops, rows, canonical, first), attributes)
+
+
+def _check_enough(model: Model, crops: Crops) -> None:
+    """Raise DataError for too few validation faces where there are no earlier constants."""
+    for name in model.network.config.schemes[:1]:
+        true = points_of(crops.table.iloc[crops.part("val")], SCHEMES[name])
+        faces = int(np.isfinite(true).all(axis=(1, 2)).sum())
+        if 0 < faces < LEAST_FACES and name not in model.calibration.errors:
+            where = ", ".join(str(folder) for folder in crops.folders)
+            raise DataError(
+                f"{where}: {faces} validation faces with {name}, and the weights have no earlier constants to which so "
+                f"few could be held; give {LEAST_FACES} or more, with further prepared folders (--data), or start the "
+                "training from calibrated weights (--start compact)"
+            )
 
 
 def _taught(backend: Backend, crops: Crops, name: str) -> np.ndarray:
@@ -134,11 +172,14 @@ def _quality(
 ) -> QualityCurve:
     """From faces in typical and bad boxes, faces too small to see, and as many squares that hold no face."""
     name = backend.config.schemes[0]
-    expected, good = [], []
+    earlier = backend.calibration
+    before = earlier.errors.get(name, curve)
+    expected, good, raised = [], [], []
 
     def add(seen: Located, errors: np.ndarray) -> None:
         given = ~np.isnan(errors).any(axis=1)
         expected.append(curve(seen.error_cues[name])[given])
+        raised.append(mean_log(expected[-1]) - mean_log(before(seen.error_cues[name])[given]))
         good.append(errors[given].mean(axis=1) < QUALITY_THRESHOLD)
 
     for seed, placement in enumerate((TYPICAL, *BAD)):
@@ -150,7 +191,9 @@ def _quality(
         add(seen, _errors(seen, crops, rows, name))
     seen = locate_crops(backend, crops, rows, beside_face(canonical))
     add(seen, np.ones_like(_errors(seen, crops, rows, name)))
-    return fit_quality(np.concatenate(expected), np.concatenate(good), views=len(good))
+    fitted = fit_quality(np.concatenate(expected), np.concatenate(good), views=len(good))
+    known = earlier.quality if name in earlier.errors else None
+    return held_quality(fitted, known, len(good[0]), float(np.concatenate(raised).mean()))
 
 
 def beside_face(canonical: np.ndarray, seed: int = 0) -> np.ndarray:

@@ -92,5 +92,5 @@ def read_per_face(path: Path) -> PerFace:
                 for column in (name, f"{name}_predicted"):
                     frame[column] = [np.reshape(row.as_py(), (len(scheme), 2)) for row in table[column]]
         return PerFace(frame, str(facts["data"]))
-    except (OSError, ValueError, KeyError, TypeError, pyarrow.ArrowException) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError, pyarrow.ArrowException) as error:
         raise DataError(f"{path}: does not hold the faces of an evaluation ({told(error)}); make it anew") from error

@@ -39,7 +39,8 @@ def with_corrections(run: Path, table: pd.DataFrame) -> pd.DataFrame:
 
     A number is the network's word on its own answer: scores and qualities stay. Of a face with landmarks that were
     moved their expected errors are NaN and its angles follow from them; a label that a
-    person gave has the probability 1. Raises DataError if this is no run.
+    person gave has the probability 1; the value of a quantity is the one that a person gave, NaN where it cannot be
+    told. Raises DataError if this is no run.
     """
     layout, lines = read_layout(run), read_corrections(run)
     if layout is None or not run.is_dir():
@@ -125,7 +126,7 @@ def _image_rows(
 
 def _corrected_row(row: dict[str, Any], face: Corrected, turned: images.Image | None, layout: Layout) -> dict[str, Any]:
     """A row as the line that holds says, in the pixels of the run's files."""
-    row = {**row, REVIEW: face.status}
+    row, quantities = {**row, REVIEW: face.status}, layout.quantities
     labels = face.labels
     if labels is None or not face.status:
         return row
@@ -143,6 +144,7 @@ def _corrected_row(row: dict[str, Any], face: Corrected, turned: images.Image | 
     for name, label in labels.attributes.items():
         if name in layout.attributes and row.get(name) != label:
             row |= {name: label, f"{name}_probability": np.nan if label is None else 1.0}
+    row |= {name: np.nan if value is None else value for name, value in labels.quantities.items() if name in quantities}
     return row
 
 

@@ -28,6 +28,9 @@ UNSURE = 0.6
 """An attribute whose label has a lower probability is said to be unsure; with two classes, 0.5 is a coin."""
 DOUBTFUL = 0.5
 """Faces with a higher doubt are counted as doubtful."""
+NOTABLE = 0.1
+"""A face without any other reason is told as one of the lowest of the run from this doubt on: of ten such faces one may
+be wrong. Below, nothing is said against it: it is listed because even the best run has a most doubtful face."""
 BATCH = 64
 """Records that wait for each other, since many faces are looked at far faster at once."""
 
@@ -37,8 +40,8 @@ class Review:
 
     Doubt is 1 minus the face's quality; where that is not known 1 minus the detector's score; where there was no
     detector either, 1 minus the probability of the least sure attribute. A face with landmarks that do not exist has a
-    doubt of 1. Equal ones are in the order of the run. Once it is closed, `doubtful` and `upside_down` are the numbers
-    of such faces in the whole run.
+    doubt of 1. Equal ones are in the order of the run. The reason is empty where nothing is doubtful. Once it is
+    closed, `doubtful` and `upside_down` are the numbers of such faces in the whole run.
     """
 
     def __init__(self, out: Path, layout: Layout, most: int = MOST) -> None:
@@ -81,7 +84,7 @@ class Review:
         for rank, (doubt, _, record, index) in enumerate(sorted(self.heap, key=lambda kept: (-kept[0], -kept[1])), 1):
             (face,) = plain_faces(record.faces)
             numbers = [*(face.box or ()), *face.numbers.values()]
-            reason = "; ".join(reasons(record)) or "lowest of the run"
+            reason = "; ".join(reasons(record)) or ("lowest of the run" if doubt >= NOTABLE else "")
             writer.writerow([rank, csv_text(record.image), index, round(doubt, 4), reason, *numbers])
         self.lines.close()
 

@@ -57,7 +57,7 @@ def read_layout(path: Path) -> Layout | None:
     for folder in (path, *path.absolute().parents[:2]):
         try:
             return Layout.from_dict(_read(folder)["layout"])
-        except (OSError, ValueError, KeyError, TypeError):
+        except (OSError, ValueError, KeyError, TypeError, RecursionError):
             continue
     return None
 
@@ -66,7 +66,7 @@ def read_formats(out: Path) -> list[str] | None:
     """The formats that the last run in a folder wrote; None if there is no `schema.json` that says so."""
     try:
         return list(_read(out)["formats"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return None
 
 
@@ -74,7 +74,7 @@ def read_frame(out: Path) -> str:
     """The frame of the coordinates of the last run in a folder; `upright` if there is no `schema.json` that says so."""
     try:
         return str(_read(out)["coordinates"]["frame"])
-    except (OSError, ValueError, KeyError, TypeError):
+    except (OSError, ValueError, KeyError, TypeError, RecursionError):
         return "upright"
 
 

@@ -27,6 +27,8 @@ def resolve(name: str | Path) -> Path:
     if path.is_file():
         return path
     names = shipped_names()
+    if path.is_dir():
+        raise WeightsError(f"{name}: is a folder; give the weights file itself, such as {path / 'weights.safetensors'}")
     meant = "".join(f" did you mean {other!r}?" for other in nearest(str(name), names))
     known = ", ".join(names) or "none"
     raise WeightsError(f"{name}: no such weights;{meant} give a .safetensors file or one of the shipped names: {known}")

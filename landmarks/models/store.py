@@ -21,6 +21,8 @@ from landmarks.models.files import KEY, read_verified, resolve
 from landmarks.models.network import Network
 
 FORMAT = 2
+STARTED, CARRIED = "started_from", "calibration"
+"""Keys of `about`: what a training started from, and in it the constants that `carried` gives."""
 
 
 @dataclass(frozen=True)
@@ -33,6 +35,22 @@ class Model:
     about: dict[str, Any] = field(default_factory=dict)
     """Free facts: name, version, training data and its terms, settings, figures."""
     sha256: str = ""
+    earlier: Calibration = field(default_factory=Calibration)
+    """What a calibration begins from: its constants; where it was never calibrated, those that `carried` gives."""
+
+
+def carried(start: Model, config: NetworkConfig) -> Calibration:
+    """The constants of the weights that a training starts from, as far as the network that comes of it has the tasks.
+
+    They are none of that network's own, which is another one by then."""
+    known, before = start.earlier, start.network.config
+    same = bool(config.schemes) and config.schemes[:1] == before.schemes[:1]
+    return Calibration(
+        {name: curve for name, curve in known.errors.items() if name in config.schemes},
+        known.quality if same else None,
+        {name: curve for name, curve in known.attributes.items() if name in config.attributes},
+        {name: limits for name, limits in known.limits.items() if name in config.attributes},
+    )
 
 
 def save_model(
@@ -79,7 +97,10 @@ def load_model(name: str | Path) -> Model:
         raise WeightsError(f"{path}: holds a {header['kind']}, a face detector, where a landmark network is wanted")
     try:
         config = build(NetworkConfig, header["config"], "config")
-        calibration = Calibration.from_dict(header["calibration"])
+        calibration, about = Calibration.from_dict(header["calibration"]), header.get("about", {})
+        earlier = calibration
+        if not calibration.errors and not calibration.attributes and STARTED in about and CARRIED in about[STARTED]:
+            earlier = Calibration.from_dict(about[STARTED][CARRIED])
         network = Network(config)
         network.load_state_dict({key: value.float() for key, value in tensors.items()})
     except CodeMissing as error:
@@ -87,7 +108,7 @@ def load_model(name: str | Path) -> Model:
     except (LandmarksError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]
         raise WeightsError(f"{path}: the weights do not fit the network that they describe ({reason})") from error
-    return Model(network.eval(), calibration, header.get("about", {}), sha256)
+    return Model(network.eval(), calibration, about, sha256, earlier)
 
 
 def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
@@ -103,7 +124,7 @@ def parse(path: Path) -> tuple[dict[str, Any], dict[str, torch.Tensor]]:
         raise WeightsError(f"{path}: cannot be read ({error.strerror or error})") from error
     except SafetensorError as error:
         raise WeightsError(f"{path}: not a whole safetensors file ({error}); {cure}") from error
-    except (KeyError, TypeError, ValueError) as error:
+    except (KeyError, TypeError, ValueError, RecursionError) as error:
         raise WeightsError(f"{path}: a safetensors file, but not of this package; {cure}") from error
     if version != FORMAT:
         raise WeightsError(

@@ -14,7 +14,8 @@ if TYPE_CHECKING:
     from matplotlib.axes import Axes
     from matplotlib.figure import Figure
 
-BINS = 40
+MOST_BINS, LEAST_BINS = 40, 10
+"""Of a distribution: for 400 faces and more, and for 25 and fewer."""
 WIDTH, HEIGHT = 4.2, 2.5
 """Inches of a figure."""
 
@@ -26,16 +27,16 @@ def run_figures(run: Run, gender: bool) -> list[Picture]:
     found = []
     if run.quality is not None:
         figure, axes = _panel("quality", "faces")
-        _histogram(axes, run.quality, np.linspace(0, 1, BINS + 1))
+        _histogram(axes, run.quality, 0, 1)
         doubtful = int((run.quality < 0.5).sum())
-        note = f"{doubtful:,} of {len(run.quality):,} faces have a quality below 0.5."
+        note = f"Below 0.5: {doubtful:,} of {len(run.quality):,}."
         found.append(Picture("Quality", to_svg(figure, "quality"), note))
     found.append(_sizes(run))
     if run.errors is not None:
         found.append(_expected_errors(run))
     elif run.scores is not None and np.isfinite(run.scores).any():
         figure, axes = _panel("detector score", "faces")
-        _histogram(axes, run.scores, np.linspace(0, 1, BINS + 1))
+        _histogram(axes, run.scores, 0, 1)
         found.append(Picture("Detector score", to_svg(figure, "score")))
     if names := shown_attributes(run, gender):
         found.append(_attributes(run, names))
@@ -46,12 +47,13 @@ def _sizes(run: Run) -> Picture:
     sizes = run.sizes[np.isfinite(run.sizes) & (run.sizes > 0)]
     figure, axes = _panel("face size, pixels (log scale)", "faces")
     if len(sizes):
-        low, high = np.log2(sizes.min()) - 0.05, np.log2(sizes.max()) + 0.05
-        _histogram(axes, sizes, 2 ** np.linspace(low, high, BINS + 1))
-        axes.set_xscale("log", base=2)
-        axes.xaxis.set_major_formatter(lambda value, _: f"{value:g}")
-        axes.minorticks_off()
-    note = f"Half of the faces have more than {np.median(sizes):.0f} pixels a side." if len(sizes) else ""
+        # Whole octaves: without a power of two in the range the axis would have no number.
+        logs = np.log2(sizes)
+        low, high = np.floor(logs.min()), np.floor(logs.max()) + 1
+        _histogram(axes, logs, low, high)
+        axes.set_xticks(np.arange(low, high + 1, max(1, (high - low) // 8)))
+        axes.xaxis.set_major_formatter(lambda value, _: f"{2**value:g}")
+    note = f"Median: {np.median(sizes):.0f} pixels a side." if len(sizes) else ""
     return Picture("Face size", to_svg(figure, "sizes"), note)
 
 
@@ -62,8 +64,8 @@ def _expected_errors(run: Run) -> Picture:
     figure, axes = _panel("expected error of a face's landmarks, % of its size", "faces")
     if len(errors):
         most = max(float(np.quantile(errors, 0.995)), 1e-3)
-        _histogram(axes, np.minimum(errors, most), np.linspace(0, most, BINS + 1))
-    note = f"Half of the faces are expected to err by less than {np.median(errors):.1f} %." if len(errors) else ""
+        _histogram(axes, np.minimum(errors, most), 0, _round_up(most))
+    note = f"Median: {np.median(errors):.1f} %." if len(errors) else ""
     return Picture("Expected error", to_svg(figure, "errors"), note)
 
 
@@ -101,13 +103,22 @@ def _panel(xlabel: str, ylabel: str) -> tuple[Figure, Axes]:
     return figure, axes
 
 
-def _histogram(axes: Axes, values: np.ndarray, edges: np.ndarray) -> None:
+def _histogram(axes: Axes, values: np.ndarray, low: float, high: float) -> None:
+    """Of values in low .. high; the fewer there are, the wider its bars."""
     from matplotlib.ticker import MaxNLocator
 
     from landmarks.evaluation.plots import COLOURS
 
-    counts, _ = np.histogram(values[np.isfinite(values)], edges)
+    values = values[np.isfinite(values)]
+    bins = int(np.clip(2 * np.sqrt(len(values)), LEAST_BINS, MOST_BINS))
+    counts, edges = np.histogram(values, bins, (low, high))
     axes.stairs(counts, edges, fill=True, color=COLOURS[0])
-    axes.set_xlim(edges[0], edges[-1])
-    axes.set_ylim(0, None)
+    axes.set_xlim(low, high)
+    axes.set_ylim(0, 1.05 * max(counts.max(), 1))
     axes.yaxis.set_major_locator(MaxNLocator(integer=True, nbins=6))
+
+
+def _round_up(value: float) -> float:
+    """The next larger number of one digit, so that the largest value does not lie on the frame."""
+    unit = 10.0 ** np.floor(np.log10(value))
+    return float(unit * (np.floor(value / unit) + 1))

@@ -15,17 +15,13 @@ from landmarks.corrections import CorrectionLog
 from landmarks.corrections.correction import ACCEPT, ADD, CORRECT, PUT_OFF, REMOVE, Box
 from landmarks.corrections.fold import LIKE, REMOVED, UNSEEN, overlap
 from landmarks.formats.corrected import turned_images
-from landmarks.review.exports.exported import ExportedFace, ExportedImage, around
+from landmarks.review.exports.exported import ExportedFace, ExportedImage, around, values_of
 from landmarks.review.exports.read import read_export
+from landmarks.review.exports.same import UNMOVED, same_number, unmoved
 from landmarks.review.run import read_run
 from landmarks.review.server import default_who
 from landmarks.review.session import Session
 
-EXACT, ROUNDED = 0.001, 0.0051
-"""Pixels: what a tool gives back of a landmark that nobody has moved is as close as the first, or, where it keeps two
-decimals as CVAT does, as the second."""
-UNMOVED = 0.02
-"""Pixels, of a box: its width may be rounded, too."""
 CLAIMED = 0.05
 """Intersection over union below which a face is not taken for the one whose number it bears."""
 
@@ -52,6 +48,8 @@ class Imported:
     """Faces that already are as the tool has them."""
     conflicts: list[str] = field(default_factory=list)
     """Faces that were changed both there and here; they are left as they are here."""
+    unknown_values: list[str] = field(default_factory=list)
+    """Labels that the run does not know, and numbers that are none; such a task is left as it is."""
 
     def lines(self) -> list[str]:
         """In words."""
@@ -70,6 +68,7 @@ class Imported:
         for names, what in (
             (self.unknown, "images are none of this run's and are left out"),
             (self.conflicts, "faces were changed here, too, and are left as they are here"),
+            (self.unknown_values, "labels are none of this run's, or numbers are none, and are left out"),
         ):
             if names:
                 told.append(f"{len(names)} {what}: {', '.join(names[:5])}{', ...' if len(names) > 5 else ''}")
@@ -196,25 +195,37 @@ class _Image:
     def _compare(self, name: str, face: ExportedFace) -> None:
         now, base, scheme = self.now[name], self.base[name], self.session.run.layout.scheme
         labels = {task: value["label"] for task, value in base["attributes"].items()}
+        attributes, quantities = self._told(face, f"face {name}")
+        attributes = labels | attributes
+        quantities = {
+            task: base["quantities"][task] if same_number(value, base["quantities"][task]) else value
+            for task, value in quantities.items()
+        }
         points = [self._point(face, point, was) for point, was in zip(scheme.points, base["points"])]
         box = base["box"] if self._same_box(face.box, base["box"]) else list(face.box or ())
-        attributes = labels | {task: label for task, label in face.attributes.items() if task in labels}
-        moved, relabelled = points != base["points"] or box != base["box"], attributes != labels
+        moved = points != base["points"] or box != base["box"]
+        relabelled = attributes != labels or quantities != {task: base["quantities"][task] for task in quantities}
         if not moved and not relabelled:
             if self.accept and now["status"] in (UNSEEN, PUT_OFF):
-                self._say(ACCEPT, name, box, points, attributes)
+                self._say(ACCEPT, name, box, points, attributes, quantities)
                 self.found.accepted += 1
             else:
                 self.found.unchanged += 1
             return
-        if self._stands(now, box, points, attributes):
+        if self._stands(now, box, points, attributes, quantities):
             self.found.known += 1
         elif self._is_ours(now):
-            self._say(CORRECT, name, box, points, attributes)
+            self._say(CORRECT, name, box, points, attributes, quantities)
             self.found.moved += moved
             self.found.relabelled += relabelled and not moved
         else:
             self.found.conflicts.append(f"{now['name']} face {name}")
+
+    def _told(self, face: ExportedFace, what: str) -> tuple[dict[str, str | None], dict[str, float | None]]:
+        """The attributes and quantities of the run of which the export speaks."""
+        attributes, quantities, wrong = values_of(face, self.session.run.layout)
+        self.found.unknown_values += [f"{self.session.name(self.image)} {what} {one}" for one in wrong]
+        return attributes, quantities
 
     def _point(self, face: ExportedFace, name: str, was: Any) -> list[float] | None:
         """Where a landmark is now: where it was unless it was moved."""
@@ -222,7 +233,7 @@ class _Image:
         inside = was and np.clip(was, -0.5, np.array(self.session.run.sizes[self.image]) - 0.5).tolist()
         if point is None:
             return was if was is not None and inside != was else None
-        near = any(place and _unmoved(point, place) for place in (was, inside))
+        near = any(place and unmoved(point, place) for place in (was, inside))
         return was if near else [round(value, 4) for value in point]
 
     def _same_box(self, box: Box | None, was: Any) -> bool:
@@ -232,13 +243,17 @@ class _Image:
         cut = np.clip(was, -0.5, [width - 0.5, height - 0.5, width - 0.5, height - 0.5])
         return any(np.abs(np.subtract(box, place)).max() < UNMOVED for place in (was, cut))
 
-    def _stands(self, now: dict[str, Any], box: Any, points: list[Any], attributes: dict[str, Any]) -> bool:
+    def _stands(
+        self, now: dict[str, Any], box: Any, points: list[Any], attributes: dict[str, Any], quantities: dict[str, Any]
+    ) -> bool:
         """Whether a face is already as the export has it."""
         labels = {task: value["label"] for task, value in now["attributes"].items()}
         if now["status"] in (UNSEEN, REMOVED) or labels != attributes or not self._same_box(box, now["box"]):
             return False
+        if any(not same_number(one, now["quantities"][task]) for task, one in quantities.items()):
+            return False
         return all(
-            (one is None) == (other is None) and (one is None or _unmoved(one, other))
+            (one is None) == (other is None) and (one is None or unmoved(one, other))
             for one, other in zip(points, now["points"])
         )
 
@@ -252,9 +267,10 @@ class _Image:
         points = [face.points.get(name) for name in scheme.points]
         if box is None or not any(points):
             return
-        attributes = {task: face.attributes.get(task) for task in self.session.run.layout.attributes}
+        attributes, quantities = self._told(face, "added face")
+        attributes = dict.fromkeys(self.session.run.layout.attributes) | attributes
         name = f"{self.found.tool}-{secrets.token_hex(6)}"
-        self._say(ADD, name, list(box), [point and list(point) for point in points], attributes)
+        self._say(ADD, name, list(box), [point and list(point) for point in points], attributes, quantities)
         self.found.added += 1
 
     def _delete(self, name: str) -> None:
@@ -265,19 +281,14 @@ class _Image:
         elif self.session.as_found(self.image, name) is None and not by_tool:
             return  # It was added here; the tool never had it.
         elif self._is_ours(now):
-            self._say(REMOVE, name, None, [], {})
+            self._say(REMOVE, name, None, [], {}, {})
             self.found.deleted += 1
         else:
             self.found.conflicts.append(f"{now['name']} face {name}")
 
-    def _say(self, kind: str, face: str, box: Any, points: list[Any], attributes: dict[str, Any]) -> None:
+    def _say(
+        self, kind: str, face: str, box: Any, points: list[Any], attributes: dict[str, Any], quantities: dict[str, Any]
+    ) -> None:
         document = {"id": secrets.token_hex(8), "kind": kind, "image": self.image, "face": face}
-        document |= {"box": box, "points": points, "attributes": attributes}
+        document |= {"box": box, "points": points, "attributes": attributes, "quantities": quantities}
         self.session.say(document | {"version": self.now[face]["version"] if face in self.now else 0})
-
-
-def _unmoved(point: Any, was: Any) -> bool:
-    """Whether a landmark is where it was, but for what the tool has rounded: a hundredth of a pixel is a move."""
-    far = np.abs(np.subtract(point, was))
-    rounded = np.abs(np.remainder(np.multiply(point, 100) + 0.5, 1) - 0.5) < 1e-4
-    return bool(np.where(rounded, far < ROUNDED, far < EXACT).all())

@@ -85,7 +85,8 @@ def _faces(run: Run, unseen: bool) -> Iterator[tuple[str, dict[str, Any]]]:
 
 
 def _labels(line: Correction, run: Run) -> dict[str, Any]:
-    """What a person said of a face, as a row of a dataset's table. Raises DataError for a label that the run lacks."""
+    """What a person said of a face, as a row of a dataset's table. Raises DataError for a label or a quantity that the
+    run lacks."""
     points = np.array([(np.nan, np.nan) if point is None else point for point in line.points.values()], float)
     row: dict[str, Any] = dict(zip(BOX, line.box or [np.nan] * len(BOX)))
     row[line.scheme.name] = None if np.isnan(points).all() else points
@@ -96,6 +97,12 @@ def _labels(line: Correction, run: Run) -> dict[str, Any]:
                 f"{run.path}: a correction of {line.image} says {name} {label}, which this run does not know"
             )
         row[name] = None if label is None else labels.index(label)
+    for name, value in line.quantities.items():
+        if value is not None and name not in run.layout.quantities:
+            raise DataError(
+                f"{run.path}: a correction of {line.image} says {name} {value:g}, which this run does not know"
+            )
+        row[name] = value
     return row
 
 

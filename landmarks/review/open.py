@@ -36,9 +36,10 @@ def open_review(
         needed(package)
     path = Path(path)
     run = read_run(path)
+    known = [*run.layout.attributes, *run.layout.quantities]
     for name in tasks or ():
-        if name not in run.layout.attributes:
-            raise LandmarksError(unknown("attribute", name, run.layout.attributes))
+        if name not in known:
+            raise LandmarksError(unknown("attribute or number", name, known))
     settings = manifest(path)["settings"]
     pictures = Pictures(sources_of(path, images), settings["max_pixels"], settings.get("accept_damaged", False))
     lost = [name for name in run.names if not pictures.has(name)]
@@ -49,7 +50,7 @@ def open_review(
     if lost:
         warnings.warn(f"{len(lost)} images are not where the run found them, such as {lost[0]}", stacklevel=2)
     with CorrectionLog(path) as log:
-        shown = [name for name in run.layout.attributes if name != GENDER.name] if tasks is None else tasks
+        shown = [name for name in known if name != GENDER.name] if tasks is None else tasks
         session = Session(run, log, default_who() if who is None else who, tasks=shown)
         hidden = () if GENDER.name in shown else (GENDER.name,)
         side_by_side = None if networks is None else SideBySide(networks, hidden=hidden)

@@ -15,7 +15,10 @@ from landmarks.errors import LandmarksError
 from landmarks.formats.layout import Layout
 from landmarks.geometry import FACE_BOX, BoxRule, face_squares
 from landmarks.inference.annotator import Annotator
-from landmarks.schemes import Scheme
+from landmarks.models.config import NetworkConfig
+from landmarks.review.shown import plain_value
+from landmarks.schemes import UNCERTAIN, Scheme
+from landmarks.scores import AttributeScores
 
 AROUND = 1.5
 """Boxes of surroundings on each side of a face that the network is shown."""
@@ -37,7 +40,8 @@ class DrawnBoxes:
 
 
 class Proposals:
-    """A network for one run's landmarks and attributes; it is loaded when it is first asked. Threads may share it."""
+    """A network for one run's landmarks, and for those of its attributes and quantities that it knows. It is loaded
+    when it is first asked; threads may share it."""
 
     def __init__(self, weights: str | Path, layout: Layout) -> None:
         self.weights, self.layout = weights, layout
@@ -45,16 +49,18 @@ class Proposals:
         self._lock = threading.Lock()
 
     def annotator(self) -> Annotator:
-        """Raises LandmarksError if the network cannot be loaded or lacks what the run has."""
+        """Raises LandmarksError if the network cannot be loaded or lacks the run's landmarks."""
+        from landmarks.inference.backend import load_backend
+
         with self._lock:
             if self._annotator is None:
-                self._annotator = Annotator(
-                    self.weights, DrawnBoxes(), scheme=len(self.layout.scheme), tasks=self.layout.attributes
-                )
+                backend = load_backend(self.weights)
+                tasks = shared_tasks(self.layout, backend.config)
+                self._annotator = Annotator(backend, DrawnBoxes(), scheme=len(self.layout.scheme), tasks=tasks)
             return self._annotator
 
     def __call__(self, pixels: np.ndarray, box: Box, quarters: int = 0) -> dict[str, Any]:
-        """Landmarks and attributes of the face in a box of an image (H, W, 3), as the page takes them.
+        """Landmarks, attributes and quantities of the face in a box of an image (H, W, 3), as the page takes them.
 
         quarters: quarter turns, clockwise, by which the face is turned in the image. Raises LandmarksError.
         """
@@ -71,11 +77,24 @@ class Proposals:
         points = turn_back(faces.points[0].astype(float), part.shape, quarters) + np.array([left, top])
         if not np.isfinite(points).all():
             raise LandmarksError("the network finds no landmarks there; move them by hand")
-        labels = {
-            name: {"label": scores.labels[0].item(), "probability": round(float(scores.confidence[0]), 4)}
-            for name, scores in faces.attributes.items()
-        }
-        return {"points": points.round(3).tolist(), "attributes": labels}
+        labels = {name: _label(scores) for name, scores in faces.attributes.items()}
+        numbers = {name: plain_value(quantity.values[0]) for name, quantity in faces.quantities.items()}
+        return {"points": points.round(3).tolist(), "attributes": labels, "quantities": numbers}
+
+
+def _label(scores: AttributeScores) -> dict[str, Any]:
+    """Of the first face, as the page takes it: what is uncertain has no label."""
+    label = scores.labels[0].item()
+    return {"label": None if label == UNCERTAIN else label, "probability": round(float(scores.confidence[0]), 4)}
+
+
+def shared_tasks(layout: Layout, config: NetworkConfig) -> list[str]:
+    """The attributes and quantities of a run that a network knows and means the same by."""
+    attributes = [
+        name for name in layout.attributes
+        if name in config.attributes and config.attribute(name) == layout.attribute(name)
+    ]  # fmt: skip
+    return attributes + [name for name, one in layout.quantities.items() if config.quantities.get(name) == one]
 
 
 def turn(points: np.ndarray, shape: tuple[int, ...], quarters: int) -> np.ndarray:

@@ -167,5 +167,5 @@ def manifest(path: Path) -> dict[str, Any]:
     try:
         content = json.loads((path / "run.json").read_text(encoding="utf-8"))
         return {"settings": dict(content["settings"]), "starts": list(content["starts"])}
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(f"{path / 'run.json'}: does not tell how the run was made ({error})") from error

@@ -17,6 +17,7 @@ from landmarks.review.pictures import LARGEST, Pictures
 from landmarks.review.propose import Proposals, box_around
 from landmarks.review.session import QUEUES, WITHOUT, ConflictError, Session
 from landmarks.review.side_by_side import SideBySide
+from landmarks.schemes import LARGEST as LARGEST_QUANTITY
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -53,8 +54,13 @@ def create_app(
         "edges": edges(layout.scheme),
         "attributes": [
             {"name": attribute.name, "labels": attribute.labels, "note": attribute.note}
-            for attribute in map(layout.attribute, session.tasks)
+            for attribute in map(layout.attribute, session.view.attributes)
         ],
+        "quantities": [
+            {"name": quantity.name, "unit": quantity.unit, "note": quantity.note}
+            for quantity in map(layout.quantities.__getitem__, session.view.quantities)
+        ],
+        "largest": LARGEST_QUANTITY,
         "queues": [*QUEUES, WITHOUT],
     }
 

@@ -3,23 +3,31 @@
 from __future__ import annotations
 
 import threading
-from collections.abc import Callable, Iterable, Sequence
+from collections.abc import Callable, Sequence
 from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
 
 from landmarks.corrections import Corrected, Correction, CorrectionLog, fold
-from landmarks.corrections.correction import ADD, PUT_OFF, REMOVE, UNDO, VERSION, Point, correction_from, now
+from landmarks.corrections.correction import (
+    ADD,
+    LABELLED,
+    PUT_OFF,
+    REMOVE,
+    UNDO,
+    VERSION,
+    correction_from,
+    now,
+)
 from landmarks.corrections.fold import ADDED, REMOVED, UNSEEN, after
 from landmarks.corrections.remaining import Remaining, wrong_remaining
-from landmarks.errors import DataError, LandmarksError
+from landmarks.errors import DataError, LandmarksError, unknown
 from landmarks.formats.corrected import of_scheme
-from landmarks.formats.doubts import reasons
 from landmarks.metrics import face_errors
 from landmarks.models.calibration import QUALITY_THRESHOLD
-from landmarks.record import Record
 from landmarks.review.run import Run, rows_of
+from landmarks.review.shown import Shown
 
 QUEUES: dict[str, Callable[[str], bool]] = {
     "doubtful": lambda status: status == UNSEEN,
@@ -60,9 +68,9 @@ class Session:
     def __init__(
         self, run: Run, log: CorrectionLog, who: str, via: str = REVIEW, tasks: Sequence[str] | None = None
     ) -> None:
-        """who, via: see `Correction`; tasks: the attributes that are shown and of which lines speak; None for all."""
+        """who, via: see `Correction`; tasks: the attributes and quantities that are shown; None for all."""
         self.run, self.log, self.who, self.via = run, log, who, via
-        self.tasks = [name for name in run.layout.attributes if tasks is None or name in tasks]
+        self.view = Shown(run, tasks)
         self._lock = threading.Lock()
         self._ids = {line.id: (line.image, line.face) for line in log.corrections}
         self._images = {name: i for i, name in enumerate(run.names)}
@@ -140,9 +148,9 @@ class Session:
             return [f for f in self._faces[image] if self._shown((image, f)) or self._status((image, f)) == REMOVED]
 
     def as_found(self, image: int, face: str) -> dict[str, Any] | None:
-        """Box, landmarks and attributes of a face as the run found it; None if it did not."""
+        """Box, landmarks, attributes and quantities of a face as the run found it; None if it did not."""
         row = self._rows.get((image, face))
-        return None if row is None else self._found(row)
+        return None if row is None else self.view.found(row)
 
     def face(self, image: int, face: str) -> dict[str, Any]:
         """All that the page shows of a face, or of an image without one. Raises LandmarksError if there is none."""
@@ -153,8 +161,9 @@ class Session:
         """Keep a correction; the face as it is then.
 
         document: `id`, `kind`, `image` and `face` as in `queue`, `version` of the face that was looked at, and the
-        labels: `box`, `points` in order of the scheme, `attributes`; or `undoes`. One that was kept already is not kept
-        twice. Raises ConflictError if somebody else was faster, DataError for what cannot be meant, OSError.
+        labels: `box`, `points` in order of the scheme, `attributes`, `quantities`; or `undoes`. Of attributes and
+        quantities that are left out holds what was said before. One that was kept already is not kept twice. Raises
+        ConflictError if somebody else was faster, DataError for what cannot be meant, OSError.
         """
         image, face = document.get("image"), document.get("face")
         if not isinstance(image, int) or not 0 <= image < len(self.run.names) or not isinstance(face, str):
@@ -173,6 +182,7 @@ class Session:
                 raise ConflictError("this face was changed meanwhile; what you see now is how it was left")
             if line.kind == UNDO and all(one.id != line.undoes for one in before.lines):
                 raise ConflictError("what you undo was undone already")
+            line = _as_said_before(line, before.labels)
             self.log.append(line)
             self._ids[line.id] = (line.image, line.face)
             self._said[key] = after(before, line)
@@ -190,6 +200,7 @@ class Session:
                 raise LandmarksError(f"a face of this run has {len(self.run.layout.scheme)} landmarks")
             kept["points"] = dict(zip(self.run.layout.scheme.points, points))
             kept |= {name: document.get(name) for name in ("box", "attributes")}
+            kept["quantities"] = document.get("quantities", {})
         row = self._rows.get(key)
         found = None if row is None else self.run.found(row)
         line = correction_from({"v": VERSION, **kept, "image": self.run.names[image], "face": face})
@@ -197,7 +208,7 @@ class Session:
         return replace(line, found=found, who=self.who, via=self.via, time=now())
 
     def _check_labels(self, line: Correction) -> None:
-        """Raises DataError for an attribute or a label that the run does not know."""
+        """Raises DataError for an attribute, a label or a quantity that the run does not know."""
         layout = self.run.layout
         for name, label in line.attributes.items():
             if name not in layout.attributes:
@@ -205,6 +216,9 @@ class Session:
             labels = layout.attribute(name).labels
             if label is not None and label not in labels:
                 raise DataError(f"{name} must be one of {', '.join(labels)}, or null, not {label!r}")
+        for name in line.quantities:
+            if name not in layout.quantities:
+                raise DataError(unknown("quantity", name, layout.quantities))
 
     def _status(self, key: Key) -> str:
         return self._said[key].status if key in self._said else UNSEEN
@@ -233,67 +247,19 @@ class Session:
             "status": self._status(key),
             "version": said.version if said else 0,
             "last": last and {"id": last.id, "kind": last.kind, "who": last.who, "via": last.via, "time": last.time},
-            **self._labels(key),
-            **self._doubt(key),
+            **self.view.labels(said, self._rows.get(key)),
+            **self.view.doubt(image, self._rows.get(key), self._status(key) == ADDED),
         }
-
-    def _labels(self, key: Key) -> dict[str, Any]:
-        """Box, landmarks and attributes of a face as they stand."""
-        said, row, layout = self._said.get(key), self._rows.get(key), self.run.layout
-        if said and said.labels:
-            labels = said.labels
-            attributes = {name: {"label": labels.attributes.get(name)} for name in self.tasks}
-            return {"box": labels.box, "points": _lists(labels.points.values()), "attributes": attributes}
-        if row is None:  # An added face that was taken back.
-            unknown = {name: {"label": None} for name in self.tasks}
-            return {"box": None, "points": [None] * len(layout.scheme), "attributes": unknown}
-        return self._found(row)
-
-    def _found(self, row: int) -> dict[str, Any]:
-        """Box, landmarks and attributes of a face as the run found it."""
-        attributes = {}
-        for name in self.tasks:
-            scores = self.run.faces.attributes[name]
-            probability, label = float(scores.confidence[row]), scores.labels[row].item()
-            known = np.isfinite(probability)
-            attributes[name] = {"label": label, "probability": round(probability, 3)} if known else {"label": None}
-        points = self._points(row)
-        return {"box": self.run.found(row) or _extent(points), "points": points, "attributes": attributes}
 
     def _box(self, key: Key) -> Sequence[float] | None:
         said, row = self._said.get(key), self._rows.get(key)
         if said and said.labels:
             return said.labels.box
-        return None if row is None else self.run.found(row) or _extent(self._points(row))
-
-    def _points(self, row: int) -> list[list[float] | None]:
-        points = self.run.faces.points[row].astype(float).round(4).tolist()
-        return [point if np.isfinite(point).all() else None for point in points]
-
-    def _doubt(self, key: Key) -> dict[str, Any]:
-        row = self._rows.get(key)
-        if row is None:
-            return {"doubt": None, "quality": None, "reasons": ["added by hand"] if self._status(key) == ADDED else []}
-        width, height = self.run.sizes[key[0]].tolist()
-        face = self.run.faces[row]
-        shown = replace(face, attributes={name: face.attributes[name] for name in self.tasks})
-        one = Record(self.run.names[key[0]], "ok", shown, width=width, height=height)
-        quality = self.run.faces.quality
-        known = quality is not None and np.isfinite(quality[row])
-        return {
-            "doubt": round(float(self.run.doubt[row]), 4),
-            "quality": round(float(quality[row]), 4) if quality is not None and known else None,
-            "reasons": reasons(one),
-        }
+        return None if row is None else self.view.box(row)
 
 
-def _extent(points: list[list[float] | None]) -> list[float] | None:
-    """The box around landmarks; None if fewer than two are known."""
-    known = np.array([point for point in points if point is not None])
-    if len(known) < 2 or not np.ptp(known, axis=0).all():
-        return None
-    return [*known.min(axis=0).tolist(), *known.max(axis=0).tolist()]
-
-
-def _lists(points: Iterable[Point]) -> list[list[float] | None]:
-    return [None if point is None else list(point) for point in points]
+def _as_said_before(line: Correction, labels: Correction | None) -> Correction:
+    """A line that also says what the labels before it say of attributes and quantities that it leaves out."""
+    if labels is None or line.kind not in LABELLED:
+        return line
+    return replace(line, attributes=labels.attributes | line.attributes, quantities=labels.quantities | line.quantities)

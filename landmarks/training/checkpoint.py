@@ -48,7 +48,7 @@ def read_settings(path: Path) -> dict[str, Any]:
     try:
         with safe_open(path, framework="pt") as file:
             return dict(json.loads((file.metadata() or {})[KEY])["settings"])
-    except (SafetensorError, OSError, KeyError, TypeError, ValueError) as error:
+    except (SafetensorError, OSError, KeyError, TypeError, ValueError, RecursionError) as error:
         raise _unusable(path, error) from error
 
 

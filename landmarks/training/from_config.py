@@ -18,7 +18,7 @@ from landmarks.datasets.labels import label_counts
 from landmarks.device import choose_device
 from landmarks.errors import DataError, LandmarksError
 from landmarks.models.config import NetworkConfig
-from landmarks.models.store import load_model, save_model
+from landmarks.models.store import CARRIED, STARTED, Model, carried, load_model, save_model
 from landmarks.schemes import Declared
 from landmarks.training.config import TrainingFile
 from landmarks.training.loop import train
@@ -91,8 +91,13 @@ def train_from_config(
             "labels": label_counts(
                 crops.table.iloc[crops.part("train")], network.config.tasks, network.config.declared
             ),
-            **({} if begin is None else {"started_from": {"sha256": begin.sha256, **begin.about}}),
+            **({} if begin is None else {STARTED: _facts(begin, network.config)}),
             "validation": last.get("val", {}),
         },
     )
     return path
+
+
+def _facts(start: Model, config: NetworkConfig) -> dict[str, Any]:
+    """What the weights say of those that their training started from."""
+    return {"sha256": start.sha256, **start.about, CARRIED: carried(start, config).as_dict()}

@@ -68,6 +68,25 @@ def test_workers_change_nothing(images, tmp_path, workers):
     assert summary.images == summary.done == 50 and sum(summary.stages.values()) == pytest.approx(1)
 
 
+@pytest.mark.parametrize("workers", [0, 2])
+@pytest.mark.parametrize("name", ["report", "progress", "writing"])
+def test_what_the_callers_own_function_raises_comes_out_as_it_is(images, tmp_path, name, workers):
+    """A full disk of the caller's is not the run's: no other words, no other file; and the run can go on."""
+    own, sources = OSError(28, "the caller's own"), find([images / "in"], recursive=True)
+
+    def fails(*_):
+        raise own
+
+    options = RunOptions(("csv", "jsonl"), workers=workers, timeout=60)
+    with pytest.raises(OSError) as told:
+        annotate(StubFactory(), sources, tmp_path / "out", options, **{name: fails})
+    assert told.value is own and own.filename is None and own.__cause__ is None
+    assert not multiprocessing.active_children()
+    done = annotate(StubFactory(), sources, tmp_path / "out", options).done
+    assert done == 0 if name == "writing" else 0 < done < 50, "what was done is kept"
+    assert differing(images / "whole", tmp_path / "out") == []
+
+
 def test_real_annotators_in_workers(small_weights, tmp_path):
     """Faces and drawings are the same whatever process makes them."""
     for i in range(TASK_IMAGES + 3):

@@ -16,6 +16,7 @@ from landmarks.batch.engines import processes
 from landmarks.cli.annotate import summary_lines
 from landmarks.cli.commands import COMMANDS, app, loaded
 from landmarks.detection.create import DETECTORS
+from landmarks.evaluation import calibrate
 from landmarks.formats import FORMATS, formats_in
 from landmarks.models.encoders import MAKERS
 from tests.helpers.commands import run
@@ -181,6 +182,9 @@ def test_data_to_weights_to_figures(monkeypatch, mtfl, tmp_path, capsys):
     assert run(monkeypatch, "weights", "info", weights) == 0
     assert hashlib.sha256(weights.read_bytes()).hexdigest() in capsys.readouterr().out
     calibrated = tmp_path / "c.safetensors"
+    assert run(monkeypatch, "calibrate", weights, "--data", tmp_path / "p", "--out", calibrated) == 2
+    assert "4 validation faces" in capsys.readouterr().err and not calibrated.exists()
+    monkeypatch.setattr(calibrate, "LEAST_FACES", 4)
     assert run(monkeypatch, "calibrate", weights, "--data", tmp_path / "p", "--out", calibrated) == 0
     assert "temperature" in capsys.readouterr().out
     options = ("--weights", calibrated, "--data", mtfl, "--split", "val", "--device", "cpu")

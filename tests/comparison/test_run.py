@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import dataclasses
+import multiprocessing
 import os
 import re
 import signal
@@ -176,8 +177,8 @@ ORPHAN = """
 import multiprocessing, os, sys, time
 from pathlib import Path
 def work(path):
-    from landmarks.comparison.run import _quiet  # here: the parent needs none of it
-    _quiet(1)
+    from landmarks.comparison.runs.processes import begin  # here: the parent needs none of it
+    begin(1, multiprocessing.Event())
     Path(path).write_text(str(os.getpid()))
     while True:
         time.sleep(1)
@@ -199,6 +200,24 @@ def test_what_trains_ends_with_the_comparison(tmp_path):
     started.wait()
     while _is_running(child):
         time.sleep(0.05)
+
+
+def test_what_report_raises_ends_the_trainings_and_comes_out(small, tmp_path):
+    """One arm is done; the other would train for hours, and its process must not outlive the lock on the folder."""
+    own = OSError(28, "the caller's own")
+    long = dataclasses.replace(GRID.arms[1], name="long", epochs=100_000)
+
+    def fails(line):
+        if line.startswith("one-0"):
+            raise own
+
+    with pytest.raises(OSError) as told:
+        compare(Grid((GRID.arms[0], long), "one"), *small, WholeImage(), tmp_path, jobs=2, report=fails)
+    assert told.value is own and own.filename is None
+    assert not multiprocessing.active_children()
+    assert [path.name for path in (tmp_path / "rows").iterdir()] == ["one-0.parquet"]
+    with Lock(tmp_path / LOCK):
+        pass
 
 
 def _is_running(number: int) -> bool:

@@ -11,7 +11,7 @@ from landmarks import images, read_results
 from landmarks.corrections import Correction, CorrectionLog
 from landmarks.errors import DataError
 from landmarks.schemes import POINTS_5
-from tests.helpers.results import HEIGHT, WIDTH, calibrated, record, some_faces, write
+from tests.helpers.results import HEIGHT, WIDTH, calibrated, measured, record, some_faces, write
 
 
 def labels(faces, i=0, move=(), **attributes):
@@ -67,6 +67,23 @@ def test_every_kind_of_line_shows_in_the_table(tmp_path, format):
     if "smile" in table:
         assert [one["smile"], one["smile_probability"]] == ["smiling", 1] or before.iloc[1]["smile"] == "smiling"
         assert one.isna()[["pose", "pose_probability"]].all()
+
+
+def test_numbers_that_people_told_are_in_the_table_of_every_format(tmp_path, format):
+    faces = measured(3)
+    write(tmp_path, [record(faces)], [format])
+    told = [{"head_turn": -7.5, "years": None}, {"head_turn": float(str(faces.quantities["head_turn"].values[1]))}]
+    say(
+        tmp_path,
+        *(Correction("correct", "a.jpg", str(i), quantities=one, **labels(faces, i)) for i, one in enumerate(told)),
+    )
+    before, table = read_results(tmp_path), read_results(tmp_path, corrected=True)
+    assert table.columns.tolist() == [*before.columns, "review"]
+    if "head_turn" in table:
+        assert table["head_turn"].dtype == table["years"].dtype == "float32"
+        turns = [-7.5, faces.quantities["head_turn"].values[1], np.nan]
+        np.testing.assert_allclose(table["head_turn"], turns, rtol=1e-6)
+        np.testing.assert_allclose(table["years"], [np.nan, *before["years"][1:]], rtol=1e-6)
 
 
 def test_a_run_that_numbers_its_faces_otherwise_keeps_its_corrections(tmp_path):

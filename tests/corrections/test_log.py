@@ -24,6 +24,7 @@ def test_lines_come_back_in_order(tmp_path):
         line("accept", who="ann", time="2026-01-01T00:00:00.000+00:00", found=(1.0, 2.0, 30.0, 40.0)),
         line("correct", image="=<&>\udcff été\n.jpg", points=POINTS | {"nose": None}, attributes={"smile": None}),
         line("remove", box=None),
+        line("correct", quantities={"turn": 0.1, "years": None}),
         line("undo", box=None, undoes="0123456789abcdef"),
     ]
     with CorrectionLog(tmp_path) as log:
@@ -33,6 +34,14 @@ def test_lines_come_back_in_order(tmp_path):
     assert read_corrections(tmp_path) == wanted
     with CorrectionLog(tmp_path) as log:
         assert log.corrections == wanted
+
+
+def test_lines_that_speak_of_no_number_stay_as_older_readers_know_them():
+    assert json.loads(line().line())["v"] == 1 and "quantities" not in line().line()
+    told = line(quantities={"turn": -12.5, "years": None, "most": 1e30, "whole": 3})
+    assert json.loads(told.line())["v"] == 2 and correction_from(json.loads(told.line())) == told
+    old = {name: value for name, value in json.loads(told.line()).items() if name != "quantities"} | {"v": 1}
+    assert correction_from(old).quantities == {}
 
 
 def test_without_a_file_there_are_none(tmp_path):
@@ -59,7 +68,9 @@ def test_a_last_line_that_lacks_its_end_alone_is_kept(tmp_path):
 
 BROKEN = {
     "rubbish": b"\0\xff",
-    "another version": json.dumps({**json.loads(line().line()), "v": 2}).encode(),
+    "another version": json.dumps({**json.loads(line().line()), "v": 3}).encode(),
+    "a huge whole number": line().line().replace("[10.0,", f"[1{'0' * 400},").encode(),
+    "a number that is none": json.dumps({**json.loads(line().line()), "v": 2, "quantities": {"turn": 1e999}}).encode(),
     "not an object": b"[1]",
     "deep": b"[" * 60000,
     "long": b'{"v":1,"who":"' + b"a" * 70000 + b'"}',
@@ -110,6 +121,15 @@ WRONG = {
     "attributes as a list": {"attributes": ["smile"]},
     "box": {"box": [3, 2, 1, 4]},
     "half a box": {"box": [1, 2, 3]},
+    "a number as text": {"quantities": {"turn": "1"}},
+    "a number that is yes": {"quantities": {"turn": True}},
+    "a number that is not one": {"quantities": {"turn": float("nan")}},
+    "an infinite number": {"quantities": {"turn": float("-inf")}},
+    "a number beyond 32 bits": {"quantities": {"turn": 1e31}},
+    "a whole number beyond all": {"quantities": {"turn": 10**400}},
+    "a list for a number": {"quantities": {"turn": [1]}},
+    "numbers as a list": {"quantities": [1]},
+    "no numbers": {"quantities": None},
     "added without a box": {"kind": "add", "box": None},
 }
 

@@ -1,14 +1,17 @@
 """Calibration with few faces, rare classes and classes that nobody showed."""
 
+import shutil
+
 import numpy as np
 import pytest
 
 from landmarks.datasets.dataset import load_crops, prepare, read_dataset
-from landmarks.errors import DataError
+from landmarks.errors import DataError, WeightsError
 from landmarks.evaluation.calibrate import calibrate, calibrate_file, equal_priors, fit_errors, fit_quality, fit_softmax
+from landmarks.evaluation.shrinkage import TRUST, held_errors, held_quality, held_softmax
 from landmarks.inference.annotator import Annotator
 from landmarks.inference.torch_backend import TorchBackend
-from landmarks.models.calibration import Softmax
+from landmarks.models.calibration import ErrorCurve, QualityCurve, Softmax
 from landmarks.models.config import NetworkConfig
 from landmarks.models.heads import NEVER
 from landmarks.models.network import Network
@@ -178,3 +181,68 @@ def test_the_command_says_on_how_many_faces(one_sided, monkeypatch, tmp_path, ca
     shown = capsys.readouterr()
     assert "few validation faces" in shown.err
     assert "validation faces" in shown.out and "left profile 0, left" in " ".join(shown.out.split())
+
+
+def test_few_faces_hardly_move_earlier_constants():
+    earlier, fitted = ErrorCurve(-0.2, 0.9, 0.1), ErrorCurve(1.8, -0.1, 0.5)
+    assert held_errors(fitted, None, 1) is fitted
+    one, half, many = (held_errors(fitted, earlier, faces) for faces in (1, TRUST, 10**6))
+    assert one.constant == pytest.approx(-0.2 + 2 / 51) and half == ErrorCurve(0.8, 0.4, 0.3)
+    assert many.expected == pytest.approx(fitted.expected, abs=1e-3)
+    cool = held_softmax(Softmax(4.0, (1.0, -1.0)), Softmax(1.0, (0.0, 0.0)), TRUST)
+    assert cool == Softmax(2.0, (1.0, -1.0)), "the bias comes of the training"
+    quality = QualityCurve(-6.0, -3.0)
+    assert held_quality(quality, None, 5, 0.3) is quality
+    risen = held_quality(QualityCurve(0.0, 0.0), quality, 0, raised=0.3)
+    errors = np.full((1, 5), 0.05, np.float32)
+    assert risen(errors * np.exp(0.3)) == pytest.approx(quality(errors)), "larger expected errors alone change nothing"
+
+
+@pytest.fixture(scope="module")
+def three_faces(one_sided, tmp_path_factory):
+    """A prepared folder with three validation faces, and calibrated weights."""
+    root, weights, _ = one_sided
+    calibrated, folder = root / "calibrated.safetensors", tmp_path_factory.mktemp("three")
+    with pytest.warns(UserWarning, match="rough"):
+        calibrate_file(weights, [root / "prepared"], calibrated)
+    shutil.copytree(root / "faces", folder / "faces")
+    lines = (folder / "faces" / "faces.csv").read_text().splitlines()
+    val = [line for line in lines if line.split(",")[1] == "val"]
+    (folder / "faces" / "faces.csv").write_text("\n".join(line for line in lines if line not in val[3:]))
+    prepare(read_dataset(folder / "faces"), folder / "prepared")
+    (folder / "c.toml").write_text(CONFIG)
+    return folder, weights, calibrated
+
+
+def test_few_faces_without_earlier_constants_are_refused(three_faces, tmp_path):
+    folder, raw, _ = three_faces
+    with pytest.raises(DataError, match=r"3 validation faces with points_5, and the weights have no.*give 10 or more"):
+        calibrate_file(raw, [folder / "prepared"], tmp_path / "no.safetensors")
+    assert not (tmp_path / "no.safetensors").exists()
+
+
+@pytest.mark.parametrize("trained_further", [False, True])
+def test_few_faces_stay_near_the_constants_that_the_weights_had(three_faces, tmp_path, trained_further):
+    """Or near those of the weights that their training started from."""
+    folder, _, calibrated = three_faces
+    before, weights = load_model(calibrated).calibration, calibrated
+    if trained_further:
+        with pytest.warns(UserWarning):
+            weights = train_from_config(folder / "c.toml", [folder / "prepared"], tmp_path, "cpu", start=calibrated)
+        assert not load_model(weights).calibration.errors, "it is another network, whose certainty nobody has measured"
+        assert load_model(weights).earlier == before
+    with pytest.warns(UserWarning, match="stay near the earlier constants of the weights: points_5"):
+        after = calibrate_file(weights, [folder / "prepared"], tmp_path / "held.safetensors").calibration
+    assert after.errors["points_5"].expected == pytest.approx(before.errors["points_5"].expected, abs=0.1)
+    assert after.errors["points_5"] != before.errors["points_5"]
+    for name, curve in before.attributes.items():
+        assert after.attributes[name].temperature == pytest.approx(curve.temperature, rel=0.2)
+
+
+def test_earlier_constants_that_are_none_are_refused(three_faces, tmp_path):
+    _, raw, _ = three_faces
+    model = load_model(raw)
+    for wrong in (5, {"errors": 3}, {"errors": {}, "quality": {"slope": "x"}, "attributes": {}}):
+        save_model(model.network, tmp_path / "w.safetensors", {"started_from": {"calibration": wrong}})
+        with pytest.raises(WeightsError, match="do not fit"):
+            load_model(tmp_path / "w.safetensors")

@@ -8,6 +8,7 @@ import torch
 from landmarks.datasets.dataset import read_dataset
 from landmarks.datasets.table import labels_of, points_of
 from landmarks.errors import DataError, WeightsError
+from landmarks.evaluation import calibrate
 from landmarks.evaluation.calibrate import (
     beside_face,
     calibrate_file,
@@ -211,7 +212,8 @@ def test_quality_is_high_where_errors_are_low():
     assert fit_quality(errors, errors.mean(axis=1) < 0.1)(np.full((1, 5), np.nan)) == 0
 
 
-def test_calibrated_weights_know_more(prepared, small_weights, tmp_path):
+def test_calibrated_weights_know_more(monkeypatch, prepared, small_weights, tmp_path):
+    monkeypatch.setattr(calibrate, "LEAST_FACES", 4)
     calibrate_file(small_weights, [prepared], tmp_path / "c.safetensors")
     before, after = load_model(small_weights), load_model(tmp_path / "c.safetensors")
     assert not before.calibration.errors and set(after.calibration.errors) == {"points_5"}

@@ -30,6 +30,22 @@ def test_quality_replaces_the_score_in_the_review(tmp_path):
     assert frame["quality"].tolist() == pytest.approx([0.1, 0.9, 0.95])
 
 
+def test_a_face_is_the_lowest_of_the_run_only_where_that_means_something(tmp_path):
+    """Faces without any other reason; the best of a good run are listed, and nothing is said against them."""
+    upright = np.array([[30, 30], [70, 30], [50, 50], [35, 70], [65, 70]], np.float32)
+    faces = calibrated(4)
+    sure = {name: replace(one, probabilities=np.eye(len(one.attribute), dtype=np.float32)[[0] * 4])
+            for name, one in faces.attributes.items()}  # fmt: skip
+    faces = replace(
+        faces, attributes=sure, points=np.stack([upright] * 4), boxes=np.tile(np.float32([20, 20, 80, 80]), (4, 1)),
+        scores=np.full(4, 0.95, np.float32), quality=np.array([0.999, 0.91, 0.89, 0.49], np.float32),
+    )  # fmt: skip
+    write(tmp_path, [record(faces)], ["csv"])
+    frame = pd.read_csv(tmp_path / "review.csv", keep_default_na=False)
+    assert frame["face"].tolist() == [3, 2, 1, 0]
+    assert frame["reason"].tolist() == ["low quality 0.49", "lowest of the run", "", ""]
+
+
 def test_without_a_detector_the_least_sure_attribute_counts():
     faces = replace(some_faces(2), scores=np.array([NAN, NAN]))
     least = np.min([scores.confidence for scores in faces.attributes.values()], axis=0)

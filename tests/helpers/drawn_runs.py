@@ -11,8 +11,8 @@ import numpy as np
 
 from landmarks.faces import Faces
 from landmarks.record import Record
-from landmarks.schemes import Attribute, known_attributes
-from landmarks.scores import AttributeScores
+from landmarks.schemes import Declared, known_attributes, known_quantities
+from landmarks.scores import AttributeScores, QuantityValues
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.photographs import drawn_box
 from tests.helpers.results import write
@@ -38,10 +38,11 @@ def make_run(
     formats: Sequence[str] = ("csv",),
     empty: Sequence[str] = ("none.png",),
     size: int = SIZE,
-    declared: Sequence[Attribute] = (),
+    declared: Sequence[Declared] = (),
 ) -> DrawnRun:
     """A run with one face an image, the first one the most doubtful; `empty`: images in which it found none; declared:
-    attributes of its own, of which every face has the first label."""
+    attributes of its own, of which every face has the first label, and quantities, of which the i-th face has
+    i + 1.2345678."""
     photos, truth, records = root / "photos", {}, []
     known = known_attributes(declared)
     for i, name in enumerate(names):
@@ -56,7 +57,8 @@ def make_run(
         found = points + np.array([[0, 0], [0, 0], [8, 0], [0, 0], [0, 0]])
         faces = Faces(
             drawn_box(points)[None], found[None], np.array([0.9]), scores,
-            point_errors=np.full((1, 5), 0.05), quality=np.array([(i + 1) / (len(names) + 1)]),
+            quantities=_quantities(declared, i), point_errors=np.full((1, 5), 0.05),
+            quality=np.array([(i + 1) / (len(names) + 1)]),
         )  # fmt: skip
         records.append(Record(name, "ok", faces, width=size, height=size))
     for name in empty:
@@ -67,3 +69,8 @@ def make_run(
     document = {"settings": {"max_pixels": 10**8}, "results": {}, "starts": [{"command": [], "named": named}]}
     (root / "run" / "run.json").write_text(json.dumps(document))
     return DrawnRun(root / "run", photos, truth)
+
+
+def _quantities(declared: Sequence[Declared], i: int) -> dict[str, QuantityValues]:
+    value = np.array([i + 1.2345678], np.float32)
+    return {name: QuantityValues(one, value) for name, one in known_quantities(declared).items()}

@@ -17,6 +17,8 @@ import pytest
 from landmarks.errors import LandmarksError
 from landmarks.images import decode
 from landmarks.report.report import Options, write_report
+from landmarks.report.run import read_run
+from landmarks.report.run_figures import run_figures
 from tests.helpers.archives import make
 from tests.helpers.commands import run as command
 from tests.helpers.faces import draw_face, write_png
@@ -265,3 +267,15 @@ def test_the_command(run, tmp_path, monkeypatch, capsys):
     assert command(monkeypatch, "report", run, "--out", tmp_path / "deep" / "p.html", "--quiet") == 0
     assert f"page: {tmp_path / 'deep' / 'p.html'}" in capsys.readouterr().out.replace("\n", "")
     assert (tmp_path / "deep" / "p.html").stat().st_size > 10_000
+
+
+@pytest.mark.parametrize("count", [1, 2, 5])
+def test_histograms_of_few_faces_have_numbers_and_wide_bars(tmp_path, count):
+    """Sizes of one octave, too: an axis of powers of two had no number then."""
+    for number in range(count):
+        write_png(tmp_path / "in" / f"{number}.png", draw_face(number)[0])
+    figures = run_figures(read_run(run_over(tmp_path / "in", tmp_path / "out")), gender=False)
+    (sizes,) = (figure for figure in figures if figure.title == "Face size")
+    numbers = [int(text) for text in re.findall(r">(\d+)</text>", sizes.svg)]
+    powers = {2**power for power in range(4, 12)} & set(numbers)
+    assert len(powers) >= 2 and sizes.note.startswith("Median: ")

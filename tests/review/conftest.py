@@ -10,8 +10,10 @@ from types import SimpleNamespace
 import pytest
 
 from landmarks.corrections import CorrectionLog
+from tests.helpers.browser import NoBrowser, browser, console_errors
 from tests.helpers.drawn_runs import DrawnRun, make_run
 from tests.helpers.packages import needs
+from tests.helpers.review_page import FakeProposals, Page, served
 
 needs("fastapi", "review")
 needs("httpx", "test")
@@ -20,16 +22,6 @@ needs("httpx", "test")
 @pytest.fixture
 def drawn(tmp_path) -> DrawnRun:
     return make_run(tmp_path)
-
-
-class FakeProposals:
-    """In place of a network: landmarks on a grid in the box."""
-
-    def __call__(self, pixels, box, quarters=0):
-        x0, y0, x1, y1 = box
-        places = [(0.3, 0.4), (0.7, 0.4), (0.5, 0.6), (0.35, 0.8), (0.65, 0.8)]
-        points = [[x0 + u * (x1 - x0) + quarters, y0 + v * (y1 - y0)] for u, v in places]
-        return {"points": points, "attributes": {"smile": {"label": "smiling", "probability": 0.9}}}
 
 
 @pytest.fixture
@@ -55,3 +47,21 @@ def opened() -> Iterator:
             return SimpleNamespace(run=run, log=log, session=session, guarded=guarded, client=client, close=log.close)
 
         yield open_it
+
+
+@pytest.fixture(scope="module")
+def driver():
+    try:
+        with browser() as one:
+            yield one
+    except NoBrowser as error:
+        pytest.skip(str(error))
+
+
+@pytest.fixture
+def page(drawn, driver):
+    with served(drawn) as address:
+        one = Page(driver, address)
+        yield one
+        driver.get("about:blank")  # Before the server is gone.
+        assert console_errors(driver) == []

@@ -5,6 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
+from landmarks import read_results
 from landmarks.corrections import Correction, CorrectionLog
 from landmarks.datasets.dataset import load_crops, prepare, read_dataset
 from landmarks.errors import DataError
@@ -12,9 +13,10 @@ from landmarks.models.store import load_model
 from landmarks.review.labelled import read_reviewed
 from landmarks.review.run import read_run
 from landmarks.review.session import Session
-from landmarks.schemes import POINTS_5, Attribute
+from landmarks.schemes import POINTS_5, Attribute, Quantity
 from tests.helpers.commands import run
 from tests.helpers.drawn_runs import NAMES, make_run
+from tests.helpers.faces import draw_face
 
 
 def say(drawn, image, kind, face="0", points=None, **attributes):
@@ -134,3 +136,29 @@ def test_a_network_learns_from_corrections(tmp_path, monkeypatch, capsys):
         load_model(folder / "weights.safetensors").about["validation"] for folder in (out, tmp_path / "again")
     )
     assert again["points_5"] < first["points_5"]
+
+
+def test_a_network_learns_from_corrected_numbers(tmp_path, monkeypatch):
+    """The run says of every face another number than the right one, which shows in the picture; a person says that."""
+    rims, names = Quantity("rims", "mm"), [f"{i:02}.png" for i in range(24)]
+    drawn = make_run(tmp_path, names, empty=(), declared=[rims])
+    truth = np.array([10.0 + 70 * draw_face(i)[2]["glasses"] for i in range(len(names))])
+    with CorrectionLog(drawn.path) as log:
+        session = Session(read_run(drawn.path), log, "ann")
+        for i, name in enumerate(names):
+            face = session.face(i, "0")
+            line = {"id": f"{i:08}", "kind": "correct", "image": i, "face": "0", "version": 0, "box": face["box"]}
+            points = drawn.points[name].round(4).tolist()
+            session.say(line | {"points": points, "attributes": {}, "quantities": {"rims": truth[i]}})
+    assert run(monkeypatch, "data", "prepare", drawn.path, "--out", tmp_path / "mine") == 0
+    crops = load_crops(tmp_path / "mine")
+    assert crops.declared == (rims,) and set(crops.table["rims"]) == {10, 80}
+    config, out = tmp_path / "mine.toml", tmp_path / "weights"
+    config.write_text(CONFIG.replace('"smile"]', '"rims"]').replace("epochs = 6", "epochs = 8"))
+    assert run(monkeypatch, "train", config, "--data", tmp_path / "mine", "--out", out, "--device", "cpu") == 0
+    weights, taught = out / "weights.safetensors", crops.table[crops.table["split"] == "train"]["rims"]
+    assert load_model(weights).network.heads["rims"].mean == pytest.approx(taught.mean())
+    command = ["annotate", drawn.photos, "--weights", weights, "--detector", "whole-image", "--device", "cpu"]
+    assert run(monkeypatch, *command, "--out", tmp_path / "out", "--format", "csv", "--quiet") == 0
+    told = read_results(tmp_path / "out").set_index("image")["rims"][names].to_numpy()
+    assert told[truth == 80].mean() - told[truth == 10].mean() > 35

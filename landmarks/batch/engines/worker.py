@@ -17,6 +17,7 @@ from dataclasses import dataclass, field, replace
 from multiprocessing.connection import Connection
 from typing import Any, Protocol, runtime_checkable
 
+from landmarks.batch.unwritable import told_if_unwritable
 from landmarks.bounded import answer
 from landmarks.clock import Clock
 from landmarks.device import use_threads
@@ -126,7 +127,7 @@ class Worker:
         self.facts = Facts(annotator.settings(), annotator.empty)
 
     def __call__(self, images: Images) -> Done:
-        """Annotate the images of a task. Raises OSError if a writer cannot write at all."""
+        """Annotate the images of a task. Raises LandmarksError if a writer cannot write at all."""
         clock = self.annotator.clock
         limit = most_bytes(self.facts.settings["max_pixels"])
         records: list[Record] = []
@@ -149,7 +150,7 @@ class Worker:
             ignore_oddities()
             for record in self.annotator.stream(read()):
                 self.beat()
-                with clock("draw"):
+                with clock("draw"), told_if_unwritable("the files beside the tables"):
                     for writer in self.writers:
                         writer.write(record)
                 records.append(replace(record, pixels=None))
@@ -201,9 +202,6 @@ def run(
         connection.send(Stop(str(error)))
     except (BrokenPipeError, ConnectionResetError):
         return  # The main process has gone.
-    except OSError as error:
-        reason = f"cannot be written ({error.strerror}); cure it and give the same command again"
-        connection.send(Stop(f"{error.filename or 'the files beside the tables'}: {reason}"))
     except Exception:
         traceback.print_exc()
         sys.exit(1)

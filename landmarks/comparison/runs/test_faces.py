@@ -142,7 +142,7 @@ def open_bench(folder: Path) -> Bench:
         columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
-    except (OSError, ValueError, KeyError, TypeError, DataError) as error:
+    except (OSError, ValueError, KeyError, TypeError, DataError, RecursionError) as error:
         raise DataError(
             f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error

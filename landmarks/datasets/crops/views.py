@@ -71,7 +71,7 @@ def open_views(folder: Path) -> Views:
         arrays = {name: np.load(folder / f"{name}.npy", mmap_mode="r", allow_pickle=False) for name in facts["names"]}
         if any(array.shape[:2] != (facts["views"], facts["faces"]) for array in arrays.values()):
             raise ValueError("an array has another size than its description says")
-    except (OSError, ValueError, KeyError, TypeError) as error:
+    except (OSError, ValueError, KeyError, TypeError, RecursionError) as error:
         raise DataError(
             f"{folder}: kept views cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error

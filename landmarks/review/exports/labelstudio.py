@@ -62,6 +62,8 @@ def _faces(results: list[dict[str, Any]]) -> list[ExportedFace]:
                 face.points[name] = point
         elif result["type"] == "choices" and face is not None:
             face.attributes[result["from_name"]] = said(result["value"]["choices"][0])
+        elif result["type"] == "number" and "parentID" not in result and face is not None:
+            face.attributes[result["from_name"]] = said(result["value"]["number"])
     for name, point in strays:
         around = [face for face in faces.values() if face.box and holds(face.box, point) and name not in face.points]
         if around:

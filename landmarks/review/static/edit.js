@@ -1,18 +1,20 @@
-// Changes of a face's labels, as pure functions: labels in, labels out. Labels are {box, points, attributes}.
+// Changes of a face's labels, as pure functions: labels in, labels out. Labels are {box, points, attributes, quantities}.
 
 import { CORNERS } from "./view.js";
 
 export function labelsOf(face) {
   const attributes = Object.entries(face.attributes).map(([name, { label }]) => [name, label ?? null]);
-  return { box: face.box, points: face.points, attributes: Object.fromEntries(attributes) };
+  return { box: face.box, points: face.points, attributes: Object.fromEntries(attributes), quantities: face.quantities };
 }
 
 // A face that is added to the picture of another one, or of none, as a network sees it.
-export function addedFace(shown, labels, name, { points, attributes }, tasks) {
+export function addedFace(shown, labels, name, { points, attributes, quantities }, facts) {
   const others = shown.face ? [...shown.others, { face: shown.face, box: labels.box, status: shown.status }] : shown.others;
-  const given = Object.fromEntries(tasks.map((task) => [task.name, attributes[task.name] ?? { label: null }]));
+  const given = Object.fromEntries(facts.attributes.map((one) => [one.name, attributes[one.name] ?? { label: null }]));
+  const numbers = Object.fromEntries(facts.quantities.map((one) => [one.name, quantities[one.name] ?? null]));
   return { image: shown.image, name: shown.name, width: shown.width, height: shown.height, others, added: true, face: name,
-    status: "", version: 0, last: null, reasons: [], quality: null, box: null, points, attributes: given };
+    status: "", version: 0, last: null, reasons: [], unsaid: [], quality: null, box: null, points, attributes: given,
+    quantities: numbers };
 }
 
 export function same(one, other) {
@@ -61,6 +63,10 @@ export function turned(labels) {
 
 export function labelled(labels, name, label) {
   return { ...labels, attributes: { ...labels.attributes, [name]: label } };
+}
+
+export function numbered(labels, name, value) {
+  return { ...labels, quantities: { ...labels.quantities, [name]: value } };
 }
 
 export function next(attribute, label) {

@@ -3,7 +3,7 @@
 const ARROWS = { ArrowLeft: [-1, 0], ArrowRight: [1, 0], ArrowUp: [0, -1], ArrowDown: [0, 1] };
 const REPEATED = [".", ",", "+", "=", "-"]; // What a key that is held down does again; it says nothing of faces.
 
-// does: keys (name -> act), arrow(dx, dy, far), attribute(number, unknown), hide(hidden), after() a key of `keys`.
+// does: keys (name -> act), arrow(dx, dy, far), task(number, unknown), hide(hidden), after() a key of `keys`.
 export function listenToKeys(does) {
   document.addEventListener("keydown", (event) => {
     if (document.querySelector("dialog[open]") || event.altKey || event.metaKey) return;
@@ -17,7 +17,7 @@ export function listenToKeys(does) {
     } else if (ARROWS[name]) {
       does.arrow(...ARROWS[name], event.shiftKey);
     } else if (digit) {
-      does.attribute(Number(digit), event.shiftKey);
+      does.task(Number(digit), event.shiftKey);
     } else if (name === "h") {
       does.hide(true);
     } else if (!does.keys[name]) {

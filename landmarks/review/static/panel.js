@@ -1,5 +1,7 @@
 // What stands beside the picture. Text of any origin is put in as text, never as markup.
 
+import { Refused } from "./api.js";
+
 const $ = (id) => document.getElementById(id);
 
 export function say(text, act) {
@@ -11,6 +13,13 @@ export function say(text, act) {
     message.hidden = true;
     act?.();
   };
+}
+
+// Of `count` corrections that the server has not taken, because of an error.
+export function sayWaiting(count, error) {
+  if (!count) say("All is kept now.");
+  else if (error instanceof Refused) say(`${count} not kept yet: ${error.message}`);
+  else say(`${count} not kept yet: the server does not answer; it is asked again until it does.`);
 }
 
 export function showProgress({ faces, seen, put_off: putOff, wrong }) {
@@ -51,7 +60,8 @@ export function fillPanel({ facts, queue, at, face, labels, chosen, box, dirty, 
   $("hint").hidden = !box;
   $("hint").textContent = "Draw a box around the face, from forehead to chin; or move the one that is shown, and take it (Enter). Undo (Esc) adds none.";
   $("others").replaceChildren(...(box ? [] : othersOf(face, show)));
-  $("attributes").replaceChildren($("attributes").firstElementChild, ...(isFace && labels
+  $("labels").hidden = !isFace || !labels;
+  $("attributes").replaceChildren(...(isFace && labels
     ? facts.attributes.map((one, i) => choice(one, i, face, labels, change)) : []));
   $("accept").firstChild.textContent = box ? "Take the box " : face?.added ? "Add it " : dirty ? "Keep, next " : "Right, next ";
   for (const name of ["later", "remove", "propose", "turn"]) $(name).disabled = !isFace || (face.added && name !== "propose" && name !== "turn");
@@ -72,6 +82,7 @@ function statusOf(face, dirty) {
   if (face.added) parts.push("a new face, not kept yet");
   else if (face.status) parts.push(`${face.status}${face.last?.who ? ` by ${face.last.who}` : ""}`);
   if (dirty && !face.added) parts.push("changed, not kept yet");
+  else if (face.unsaid.length) parts.push(`nobody has looked at ${face.unsaid.join(", ")} yet`);
   return parts.join("; ");
 }
 
@@ -111,15 +122,21 @@ function choice(one, i, face, labels, change) {
   };
   const given = face.attributes[one.name];
   const sure = given?.probability != null && given.label === label_ ? `${Math.round(100 * given.probability)} %` : "";
-  const name = element("span", one.name);
-  name.title = one.note;
   const chance = element("span", sure);
   chance.className = "sure";
-  label.append(name, select, chance, element("kbd", String(i + 1)));
+  label.append(titled(one.name, one.note), select, chance, ...(i < 9 ? [element("kbd", String(i + 1))] : []));
   return label;
 }
 
-function element(name, text) {
+// The name of a task and its unit; a long name is broken between its words.
+export function titled(name, note, unit = "") {
+  const made = element("span", "");
+  made.title = note;
+  made.append(...name.split(/(?<=_)/).flatMap((part) => [part, element("wbr", "")]), ...(unit ? [element("small", unit)] : []));
+  return made;
+}
+
+export function element(name, text) {
   const made = document.createElement(name);
   made.textContent = text;
   return made;

@@ -1,10 +1,11 @@
 // The page: which face is shown, what is said of it, and what the keys do.
 
-import { Outbox, Refused, ask, newId, tell } from "./api.js";
-import { addedFace, labelled, labelsOf, moved, next, place, pushed, same, stepped, turned, without } from "./edit.js";
+import { Outbox, ask, newId, tell } from "./api.js";
+import { addedFace, labelled, labelsOf, moved, next, numbered, place, pushed, same, stepped, turned, without } from "./edit.js";
 import { Faces, keyOf } from "./faces.js";
 import { listenToKeys } from "./keys.js";
-import { actOn, fillPanel, say, showProgress } from "./panel.js";
+import { Numbers } from "./numbers.js";
+import { actOn, fillPanel, say, sayWaiting, showProgress } from "./panel.js";
 import { listen } from "./pointer.js";
 import { View } from "./view.js";
 
@@ -24,6 +25,8 @@ const state = {
   quarters: 0,
   said: [], // What was said in this page: {image, face, id}
 };
+const numbers = new Numbers($("quantities"), facts.quantities, facts.largest, facts.attributes.length + 1,
+  (name, value) => change(numbered(state.labels, name, value)));
 const outbox = new Outbox(kept, refused, waits);
 
 function kept(letter, { face, progress }) {
@@ -44,9 +47,7 @@ async function refused(letter, error) {
 
 function waits(count, error) {
   document.documentElement.dataset.waiting = String(count);
-  if (!count) say("All is kept now.");
-  else if (error instanceof Refused) say(`${count} not kept yet: ${error.message}`);
-  else say(`${count} not kept yet: the server does not answer; it is asked again until it does.`);
+  sayWaiting(count, error);
 }
 
 // The face that is shown is now as the server says; its unsaved changes stay unless they are to go.
@@ -125,6 +126,7 @@ function render() {
   const drawn = box ? { box, points: [] } : labels ?? { box: null, points: [] };
   view.draw({ ...drawn, others: face?.others ?? [], chosen: state.chosen });
   $("stage").classList.toggle("drawing", Boolean(box));
+  numbers.show(face?.face && !box ? keyOf(face.image, face.face) : null, labels?.quantities ?? {});
   fillPanel({ facts, ...state, dirty: dirty(), change: (name, label) => change(labelled(state.labels, name, label)), show });
 }
 
@@ -142,23 +144,24 @@ function send(kind, more = {}) {
   outbox.send(letter, () => faces.version(image, face));
 }
 
-const whole = () => ({ box: state.labels.box, points: state.labels.points, attributes: state.labels.attributes });
+const SEEN = ["accepted", "corrected", "added"];
 
 const actions = {
   async accept() {
-    if (!state.ready) return null;
+    if (!state.ready || !numbers.takeAll()) return null;
     if (state.box) return propose({ box: state.box });
     if (!state.face?.face) return state.face && go(state.at + 1);
-    const { status, added } = state.face;
-    if (added) send("add", whole());
-    else if (dirty()) send("correct", whole());
-    else if (!["accepted", "corrected", "added"].includes(status)) send("accept", whole());
+    const { status, added, unsaid } = state.face;
+    if (added) send("add", state.labels);
+    else if (dirty()) send("correct", state.labels);
+    else if (!SEEN.includes(status)) send("accept", state.labels);
+    else if (unsaid.length) send(status === "accepted" ? "accept" : "correct", state.labels);
     return go(added ? state.at : state.at + 1);
   },
   later() {
-    if (!state.ready) return null;
+    if (!state.ready || !numbers.takeAll()) return null;
     if (!state.face?.face || state.box || state.face.added) return actions.cancel();
-    if (dirty() || state.face.status !== "put off") send("put off", whole());
+    if (dirty() || state.face.status !== "put off") send("put off", state.labels);
     return go(state.at + 1);
   },
   remove() {
@@ -191,6 +194,7 @@ const actions = {
   },
   async undo() {
     if (state.box || state.face?.added) return actions.cancel();
+    if (numbers.dropAll()) return null;
     if (state.edits.length) {
       state.labels = state.edits.pop();
       return render();
@@ -217,7 +221,7 @@ async function propose(where) {
     say("");
     if (state.box) {
       const box = state.box.map((value) => Math.round(value * 1e4) / 1e4);
-      state.face = addedFace(face, state.labels, `n${newId()}`, answer, facts.attributes);
+      state.face = addedFace(face, state.labels, `n${newId()}`, answer, facts);
       Object.assign(state, { labels: { ...labelsOf(state.face), box }, edits: [], box: null, quarters: 0 });
       fit();
     } else {
@@ -246,9 +250,13 @@ function choose(step) {
   render();
 }
 
-function attribute(number, unknown) {
-  const one = facts.attributes[number - 1];
-  if (one && state.labels) change(labelled(state.labels, one.name, unknown ? null : next(one, state.labels.attributes[one.name])));
+// The next label of an attribute, or the field of a number; unknown: it cannot be told.
+function task(number, unknown) {
+  const one = [...facts.attributes, ...facts.quantities][number - 1];
+  if (!one || !state.labels || state.box) return;
+  if (one.labels) change(labelled(state.labels, one.name, unknown ? null : next(one, state.labels.attributes[one.name])));
+  else if (unknown) change(numbered(state.labels, one.name, null));
+  else numbers.focus(one.name);
 }
 
 const middle = () => view.size.map((side) => side / 2);
@@ -263,7 +271,7 @@ const keys = {
 listenToKeys({
   keys,
   arrow,
-  attribute,
+  task,
   after: () => view.sharpen(),
   hide(hidden) {
     view.hidden = hidden;
@@ -299,6 +307,6 @@ $("queue").addEventListener("change", (event) => {
   load(event.target.value).catch((error) => say(error.message));
 });
 window.addEventListener("beforeunload", (event) => {
-  if (outbox.letters.length || dirty()) event.preventDefault();
+  if (outbox.letters.length || dirty() || numbers.pending().length) event.preventDefault();
 });
 await load("doubtful").catch((error) => say(error.message));

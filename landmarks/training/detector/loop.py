@@ -53,8 +53,8 @@ def fit(
     Writes to `out`: `log.jsonl`, a row every `log_steps` with the means of the losses since the last one, and
     `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on: on a CPU the
     weights equal those of a training that was never stopped. Ctrl-C and SIGTERM save first and then raise
-    KeyboardInterrupt. Raises WeightsError if `out` holds another training or if the losses stay infinite,
-    LandmarksError if another process trains there.
+    KeyboardInterrupt; what `report` raises comes out as it is, after saving, too. Raises WeightsError if `out` holds
+    another training or if the losses stay infinite, LandmarksError if another process trains there.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
@@ -100,23 +100,29 @@ def _fit(
         for name, value in figures.items():
             sums[name] += value
         summed += 1
+        rows: list[dict[str, Any]] = []
         if step % config.log_steps == 0 or step == config.steps:
             now = time.monotonic()
             row: dict[str, Any] = {"step": step, "train": {name: value / summed for name, value in sums.items()}}
             row |= {"lr": optimizer.param_groups[0]["lr"], "seconds": round(now - started, 2)}
             sums, summed, started = defaultdict(float), 0, now
-            history.append(row)
-            report(row)
+            rows.append(row)
         if held_out is not None and (step % config.validate_steps == 0 or step == config.steps):
             row = {"step": step, "val": validate(cast(FaceGrid, average.module), held_out, places, config, device)}
-            history.append(row)
-            report(row)
+            rows.append(row)
+        history += rows
         ends = bool(asked) or step == config.steps
         at_rest = step % config.log_steps == 0 or step == config.steps
         if ends or (at_rest and time.monotonic() - saved > SAVE_SECONDS):
             _save(out, settings, step, parts, optimizer, schedule, history)
             saved = time.monotonic()
-        if asked and step < config.steps:
+        try:
+            for row in rows:
+                report(row)
+        except BaseException:  # The caller's own end of it: what was learnt is kept, as after Ctrl-C.
+            _save(out, settings, step, parts, optimizer, schedule, history)
+            raise
+        if ends and step < config.steps:
             raise KeyboardInterrupt
     if not all(value.isfinite().all() for value in average.module.state_dict().values()):
         raise WeightsError(f"{out}: the weights are not finite; lower learning_rate and give another output folder")

@@ -13,7 +13,7 @@ import cv2
 import numpy as np
 import pandas as pd
 
-from landmarks.atomic import replacing, write_text
+from landmarks.atomic import naming, replacing, replacing_amid, write_text
 from landmarks.datasets.left_out import LeftOut
 from landmarks.datasets.photographs import Photographs
 from landmarks.errors import DataError, ImageError
@@ -81,7 +81,7 @@ def open_store(
     folder.mkdir(parents=True, exist_ok=True)
     (folder / FACTS).unlink(missing_ok=True)
     rows, left_out, offset = [], LeftOut(), 0
-    with replacing(folder / PIXELS, durable=False) as partial, open(partial, "wb") as file:
+    with replacing_amid(folder / PIXELS, durable=False) as partial, open(partial, "wb") as file:
         for done, (d, name) in enumerate(wanted):
             progress(done, len(wanted))
             try:
@@ -89,7 +89,8 @@ def open_store(
             except ImageError as error:
                 left_out.add(name, error.status, str(error))
                 continue
-            file.write(pixels.tobytes())
+            with naming(folder / PIXELS):
+                file.write(pixels.tobytes())
             height, width, channels = pixels.shape
             rows.append((d, name, offset, height, width, channels, zoom))
             offset += pixels.size

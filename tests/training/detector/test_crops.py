@@ -133,6 +133,17 @@ def test_no_faces_at_all(tmp_path):
         CropMaker(Pictures(store, datasets, "train"), CONFIG)
 
 
+def test_what_progress_raises_is_not_told_as_the_stores(drawn, tmp_path):
+    own = OSError(28, "the caller's own")
+
+    def fails(done, total):
+        raise own
+
+    with pytest.raises(OSError) as told:
+        open_store([read_photographs(drawn)], tmp_path, fails)
+    assert told.value is own and own.filename is None and not list(tmp_path.iterdir())
+
+
 def test_the_store(drawn, tmp_path):
     datasets = [read_photographs(drawn)]
     store = open_store(datasets, tmp_path)

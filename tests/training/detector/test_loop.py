@@ -92,6 +92,22 @@ def test_a_training_that_was_stopped_gives_the_same_weights(pictures, tmp_path):
     ]
 
 
+def test_what_report_raises_comes_out_and_what_was_learnt_is_kept(pictures, tmp_path):
+    whole = train(pictures, tmp_path / "whole")
+    own = OSError(28, "the caller's own")
+
+    def fails(row):
+        raise own
+
+    with pytest.raises(OSError) as told:
+        train(pictures, tmp_path / "part", report=fails)
+    assert told.value is own and own.filename is None
+    assert len(rows(tmp_path / "part")) == 1 and (tmp_path / "part" / STATE).is_file()
+    again = train(pictures, tmp_path / "part")
+    assert all(torch.equal(a, b) for a, b in zip(whole.state_dict().values(), again.state_dict().values()))
+    assert [row["step"] for row in rows(tmp_path / "part")] == [row["step"] for row in rows(tmp_path / "whole")]
+
+
 def test_finished_training_only_gives_its_weights(pictures, tmp_path):
     first = train(pictures, tmp_path)
     written = (tmp_path / LOG).read_text()
