@@ -6,8 +6,9 @@ import pytest
 
 from landmarks.datasets.dataset import load_crops
 from landmarks.errors import LandmarksError, WeightsError
-from landmarks.evaluation.calibrate import calibrate_file
+from landmarks.evaluation.calibrate import calibrate
 from landmarks.inference.annotator import Annotator
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.store import load_model
 from landmarks.shipped import SHIPPED
 from landmarks.studies.learning_curve import Arm, recipe
@@ -39,14 +40,16 @@ def test_a_network_that_rebuilds_its_crop_is_calibrated_and_run_as_if_it_did_not
     assert model.network.config.tasks == ("points_5", "reconstruction")
     assert model.about["labels"] == {"points_5": 36, "reconstruction": 36}, "every face is its own label"
     assert 0 < model.about["validation"]["reconstruction"] < 2
+    crops = load_crops(prepared)
+    crops.table.loc[crops.part("train")[:20], "split"] = "val"
     with pytest.warns(UserWarning, match="few validation faces"):
-        calibrated = calibrate_file(path, [prepared], tmp_path / "calibrated.safetensors")
-    assert list(calibrated.calibration.errors) == ["points_5"] and not calibrated.calibration.attributes
-    annotator = Annotator(str(tmp_path / "calibrated.safetensors"), detector="whole-image")
+        calibration = calibrate(TorchBackend(model), crops)
+    assert list(calibration.errors) == ["points_5"] and not calibration.attributes
+    annotator = Annotator(str(path), detector="whole-image")
     faces = annotator(draw_face(0)[0])
     assert faces.points.shape == (1, 5, 2) and not faces.attributes and not faces.quantities
     with pytest.raises(WeightsError, match="only for none"):
-        Annotator(str(tmp_path / "calibrated.safetensors"), tasks=["reconstruction"])
+        Annotator(str(path), tasks=["reconstruction"])
 
 
 @pytest.mark.parametrize(
