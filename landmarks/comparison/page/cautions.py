@@ -67,7 +67,8 @@ def auxiliary_table(measured: Measured, described: pd.DataFrame) -> str:
     if not arms or not tasks:
         return ""
     names = [_column(task, measures[task]) for task in tasks]
-    head = [ACCURACY, *names, "stopped after"]
+    accuracies = any(measures[task].words == ACCURACY for task in tasks)
+    head = [ACCURACY if accuracies else "", *names, "stopped after"]
     rows = []
     for arm in arms:
         row = described.loc[arm.name]
