@@ -23,7 +23,14 @@ SLOW = (
     "test_fuzz.py",
     "batch/test_ray.py",
     "batch/test_resume.py",
+    "batch/test_run.py",
+    "batch/test_videos.py",
     "test_declared.py",
+    "cli/test_cli.py",
+    "formats/test_written_and_read.py",
+    "report/test_run_page.py",
+    "training/test_loop.py",
+    "comparison/test_document.py",
 )
 """The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
 
