@@ -26,7 +26,17 @@ from landmarks.config import build, checked, parse_toml
 from landmarks.errors import DataError, LandmarksError, unknown
 from landmarks.faces import PER_FACE, PER_POINT
 from landmarks.geometry import BOX
-from landmarks.schemes import ATTRIBUTES, SAME, SCHEMES, UNCERTAIN, Attribute, Declared, Quantity, plain_label
+from landmarks.schemes import (
+    ATTRIBUTES,
+    RECONSTRUCTION,
+    SAME,
+    SCHEMES,
+    UNCERTAIN,
+    Attribute,
+    Declared,
+    Quantity,
+    plain_label,
+)
 
 ABSENT_WORDS = frozenset({"", "nan", "na", "n/a", "<na>", "none", "null"})
 """Cells, in any case, that say that there is no label."""
@@ -167,7 +177,7 @@ def check_declared(declared: Collection[Declared]) -> None:
     """Raise ValueError for tasks whose names are taken: by a built-in task, by a column, or by each other."""
     names = [task.name for task in declared]
     for name in names:
-        if name in SCHEMES or name in ATTRIBUTES:
+        if name in (*SCHEMES, *ATTRIBUTES, RECONSTRUCTION.name):
             raise ValueError(f"{name!r} is a built-in task; give yours another name")
         if names.count(name) > 1:
             raise ValueError(f"the task {name!r} is declared twice")

@@ -1,4 +1,4 @@
-"""What can be predicted: landmark schemes, attributes and quantities.
+"""What can be predicted: landmark schemes, attributes and quantities; and the crop itself.
 
 Each of them is a *task*: a name, how the task flips when the image is mirrored,
 and what its outputs mean. Networks, losses, metrics, files and drawings all read from here.
@@ -137,6 +137,17 @@ Declared = Attribute | Quantity
 """A task that a dataset may declare."""
 
 
+@dataclass(frozen=True)
+class Reconstruction:
+    """The network's own crop as a task: it needs no labels, is learnt beside others, and nobody is told its outputs.
+    What it is for and how it looks is said in `landmarks.models.heads`."""
+
+    name: str = "reconstruction"
+    """Task name."""
+    side: int = 16
+    """Of the rebuilt picture, in pixels."""
+
+
 def _check_name(name: str) -> None:
     if not _NAME.fullmatch(name):
         raise ValueError(f"a task's name must be small letters, digits and _ and begin with a letter, not {name!r}")
@@ -268,6 +279,7 @@ GENDER = Attribute(
     "Do not use it to decide anything about anybody.",
 )
 
+RECONSTRUCTION = Reconstruction()
 SCHEMES: dict[str, Scheme] = {scheme.name: scheme for scheme in (POINTS_5, POINTS_68, POINTS_98, POINTS_29)}
 ATTRIBUTES: dict[str, Attribute] = {attribute.name: attribute for attribute in (POSE, SMILE, GLASSES, GENDER)}
 

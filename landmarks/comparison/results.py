@@ -22,14 +22,24 @@ from landmarks.atomic import replacing, write_text
 from landmarks.comparison.grid.arms import LATER, Arm, Grid
 from landmarks.config import build
 from landmarks.errors import LandmarksError, told
-from landmarks.schemes import ATTRIBUTES, POINTS_5, Attribute, Declared, Quantity, known_attributes, known_tasks
+from landmarks.schemes import (
+    ATTRIBUTES,
+    POINTS_5,
+    RECONSTRUCTION,
+    Attribute,
+    Declared,
+    Quantity,
+    Reconstruction,
+    known_attributes,
+    known_tasks,
+)
 
 GRID, FACES, RESULTS, ROWS, RUNS = "grid.json", "faces.parquet", "results.parquet", "rows", "runs"
 SETTINGS = "compare.json"
 """What the results are of: dataset, split, detector."""
 VECTORS = ("vectors", "vectors_2", "vectors_level_1", "vectors_level_2")
 GUESS = "guess_"
-"""What the columns of guesses begin with, an attribute or a quantity each."""
+"""What the columns of guesses begin with, an attribute, a quantity or the reconstruction each."""
 GUESSES = tuple(f"{GUESS}{name}" for name in ATTRIBUTES)
 NUMBERS = ("train_error", "val_error", "parameters", "multiply_adds", "train_seconds", "ms_face", "epochs_run")
 CURE = "give `landmarks compare` the same folder again to make it anew"
@@ -54,7 +64,7 @@ ROW_SCHEMA = pa.schema(
 )
 """A finished training. `vectors`: (predicted - true) / inter-ocular distance, (N, 5, 2) flattened, of the test faces in
 the order of `faces.parquet`, empty without landmarks; `config`, `train_loss`, `val_loss`: JSON objects. Declared tasks
-have columns of guesses of their own, after these."""
+and the reconstruction have columns of guesses of their own, after these."""
 
 RESULTS_SCHEMA = ROW_SCHEMA.append(pa.field("ms_face", pa.float64()))
 """All finished trainings. `ms_face`: milliseconds of one pass of the arm's network, null where not taken."""
@@ -91,7 +101,8 @@ class ArmResults:
     levels: tuple[np.ndarray, ...]
     """The same after each level of a cascade, the last one included; () for other networks."""
     guesses: dict[str, np.ndarray]
-    """By attribute: (S, N) int8 predicted classes. By quantity: (S, N) float32 predicted numbers."""
+    """By attribute: (S, N) int8 predicted classes. By quantity: (S, N) float32 predicted numbers. Of the
+    reconstruction: (S, N) float32, whose mean over the faces is the share of the variance that was explained."""
     numbers: pd.DataFrame
     """(S rows): the columns NUMBERS."""
 
@@ -128,9 +139,9 @@ class Results:
         return known_attributes(self.grid.declared)
 
     @property
-    def tasks(self) -> dict[str, Declared]:
-        """By name, the attributes and quantities that an arm may have learnt."""
-        return known_tasks(self.grid.declared)
+    def tasks(self) -> dict[str, Declared | Reconstruction]:
+        """By name, the attributes and quantities that an arm may have learnt, and the reconstruction."""
+        return {**known_tasks(self.grid.declared), RECONSTRUCTION.name: RECONSTRUCTION}
 
 
 def write_grid(folder: Path, grid: Grid) -> None:
@@ -198,7 +209,7 @@ def read_results(folder: Path) -> Results:
     grid = read_grid_of(folder)
     declared = {task.name: isinstance(task, Quantity) for task in grid.declared}
     faces = _read(folder / FACES, _with_labels(declared), CURE)
-    guesses = {f"{GUESS}{name}": number for name, number in declared.items()}
+    guesses = {f"{GUESS}{name}": number for name, number in {**declared, RECONSTRUCTION.name: True}.items()}
     table = _read(folder / RESULTS, _with_guesses(RESULTS_SCHEMA, guesses), CURE)
     names = list(dict.fromkeys(table["arm"].to_pylist()))
     numbers = table.select(["arm", "seed", *NUMBERS]).to_pandas()
@@ -249,7 +260,8 @@ def _arm(
     if len(set(part["config"].to_pylist())) > 1:
         raise LandmarksError(f"{path}: the seeds of the arm {name!r} differ in their settings; begin in a new folder")
     vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
-    guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in known_tasks(grid.declared)}
+    learnt = (*known_tasks(grid.declared), RECONSTRUCTION.name)
+    guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in learnt}
     levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
     group = given.group if given else part["group"][0].as_py()
     question = grid.groups.get(group)

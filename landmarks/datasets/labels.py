@@ -14,6 +14,7 @@ import pandas as pd
 from landmarks.datasets.table import is_known, labels_of, points_of, values_of
 from landmarks.schemes import (
     ABSENT,
+    RECONSTRUCTION,
     SCHEMES,
     Attribute,
     Declared,
@@ -41,7 +42,7 @@ def label_counts(
     table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Declared] = ()
 ) -> dict[str, int | dict[str, int]]:
     """By task: the faces with at least one of a scheme's points, those with a quantity's number, or those of each class
-    by its text. Plain values.
+    by its text; all faces for the reconstruction of their crops. Plain values.
 
     declared: tasks beside the built-in ones, here and in what follows.
     """
@@ -53,6 +54,8 @@ def label_counts(
             counts[task] = int(np.isfinite(points_of(table, SCHEMES[task])).all(axis=2).any(axis=1).sum())
         elif task in quantities:
             counts[task] = int(is_known(values_of(table, quantities[task])).sum())
+        elif task == RECONSTRUCTION.name:
+            counts[task] = len(table)
         else:
             attribute = attributes[task]
             counts[task] = dict(zip(attribute.labels, class_counts(table, attribute).tolist()))
@@ -80,7 +83,7 @@ def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Dec
     gaps = [f"no training face has labels for {', '.join(none)}; a network gets no head for them"] if none else []
     few = []
     for task in tasks:
-        if task in none or task in SCHEMES:
+        if task in none or task in SCHEMES or task == RECONSTRUCTION.name:
             continue
         if task in quantities:
             gaps += _number_gaps(table, quantities[task])

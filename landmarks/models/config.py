@@ -12,6 +12,7 @@ from landmarks.dotted import is_dotted
 from landmarks.errors import unknown
 from landmarks.schemes import (
     ATTRIBUTES,
+    RECONSTRUCTION,
     SCHEMES,
     Attribute,
     Declared,
@@ -37,7 +38,7 @@ class NetworkConfig:
     """All that is needed to build a network and to feed it. Raises ValueError for values that make no network."""
 
     tasks: tuple[str, ...] = (*["points_5"], *ATTRIBUTES)
-    """Names of schemes, attributes and quantities, one head each."""
+    """Names of schemes, attributes and quantities, one head each; `reconstruction` of the crop, which comes last."""
     declared: tuple[Declared, ...] = ()
     """Attributes beside the built-in ones, and quantities; those that are no task are dropped."""
     encoder: str = "compact"
@@ -69,15 +70,17 @@ class NetworkConfig:
     """Predict the crop and its mirror image and average: better and twice as slow."""
 
     def __post_init__(self) -> None:
-        object.__setattr__(self, "tasks", tuple(self.tasks))
+        object.__setattr__(self, "tasks", tuple(sorted(self.tasks, key=lambda task: task == RECONSTRUCTION.name)))
         check_declared(self.declared)
-        known = known_tasks(self.declared)
+        every = [*SCHEMES, *known_tasks(self.declared), RECONSTRUCTION.name]
         for task in self.tasks:
-            if task not in SCHEMES and task not in known:
-                raise ValueError(unknown("task", task, [*SCHEMES, *known]))
+            if task not in every:
+                raise ValueError(unknown("task", task, every))
         object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in self.tasks))
         if not self.tasks or len(set(self.tasks)) < len(self.tasks):
             raise ValueError("tasks must name at least one task and none twice")
+        if self.tasks == (RECONSTRUCTION.name,):
+            raise ValueError(f"{RECONSTRUCTION.name} is learnt beside other tasks; add one, such as points_5")
         if not is_encoder(self.encoder):
             encoders = [*ENCODERS, f"{TORCHVISION}NAME", f"{TIMM}NAME", "module:Class"]
             raise ValueError(unknown("encoder", self.encoder, encoders))

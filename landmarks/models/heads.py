@@ -7,8 +7,10 @@ from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
+from torch.nn import functional as F
 
-from landmarks.schemes import Attribute, Quantity, Scheme
+from landmarks.models.encoders import Grey
+from landmarks.schemes import RECONSTRUCTION, Attribute, Quantity, Scheme
 
 
 @dataclass(frozen=True)
@@ -182,3 +184,32 @@ class QuantityHead(nn.Linear):
     def decode(self, outputs: Tensor) -> Tensor:
         """(N,) standardised -> (N,) float32 in the quantity's unit."""
         return outputs.float() * self.scale + self.mean
+
+
+class ReconstructionHead(nn.Linear):
+    """(N, F) -> (N, s, s): the crop as `reconstruction_target` makes it, s the side of RECONSTRUCTION.
+
+    Features from which the crop can be rebuilt keep more of it than the labels ask for, which regularises what is
+    learnt from few of them (supervised auto-encoders: Le, Patterson and White, NeurIPS 2018). The head is linear, so
+    that what is rebuilt lies in the shared features and not in a decoder of its own.
+    """
+
+    def __init__(self, features: int) -> None:
+        super().__init__(features, RECONSTRUCTION.side**2)
+
+    def forward(self, x: Tensor) -> Tensor:
+        return super().forward(x).unflatten(-1, (RECONSTRUCTION.side, RECONSTRUCTION.side))
+
+
+def reconstruction_target(crops: Tensor) -> Tensor:
+    """What is rebuilt of crops: in grey, so small that a face's shape and turn are left and its texture is not, with
+    the mean of each crop taken off and its standard deviation divided out: brightness and contrast say nothing of the
+    face, and a loss would be mostly of them (masked auto-encoders learn more from normalised pixels, too: He et al.,
+    CVPR 2022).
+
+    crops: (N, S, S, 3) uint8 RGB -> (N, s, s) float32, averages over areas. A crop of one grey is 0 everywhere.
+    """
+    grey = Grey()(crops.permute(0, 3, 1, 2).float())  # (N, 1, S, S)
+    small = F.interpolate(grey, (RECONSTRUCTION.side, RECONSTRUCTION.side), mode="area")[:, 0]
+    spread, mean = torch.std_mean(small, dim=(1, 2), correction=0, keepdim=True)
+    return (small - mean) / spread.clamp_min(1.0)  # at least a step of grey, or the noise of an even crop would count

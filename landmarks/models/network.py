@@ -11,9 +11,9 @@ from torch import Tensor, nn
 
 from landmarks.models.config import CROSS_STITCH, HARD, SOFT, NetworkConfig
 from landmarks.models.encoders import GREY_MIDDLE, GREY_SPREAD, ConvNorm, Strided, create_encoder
-from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, QuantityHead, SimCC
+from landmarks.models.heads import AttributeHead, ErrorHead, PointsHead, QuantityHead, ReconstructionHead, SimCC
 from landmarks.models.sharing import CrossStitch, Towers
-from landmarks.schemes import POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, RECONSTRUCTION, SCHEMES
 
 TOWERS: dict[str, type[Towers]] = {SOFT: Towers, CROSS_STITCH: CrossStitch}
 
@@ -34,14 +34,16 @@ class Network(nn.Module):
                 self.errors[task] = ErrorHead(config.features, scheme)
             elif task in config.quantities:
                 self.heads[task] = QuantityHead(config.features, config.quantities[task])
+            elif task == RECONSTRUCTION.name:
+                self.heads[task] = ReconstructionHead(config.features)
             else:
                 self.heads[task] = AttributeHead(config.features, config.attribute(task))
         self.locator = Locator(config.locator_size) if config.locator_size else None
 
     def forward(self, crops: Tensor) -> dict[str, Tensor]:
         """crops: (N, S, S, 3) uint8 RGB -> by task: (N, K, 2, V) coded points, (N, C) logits of an attribute, (N,)
-        standardised values of a quantity; and `error_name(scheme)`: (N, K) log of the points' expected errors as shares
-        of the crop's side."""
+        standardised values of a quantity, (N, s, s) the rebuilt crop; and `error_name(scheme)`: (N, K) log of the
+        points' expected errors as shares of the crop's side."""
         features = self._features(normalise(crops, next(self.encoder.parameters()).dtype))
         outputs = {task: head(features[task]) for task, head in self.heads.items()}
         return outputs | {error_name(task): head(features[task]) for task, head in self.errors.items()}

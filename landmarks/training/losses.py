@@ -11,9 +11,9 @@ from torch.nn import functional as F
 
 from landmarks.datasets.table import LABEL_ERRORS
 from landmarks.errors import unknown
-from landmarks.models.heads import Codec, QuantityHead, SimCC
+from landmarks.models.heads import Codec, QuantityHead, SimCC, reconstruction_target
 from landmarks.models.network import Network, error_name, quantity_heads
-from landmarks.schemes import ABSENT
+from landmarks.schemes import ABSENT, RECONSTRUCTION
 
 WING_WIDTH, WING_CURVATURE = 0.06, 0.012
 """Wing's w and epsilon (Feng et al., CVPR 2018: 10 and 2 px of a face of about 170 px), as shares of the side."""
@@ -121,6 +121,12 @@ def quantity_loss(head: QuantityHead, outputs: Tensor, values: Tensor) -> Tensor
     return total / known.sum().clamp(min=1)
 
 
+def reconstruction_loss(outputs: Tensor, crops: Tensor) -> Tensor:
+    """Mean squared error over a crop's variance, which the target has divided out: 0 for the crop itself, 1 for its
+    mean grey. outputs: (N, s, s); crops: (N, S, S, 3) uint8, what the network saw."""
+    return F.mse_loss(outputs.float(), reconstruction_target(crops))
+
+
 def task_losses(
     network: Network, outputs: dict[str, Tensor], batch: dict[str, Tensor], points_loss: PointsLoss
 ) -> dict[str, Tensor]:
@@ -131,6 +137,8 @@ def task_losses(
     losses = {task: points_loss(codec, outputs[task], batch[task], doubts[task]) for task in config.schemes}
     losses |= {task: attribute_loss(outputs[task], batch[task]) for task in config.attributes}
     losses |= {task: quantity_loss(head, outputs[task], batch[task]) for task, head in quantity_heads(network).items()}
+    if RECONSTRUCTION.name in config.tasks:
+        losses[RECONSTRUCTION.name] = reconstruction_loss(outputs[RECONSTRUCTION.name], batch["crop"])
     for task in config.schemes:
         losses[error_name(task)] = error_loss(
             codec, outputs[error_name(task)], outputs[task], batch[task], doubts[task]

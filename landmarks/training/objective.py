@@ -11,7 +11,7 @@ from landmarks.models.cascade import Cascade
 from landmarks.models.config import NetworkConfig
 from landmarks.models.network import Network, quantity_heads
 from landmarks.models.sharing import Towers, coupling
-from landmarks.schemes import ABSENT, POINTS_5, SCHEMES
+from landmarks.schemes import ABSENT, POINTS_5, RECONSTRUCTION, SCHEMES
 from landmarks.training.config import TrainingConfig
 from landmarks.training.losses import task_losses
 
@@ -97,6 +97,8 @@ def _labelled(batch: dict[str, Tensor], name: str) -> int:
     """How many faces of a batch have the label that a loss is made of."""
     if name.startswith("locator"):
         return int(torch.isfinite(batch["coarse_points"]).all(dim=(1, 2)).sum())
+    if name == RECONSTRUCTION.name:
+        return len(batch["crop"])
     labels = batch[name.removesuffix("_distance").removesuffix("_error")]
     if name.split("_distance")[0].split("_error")[0] in SCHEMES:
         return int(torch.isfinite(labels).all(dim=2).any(dim=1).sum())

@@ -16,7 +16,7 @@ from landmarks.errors import DataError, WeightsError
 from landmarks.models.config import NetworkConfig, differences
 from landmarks.models.network import Network, attribute_heads, quantity_heads
 from landmarks.models.store import Model
-from landmarks.schemes import Attribute, Declared
+from landmarks.schemes import RECONSTRUCTION, Attribute, Declared
 
 
 def with_labels(network: NetworkConfig, crops: Crops, rows: np.ndarray) -> NetworkConfig:
@@ -30,7 +30,7 @@ def with_labels(network: NetworkConfig, crops: Crops, rows: np.ndarray) -> Netwo
         warnings.warn(f"{where}: {gap}", stacklevel=3)
     left_out = unlabelled(table, network.tasks, network.declared)
     tasks = tuple(task for task in network.tasks if task not in left_out)
-    if not tasks:
+    if not set(tasks) - {RECONSTRUCTION.name}:
         raise DataError(f"{where}: no training face has labels for {', '.join(left_out)}; nothing to learn from")
     return replace(network, tasks=tasks)
 

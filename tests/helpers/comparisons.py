@@ -16,7 +16,7 @@ from landmarks.comparison.grid.arms import Arm, Grid, Group
 from landmarks.comparison.grid.grid_file import GridFile
 from landmarks.config import build, read_toml
 from landmarks.datasets.crops.views import make_views
-from landmarks.schemes import ATTRIBUTES
+from landmarks.schemes import ATTRIBUTES, RECONSTRUCTION
 from landmarks.training.stopping import Stopping
 
 POINTS = "points_5"
@@ -116,7 +116,7 @@ def _row(generator, table, name, group, settings, seed, level, vectors) -> dict:
 def _write_log(generator, folder, name, settings, seed, epochs) -> None:
     path = folder / "runs" / f"{name}-{seed}" / "log.jsonl"
     path.parent.mkdir(parents=True)
-    rates = dict(zip(ALL, (0.12, 0.1, 0.15, 0.3, 0.2)))
+    rates = dict(zip((*ALL, RECONSTRUCTION.name), (0.12, 0.1, 0.15, 0.3, 0.2, 0.05)))
     stopped: dict[str, int] = {}
     lines = []
     for epoch in range(epochs):

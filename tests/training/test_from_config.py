@@ -5,11 +5,15 @@ from dataclasses import replace
 import pytest
 
 from landmarks.datasets.dataset import load_crops
-from landmarks.errors import LandmarksError
+from landmarks.errors import LandmarksError, WeightsError
+from landmarks.evaluation.calibrate import calibrate
+from landmarks.inference.annotator import Annotator
+from landmarks.inference.torch_backend import TorchBackend
 from landmarks.models.store import load_model
 from landmarks.shipped import SHIPPED
 from landmarks.studies.learning_curve import Arm, recipe
 from landmarks.training.from_config import read_config, train_from_config
+from tests.helpers.faces import draw_face
 
 
 def test_config_file_to_weights(prepared, tmp_path):
@@ -24,6 +28,28 @@ def test_config_file_to_weights(prepared, tmp_path):
     assert model.network.config.tasks == ("points_5", "smile")
     assert model.about["training"]["seed"] == 3 and model.about["trained_on"][0]["dataset"] == "mtfl"
     assert model.about["trained_on"][0]["faces"] == 36, "the validation faces are not among them"
+
+
+def test_a_network_that_rebuilds_its_crop_is_calibrated_and_run_as_if_it_did_not(prepared, tmp_path):
+    (tmp_path / "c.toml").write_text(
+        '[network]\ninput_size = 48\nfeatures = 32\ntasks = ["reconstruction", "points_5"]\n'
+        "[training]\nepochs = 1\nbatch_size = 16\nworkers = 0\n[training.task_weights]\nreconstruction = 0.5\n"
+    )
+    path = train_from_config(tmp_path / "c.toml", [prepared], tmp_path / "run", device="cpu")
+    model = load_model(path)
+    assert model.network.config.tasks == ("points_5", "reconstruction")
+    assert model.about["labels"] == {"points_5": 36, "reconstruction": 36}, "every face is its own label"
+    assert 0 < model.about["validation"]["reconstruction"] < 2
+    crops = load_crops(prepared)
+    crops.table.loc[crops.part("train")[:20], "split"] = "val"
+    with pytest.warns(UserWarning, match="few validation faces"):
+        calibration = calibrate(TorchBackend(model), crops)
+    assert list(calibration.errors) == ["points_5"] and not calibration.attributes
+    annotator = Annotator(str(path), detector="whole-image")
+    faces = annotator(draw_face(0)[0])
+    assert faces.points.shape == (1, 5, 2) and not faces.attributes and not faces.quantities
+    with pytest.raises(WeightsError, match="only for none"):
+        Annotator(str(path), tasks=["reconstruction"])
 
 
 @pytest.mark.parametrize(

@@ -15,7 +15,7 @@ from landmarks.comparison.analysis.summary import Measured
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.comparison.runs.logs import read_log
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
-from landmarks.schemes import POINTS_5, Attribute, Declared, in_order
+from landmarks.schemes import POINTS_5, Attribute, Declared, Reconstruction, in_order
 
 
 def learning_curves(measured: Measured) -> Figure:
@@ -43,9 +43,11 @@ def learning_curves(measured: Measured) -> Figure:
     return figure
 
 
-def _blind(task: Declared) -> float:
+def _blind(task: Declared | Reconstruction) -> float:
     """Loss of a guess that does not look: the logarithm of the number of classes, which it takes for equally likely; or
-    of the mean, where the numbers are of a normal distribution."""
+    of the mean, where the numbers are of a normal distribution; or of the crop's mean grey."""
+    if isinstance(task, Reconstruction):
+        return 1.0
     return float(np.log(len(task))) if isinstance(task, Attribute) else 0.425
 
 

@@ -10,7 +10,7 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.config import NetworkConfig, is_encoder
-from landmarks.schemes import ATTRIBUTES, POINTS_5, SCHEMES, Declared, known_tasks
+from landmarks.schemes import ATTRIBUTES, POINTS_5, RECONSTRUCTION, SCHEMES, Declared, known_tasks
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -94,7 +94,8 @@ class Arm:
     coding: str = ""
     """`simcc` or `regression`; empty: the network's usual one."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """`points_5`, which comes first, other landmarks such as `points_68`, attributes, tasks that the data declare."""
+    """`points_5`, which comes first, other landmarks such as `points_68`, attributes, tasks that the data declare;
+    `reconstruction`, which comes last: the crop itself, small and grey, for which no face needs a label."""
     declared: tuple[Declared, ...] = ()
     """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
     sharing: str = "hard"
@@ -118,8 +119,8 @@ class Arm:
     """Training faces, chosen at random by the seed; 0: all."""
     labels: dict[str, int] = field(default_factory=dict, hash=False)
     """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
-    share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out.
-    Half of each batch are faces with such a label."""
+    share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out (none
+    with `reconstruction`, for which each face is its own label). Half of each batch are faces with such a label."""
     shuffled: tuple[str, ...] = ()
     """Tasks whose labels are dealt out anew among the training faces, by the seed: a control whose tasks can be learnt
     by heart and say nothing of the face."""
@@ -166,8 +167,8 @@ class Arm:
             raise ValueError(unknown("network", self.network, known))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        order = (MAIN, *known_tasks(self.declared))
-        tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order))
+        order, last = (MAIN, *known_tasks(self.declared)), RECONSTRUCTION.name
+        tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order) + (task == last))
         object.__setattr__(self, "tasks", tuple(tasks))
         object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in tasks))
         if self.network == CASCADE and self.tasks != (MAIN,):
@@ -181,9 +182,10 @@ class Arm:
                 raise ValueError(f"task_weights: {unknown('task', task, self.tasks)}; the arm learns no other")
         for key, named in {"labels": self.labels, "shuffled": self.shuffled}.items():
             for task in named:
-                others = [task for task in self.tasks if task not in SCHEMES]
+                others = [task for task in self.tasks if task not in (*SCHEMES, last)]
                 if task not in others:
-                    raise ValueError(f"{key}: {unknown('task', task, others)}; the arm learns no other task")
+                    told = unknown("task", task, others)
+                    raise ValueError(f"{key}: {told}; the arm learns no other task of classes or numbers")
         if any(not 0 < count <= (self.faces or count) for count in self.labels.values()):
             raise ValueError(f"labels = {self.labels}: must be 1 or more of each task, and no more than its faces")
         self.training(0)

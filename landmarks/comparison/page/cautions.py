@@ -10,7 +10,7 @@ import pandas as pd
 
 from landmarks.comparison.analysis.learnt import at_chance, edges, never_fired, stops
 from landmarks.comparison.analysis.summary import Measured, spread
-from landmarks.comparison.analysis.task_measures import CHANCE, TaskMeasure, measure_of
+from landmarks.comparison.analysis.task_measures import ACCURACY, CHANCE, TaskMeasure, measure_of
 from landmarks.comparison.page.wording import listed
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.evaluation.card import markdown_table
@@ -29,7 +29,8 @@ def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
         if measure.lower_is_better:
             why = f"its {measure.words}, is less than {CHANCE:g} % below the {measure.guess:.3g} of the mean"
         else:
-            why = f"its balanced accuracy is less than {CHANCE:g} points above the {measure.guess:.0f} % of a guess"
+            name = measure.words.removesuffix(", %")
+            why = f"its {name} is less than {CHANCE:g} points above the {measure.guess:.0f} % of a guess"
         told.append(
             f"{task} was not learnt by {_names(arms)}: {why}. What {_these(arms)} to the landmarks says nothing about "
             f"sharing with {task}"
@@ -57,8 +58,8 @@ def cautions(measured: Measured, described: pd.DataFrame) -> list[str]:
 
 
 def auxiliary_table(measured: Measured, described: pd.DataFrame) -> str:
-    """The other tasks of every arm that has any: balanced accuracies or absolute errors, and when which were stopped.
-    Empty without."""
+    """The other tasks of every arm that has any: balanced accuracies, absolute errors or explained variance, and when
+    which were stopped. Empty without."""
     results = measured.results
     arms = [arm for arm in results.arms.values() if arm.auxiliary]
     measures = {task: measure_of(results, task) for task in results.tasks}
@@ -66,7 +67,8 @@ def auxiliary_table(measured: Measured, described: pd.DataFrame) -> str:
     if not arms or not tasks:
         return ""
     names = [_column(task, measures[task]) for task in tasks]
-    head = ["balanced accuracy, %", *names, "stopped after"]
+    accuracies = any(measures[task].words == ACCURACY for task in tasks)
+    head = [ACCURACY if accuracies else "", *names, "stopped after"]
     rows = []
     for arm in arms:
         row = described.loc[arm.name]
@@ -83,9 +85,9 @@ def _figure(row: pd.Series, task: str, measure: TaskMeasure) -> str:
 
 def _column(task: str, measure: TaskMeasure) -> str:
     """A task at the head of its column, with what a guess comes to, and its measure where it is no accuracy."""
-    if measure.lower_is_better:
-        return f"{task}, {measure.words} (the mean: {measure.guess:.3g})"
-    return f"{task} (guess {measure.guess:.0f})"
+    if measure.words == ACCURACY:
+        return f"{task} (guess {measure.guess:.0f})"
+    return f"{task}, {measure.words} (the mean: {measure.guess:.3g})"
 
 
 def _stopped(results: Results, arm: ArmResults) -> str:

@@ -8,7 +8,7 @@ import numpy as np
 
 from landmarks.datasets.crops.views import Views
 from landmarks.datasets.table import is_known
-from landmarks.schemes import ABSENT
+from landmarks.schemes import ABSENT, RECONSTRUCTION
 
 
 def with_labels(
@@ -64,9 +64,11 @@ def _shares(sizes: np.ndarray, count: int) -> np.ndarray:
 
 
 def has_label(views: Views, tasks: Iterable[str]) -> np.ndarray:
-    """(N,) bool: faces with a label of any of the tasks: a class, a number, or a point."""
+    """(N,) bool: faces with a label of any of the tasks: a class, a number, a point, or the crop itself."""
     taught = np.zeros(len(views), bool)
     for task in tasks:
+        if task == RECONSTRUCTION.name:
+            return np.ones(len(views), bool)
         labels = views.arrays[task][0, views.rows]
         taught |= is_known(labels) if labels.ndim == 1 else np.isfinite(labels).all(axis=-1).any(axis=-1)
     return taught

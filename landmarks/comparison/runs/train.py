@@ -16,6 +16,7 @@ from torch import nn
 
 from landmarks.comparison.grid.arms import CASCADE, MAIN, Arm
 from landmarks.comparison.runs.labels import has_label, with_labels
+from landmarks.comparison.runs.reconstruction import explained
 from landmarks.comparison.runs.test_faces import Bench
 from landmarks.datasets.crops.augment import Jitter
 from landmarks.datasets.crops.samples import Samples
@@ -37,7 +38,7 @@ from landmarks.models.network import (
     quantity_heads,
 )
 from landmarks.models.store import Model, save_model
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, SCHEMES
+from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, RECONSTRUCTION, SCHEMES
 from landmarks.training.batches import Batches, CachedBatches, JoinedBatches
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
@@ -101,6 +102,11 @@ def train_arm(
             for name, logits in once.logits.items()
         },
         **{f"guess_{name}": values for name, values in once.values.items()},
+        **{
+            f"guess_{name}": explained(trained, bench.pictures, squares, BATCH)
+            for name in arm.tasks
+            if name == RECONSTRUCTION.name
+        },
         "train_error": points_error(trained, watched, device),
         "val_error": points_error(trained, views["val"], device),
         "train_loss": json.dumps(log[-1]["train"]),

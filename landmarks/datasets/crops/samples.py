@@ -22,7 +22,7 @@ from landmarks.datasets.crops.squares import anchors_of, canonical_squares
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.table import LABEL_ERRORS, label_errors_of, points_of, task_labels
 from landmarks.geometry import crop_matrices, extract_crop, transform
-from landmarks.schemes import POINTS_5, SCHEMES
+from landmarks.schemes import POINTS_5, RECONSTRUCTION, SCHEMES
 
 CORNER = CACHE_SIZE // 4
 """Side of a cached crop's corner, in which there is no face: what covers others looks like it."""
@@ -59,7 +59,7 @@ class Samples(TorchDataset[dict[str, Tensor]]):
         self.points = {name: points_of(table, SCHEMES[name]) for name in tasks if name in SCHEMES}
         errors = {name: label_errors_of(table, SCHEMES[name]) for name in self.points}
         self.label_errors = {name: found for name, found in errors.items() if found is not None}
-        self.tasks = {name: crops.tasks[name] for name in tasks if name not in SCHEMES}
+        self.tasks = {name: crops.tasks[name] for name in tasks if name not in (*SCHEMES, RECONSTRUCTION.name)}
         self.labels = {name: task_labels(table, task) for name, task in self.tasks.items()}
         self.squares, self.anchors = canonical_squares(table, crop_scale), anchors_of(table)
         self.input_size, self.locator_size, self.seed, self.epoch = input_size, locator_size, seed, 0
