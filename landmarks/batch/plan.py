@@ -23,8 +23,8 @@ MEMORY_IN_FLIGHT = 256 << 20
 
 
 def task_images(number: int) -> int:
-    """Images of the task of this number, from 0: 1, 1, 2, 4, then TASK_IMAGES, so that a run has results at once."""
-    return min(TASK_IMAGES, 1 << min(max(number - 1, 0), 30))
+    """Images of the task of this number, from 0: 1, 1, 2, 2, 4, 4, then TASK_IMAGES: a run soon has its first ones."""
+    return min(TASK_IMAGES, 1 << min(number // 2, 30))
 
 
 @dataclass(frozen=True)
