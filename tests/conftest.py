@@ -8,7 +8,9 @@ from __future__ import annotations
 import os
 import random
 import zlib
+from collections.abc import Iterator
 from pathlib import Path
+from typing import Any
 
 import pytest
 from filelock import FileLock
@@ -67,6 +69,18 @@ def seeded(request: pytest.FixtureRequest) -> None:
     random.seed(seed)
     np.random.seed(seed)
     torch.manual_seed(seed)
+
+
+@pytest.fixture(scope="module")
+def driver() -> Iterator[Any]:
+    """A browser without a window; without one the test is skipped, with the reason."""
+    from tests.helpers.browser import NoBrowser, browser
+
+    try:
+        with browser() as one:
+            yield one
+    except NoBrowser as reason:
+        pytest.skip(str(reason))
 
 
 @pytest.fixture(scope="session")

@@ -8,17 +8,8 @@ from typing import Any
 
 import pytest
 
-from tests.helpers.browser import NoBrowser, browser, console_errors
+from tests.helpers.browser import console_errors
 from tests.report.conftest import EVIL
-
-
-@pytest.fixture(scope="module")
-def driver(run) -> Iterator[Any]:
-    try:
-        with browser() as driver:
-            yield driver
-    except NoBrowser as reason:
-        pytest.skip(str(reason))
 
 
 @pytest.fixture

@@ -10,7 +10,7 @@ from types import SimpleNamespace
 import pytest
 
 from landmarks.corrections import CorrectionLog
-from tests.helpers.browser import NoBrowser, browser, console_errors
+from tests.helpers.browser import console_errors
 from tests.helpers.drawn_runs import DrawnRun, make_run
 from tests.helpers.packages import needs
 from tests.helpers.review_page import FakeProposals, Page, served
@@ -47,15 +47,6 @@ def opened() -> Iterator:
             return SimpleNamespace(run=run, log=log, session=session, guarded=guarded, client=client, close=log.close)
 
         yield open_it
-
-
-@pytest.fixture(scope="module")
-def driver():
-    try:
-        with browser() as one:
-            yield one
-    except NoBrowser as error:
-        pytest.skip(str(error))
 
 
 @pytest.fixture
