@@ -188,7 +188,15 @@ def main() -> None:
         table.add_row(row["change"], f"{row['strength']:g}", *cells)
     console.print(table)
     if arguments.out:
-        write_text(arguments.out, json.dumps(rows, indent=1) + "\n")
+        protocol = {
+            "data": photographs.name,
+            "split": arguments.split,
+            "photographs": len(names),
+            "side": SIDE,
+            "least_face": LEAST,
+            "detectors": {name: detector.settings() for name, detector in detectors.items()},
+        }
+        write_text(arguments.out, json.dumps({"protocol": protocol, "curves": rows}, indent=1) + "\n")
     if arguments.sheet:
         drawn = sheet(photographs, names, next(iter(detectors.values())))
         data = cv2.imencode(arguments.sheet.suffix, drawn[..., ::-1])[1]

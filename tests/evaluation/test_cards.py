@@ -36,18 +36,31 @@ def test_card_is_what_its_reports_say(name):
     assert shipped.checksums()[f"{name}.safetensors"] in card
 
 
-def test_the_detectors_card_is_what_its_report_says():
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*detectors-*.json")), ids=lambda path: path.stem)
+def test_the_detectors_card_is_what_its_reports_say(path):
     """Of the file that is shipped, and the peers beside it."""
     card = (shipped.SHIPPED / f"{files.DETECTOR}.md").read_text(encoding="utf-8")
-    (path,) = (path for path in RESULTS.glob("*detectors*.json") if path.name in card)
     detectors = json.loads(path.read_text())["detectors"]
     sums = shipped.checksums()
+    assert path.name in card
     assert detectors["facegrid"]["settings"]["weights"] == sums[f"{files.DETECTOR}.int8.onnx"]
     assert all(sums[f"{files.DETECTOR}{suffix}"] in card for suffix in (".int8.onnx", ".safetensors"))
     for level in ("easy", "medium", "hard"):
         of = [detector["average_precision"][level] for detector in detectors.values()]
         cells = [f"{100 * m['value']:.1f} ({100 * m['interval'][0]:.1f} to {100 * m['interval'][1]:.1f})" for m in of]
         assert f"{level} | {' | '.join(cells)} |" in card
+
+
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*detector-curves-*.json")), ids=lambda path: path.stem)
+def test_the_detectors_card_has_its_curves(path):
+    card = (shipped.SHIPPED / f"{files.DETECTOR}.md").read_text(encoding="utf-8")
+    report = json.loads(path.read_text())
+    detectors = report["protocol"]["detectors"]
+    assert path.name in card
+    assert detectors["facegrid"]["weights"] == shipped.checksums()[f"{files.DETECTOR}.int8.onnx"]
+    for row in report["curves"]:
+        cells = " | ".join(f"{100 * row[name]['recall']:.0f}" for name in detectors)
+        assert f"| {row['change']}: {row['strength']:g} | {cells} |" in card
 
 
 def test_a_group_that_is_worse_by_a_third_is_named():

@@ -57,7 +57,9 @@ def test_the_command(photographs, tmp_path, monkeypatch, capsys):
     arguments = ["--detectors", "centerface", "--out", str(out), "--sheet", str(drawn)]
     monkeypatch.setattr("sys.argv", ["detector_curves", str(photographs), *arguments])
     detector_curves.main()
-    rows = json.loads(out.read_text())
+    report = json.loads(out.read_text())
+    rows, protocol = report["curves"], report["protocol"]
+    assert protocol["photographs"] == 1 and protocol["detectors"]["centerface"]["threshold"] == 0.5
     assert [row["change"] for row in rows] == list(few) and all(row["faces"] == 1 for row in rows)
     assert rows[0]["centerface"] == {"recall": 1.0, "false_per_picture": 0.0}
     sheet = cv2.imread(str(drawn))
