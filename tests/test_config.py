@@ -2,13 +2,17 @@
 
 from __future__ import annotations
 
+import json
 import subprocess
 import sys
 from dataclasses import dataclass, field
 
 import pytest
+from hypothesis import given
+from hypothesis import strategies as st
+from pydantic import ValidationError
 
-from landmarks.config import build, checked, override, read_toml
+from landmarks.config import adapter, build, checked, override, read_toml
 from landmarks.errors import LandmarksError, nearest, unknown
 
 
@@ -131,6 +135,47 @@ def test_names_that_may_be_meant():
     )
 
 
-def test_the_checker_is_loaded_when_it_is_used():
-    code = "import sys, landmarks.config; print('pydantic' in sys.modules)"
-    assert subprocess.run([sys.executable, "-c", code], capture_output=True, text=True).stdout.strip() == "False"
+@checked
+@dataclass(frozen=True)
+class Flat:
+    text: str = ""
+    whole: int = 0
+    real: float = 0.0
+    flag: bool = False
+    texts: tuple[str, ...] = ()
+    reals: tuple[float, ...] = ()
+
+    def __post_init__(self) -> None:
+        if self.whole < 0:
+            raise ValueError("whole must be 0 or more")
+
+
+ODD = ["", "a", "1", "true", "\ud800", 10**400, 2**64, True, None, -1, 0, 7, 0.5, float("nan"), float("inf")]
+ANYTHING = st.sampled_from(ODD)
+
+
+@given(st.dictionaries(st.sampled_from([*Flat.__dataclass_fields__, "other"]), ANYTHING | st.lists(ANYTHING)))
+def test_plain_values_are_judged_as_the_checker_judges_them(values: dict[str, object]):
+    try:
+        expected: object = adapter(Flat).validate_json(json.dumps(values))
+    except ValidationError:
+        expected = None
+    try:
+        made: object = build(Flat, values, "f")
+    except LandmarksError:
+        made = None
+    assert made == expected and repr(made) == repr(expected)  # 1 equals 1.0 and True
+
+
+@pytest.mark.parametrize(
+    ("values", "loaded"), [({"width": 2, "tasks": ["points_5"]}, False), ({"width": "2"}, True), ({"widht": 2}, True)]
+)
+def test_the_checker_is_loaded_when_it_is_needed(values: dict[str, object], loaded: bool):
+    code = (
+        "import sys\nfrom contextlib import suppress\nfrom landmarks.config import build\n"
+        "from landmarks.models.config import NetworkConfig\n"
+        f"with suppress(Exception): build(NetworkConfig, {values!r}, 'f')\n"
+        "print('pydantic' in sys.modules)"
+    )
+    done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True)
+    assert done.stdout.strip() == str(loaded), done.stderr

@@ -80,12 +80,13 @@ def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds from `landmarks annotate` to its first row.")
     parser.add_argument("photos", nargs="+", type=Path)
     parser.add_argument("--detector", default="centerface")
-    parser.add_argument("--workers", default="2")
+    parser.add_argument("--workers", default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beside", type=Path, help="folder of another version, to take turns with")
     arguments = parser.parse_args()
     photos = [str(photo.resolve()) for photo in arguments.photos]
-    words = [*photos, "--detector", arguments.detector, "--workers", arguments.workers, "--device", "cpu"]
+    words = [*photos, "--detector", arguments.detector]
+    words += ["--workers", arguments.workers] if arguments.workers else []
     packages = [OWN, *filter(None, [arguments.beside and arguments.beside.resolve()])]
     runs: dict[Path, list[Start]] = {package: [] for package in packages}
     with tempfile.TemporaryDirectory() as compiled:

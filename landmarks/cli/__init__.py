@@ -5,6 +5,7 @@ Worker processes import this module, as the command's file does, so it imports n
 
 from __future__ import annotations
 
+import importlib
 import os
 import sys
 import warnings
@@ -47,15 +48,19 @@ _NOT_USUAL = {"--weights", "--device", "--backend", "--engine", "--help", "--wor
 def _start_early(words: Sequence[str]) -> None:
     """Have the workers of a usual `annotate` import what they need while this process imports the command line.
 
-    What other calls need, only the command knows.
+    What they need as well as this one it imports first, so that they have it, too. What other calls need, only the
+    command knows.
     """
     if words[1:2] != ["annotate"] or any({word, word.partition("=")[0]} & _NOT_USUAL for word in words):
         return
-    from landmarks.batch.engines.processes import prepare
+    from landmarks.batch.engines.processes import OPENED, WORKER, prepare
     from landmarks.device import AUTO
-    from landmarks.inference.choice import DEFAULT_WEIGHTS, modules
+    from landmarks.inference.choice import DEFAULT_WEIGHTS, RUNTIME, modules
 
-    prepare(modules(DEFAULT_WEIGHTS, AUTO, None))
+    os.environ.setdefault("OPENBLAS_NUM_THREADS", "1")  # NumPy's: they would take cores from others, and hinder a fork.
+    importlib.import_module(WORKER)
+    needed = modules(DEFAULT_WEIGHTS, AUTO, None)
+    prepare([*needed, OPENED] if RUNTIME in needed else needed)
 
 
 def main() -> None:

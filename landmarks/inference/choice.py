@@ -10,6 +10,8 @@ from landmarks.errors import WeightsError
 from landmarks.models.files import ONNX_SUFFIX, resolve, shipped_export
 
 TORCH, ONNX = "torch", "onnx"
+RUNTIME = "onnxruntime"
+"""The package that runs exported networks."""
 BACKENDS = (TORCH, ONNX)
 DEFAULT_WEIGHTS = "compact"
 
@@ -41,5 +43,5 @@ def modules(weights: Any, device: str, backend: str | None) -> tuple[str, ...]:
     torch = not isinstance(weights, (str, Path)) or not exported_file(
         weights, "cuda" if device == AUTO and driver_in_sight() else device, backend
     )
-    back_end = ("landmarks.inference.torch_backend",) if torch else ("landmarks.inference.onnx_backend", "onnxruntime")
+    back_end = ("landmarks.inference.torch_backend",) if torch else ("landmarks.inference.onnx_backend", RUNTIME)
     return ("landmarks.inference.annotator", *back_end)

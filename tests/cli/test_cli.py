@@ -404,8 +404,9 @@ def test_the_summary_says_what_to_look_at_next(facts, lines):
     ],
 )
 def test_workers_of_a_usual_call_import_at_once(monkeypatch, words, early):
-    """They import what the command itself has them import later, or nothing yet."""
+    """They import what the command itself has them import later, and open their networks; or nothing yet."""
     asked = []
+    monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
     monkeypatch.setattr(processes, "prepare", asked.append)
     cli._start_early(["landmarks", *words])
-    assert asked == ([AnnotatorConfig().preload] if early else [])
+    assert asked == ([[*AnnotatorConfig().preload, processes.OPENED]] if early else [])

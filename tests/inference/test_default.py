@@ -58,7 +58,7 @@ from importlib import import_module
 from landmarks import AnnotatorConfig, find
 from landmarks.batch.engines import processes
 config = AnnotatorConfig(detector=sys.argv[1], device="cpu")
-for name in (*config.preload, processes.READY):
+for name in (*config.preload, processes.WORKER):
     import_module(name)
 before = set(sys.modules)
 from landmarks.batch.engines.worker import Worker

@@ -13,23 +13,30 @@ from landmarks.device import cores
 
 WORKER_MEMORY = 1 << 30
 """Bytes of memory to have for each worker."""
-READY = "landmarks.batch.engines.ready"
+WORKER = "landmarks.batch.engines.worker"
 """The module that imports what every worker needs, whatever annotates."""
+OPENED = "landmarks.batch.engines.opened"
+"""The module that opens what the workers of a usual run have open."""
 
 
 def prepare(modules: Sequence[str]) -> Any:
     """Have the modules imported once for all workers to come, while this process does something else.
 
-    Gives what makes their processes. They are not forked from this one: that would copy its locks and threads in
-    whatever state they are.
+    Gives what makes their processes. They are forked from one that does nothing else; that one is forked from this one
+    while there is one thread alone, and started anew otherwise.
     """
     if sys.platform == "win32":
         return multiprocessing.get_context("spawn")
     from multiprocessing import forkserver
 
+    from landmarks.batch.engines import forked
+
     context = multiprocessing.get_context("forkserver")
-    context.set_forkserver_preload([*modules, READY])
-    forkserver.ensure_running()
+    context.set_forkserver_preload([*modules, WORKER])
+    if forked.may_fork():
+        forked.start()
+    else:
+        forkserver.ensure_running()
     return context
 
 
