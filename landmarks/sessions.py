@@ -22,18 +22,17 @@ def open_session(graph: bytes, name: str, threads: int = 0) -> Any:
     One that has no threads of its own is given to all who open the same graph, in forks of this process too: its
     weights are in memory once. Raises WeightsError if it is no graph that onnxruntime can run.
     """
-    threads = threads or thread_count()
+    runtime, threads = require("onnxruntime"), threads or thread_count()
     if threads > 1:
-        return _open(graph, name, threads)
+        return _open(runtime, graph, name, threads)
     key = hashlib.sha256(graph).digest()
     session = _alone.get(key)
     if session is None:
-        session = _alone[key] = _open(graph, name, threads)
+        session = _alone[key] = _open(runtime, graph, name, threads)
     return session
 
 
-def _open(graph: bytes, name: str, threads: int) -> Any:
-    runtime = require("onnxruntime")
+def _open(runtime: Any, graph: bytes, name: str, threads: int) -> Any:
     options = runtime.SessionOptions()
     options.intra_op_num_threads, options.inter_op_num_threads = threads, 1
     # Else they keep the cores from torch and OpenCV for a while after each call.
