@@ -22,7 +22,10 @@ THREADS = "/proc/self/task"
 
 def may_fork() -> bool:
     """Whether this process has one thread alone; told by Linux only."""
-    return sys.platform == "linux" and len(os.listdir(THREADS)) == 1
+    try:
+        return sys.platform == "linux" and len(os.listdir(THREADS)) == 1
+    except OSError:  # A container may have no /proc.
+        return False
 
 
 def start() -> None:
@@ -51,7 +54,7 @@ def _fork(path: bytes, arguments: Sequence[str], kept: Sequence[int]) -> int:
         forkserver._forkserver.__init__()  # type: ignore[misc]  # It was copied as it starts its server.
         exec(arguments[-1], {})
         code = 0
-    except SystemExit:
+    except (SystemExit, KeyboardInterrupt):  # The process that it works for has gone, or tells the user.
         code = 0
     except BaseException:
         traceback.print_exc()

@@ -60,7 +60,7 @@ def test_arms_that_make_no_sense_are_refused(values, message):
 
 
 def test_every_cell_of_the_grid_of_the_docs_has_the_landmarks_alone_beside_it():
-    arms = read_grid(DOCS / "reconstruction.toml").arms
+    arms = read_grid(DOCS / "related.toml").arms
     cells = {(arm.faces, arm.views) for arm in arms}
     assert cells == {(faces, views) for faces in (250, 1000) for views in (1, 12)}
     for tasks, weights in {(POINTS,): {None}, BOTH: {0.1, 1.0}}.items():
