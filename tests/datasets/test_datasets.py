@@ -208,7 +208,7 @@ def test_nothing_to_prepare(tmp_path, text, message, recwarn):
     (tmp_path / "faces.csv").write_text(text)
     with pytest.raises(DataError, match=message):
         prepare(read_dataset(tmp_path), tmp_path / "out")
-    assert not recwarn.list and not list((tmp_path / "out").glob("crops.npy*"))
+    assert not [str(w.message) for w in recwarn] and not list((tmp_path / "out").glob("crops.npy*"))
 
 
 @pytest.mark.parametrize("damage", ["no json", "bad json", "no crops", "short crops"])

@@ -63,7 +63,7 @@ def test_every_cell_of_the_grid_of_the_docs_has_the_landmarks_alone_beside_it():
     arms = read_grid(DOCS / "related.toml").arms
     cells = {(arm.faces, arm.views) for arm in arms}
     assert cells == {(faces, views) for faces in (250, 1000) for views in (1, 12)}
-    for tasks, weights in {(POINTS,): {None}, BOTH: {0.1, 1.0}}.items():
+    for tasks, weights in {(POINTS,): {None}, BOTH: {0.1, 1.0, 10.0}}.items():
         found = {(arm.faces, arm.views, arm.training(0).task_weights.get("reconstruction"))
                  for arm in arms if arm.tasks == tasks}  # fmt: skip
         assert found == {(*cell, weight) for cell in cells for weight in weights}
