@@ -24,8 +24,8 @@ from landmarks.config import build
 from landmarks.errors import LandmarksError, told
 from landmarks.schemes import (
     ATTRIBUTES,
-    POINTS_5,
     RECONSTRUCTION,
+    SCHEMES,
     Attribute,
     Declared,
     Quantity,
@@ -95,9 +95,9 @@ class ArmResults:
     config: dict[str, Any]
     seeds: tuple[int, ...]
     vectors: np.ndarray
-    """(S, N, 5, 2) float32: error vectors as shares of the inter-ocular distance; (S, 0, 5, 2) without landmarks."""
+    """(S, N, K, 2) float32: error vectors as shares of the inter-ocular distance; (S, 0, K, 2) without landmarks."""
     second: np.ndarray
-    """The same after a second pass; (S, 0, 5, 2) where there was none."""
+    """The same after a second pass; (S, 0, K, 2) where there was none."""
     levels: tuple[np.ndarray, ...]
     """The same after each level of a cascade, the last one included; () for other networks."""
     guesses: dict[str, np.ndarray]
@@ -109,12 +109,12 @@ class ArmResults:
     @property
     def locates(self) -> bool:
         """Whether the landmarks are among its tasks."""
-        return POINTS_5.name in self.config["tasks"]
+        return self.config["landmarks"] in self.config["tasks"]
 
     @property
     def auxiliary(self) -> frozenset[str]:
         """Its tasks other than the landmarks."""
-        return frozenset(self.config["tasks"]) - {POINTS_5.name}
+        return frozenset(self.config["tasks"]) - {self.config["landmarks"]}
 
     @property
     def stopping(self) -> str:
@@ -259,7 +259,9 @@ def _arm(
     part = table.take(places)
     if len(set(part["config"].to_pylist())) > 1:
         raise LandmarksError(f"{path}: the seeds of the arm {name!r} differ in their settings; begin in a new folder")
-    vectors = {column: _stack(part, column, (5, 2), faces, path) for column in VECTORS}
+    config = {**_usual(), **json.loads(part["config"][0].as_py())}
+    points = (len(SCHEMES[config["landmarks"]]), 2)
+    vectors = {column: _stack(part, column, points, faces, path) for column in VECTORS}
     learnt = (*known_tasks(grid.declared), RECONSTRUCTION.name)
     guesses = {task: _stack(part, f"{GUESS}{task}", (), faces, path) for task in learnt}
     levels = (vectors["vectors_level_1"], vectors["vectors_level_2"], vectors["vectors"])
@@ -270,7 +272,7 @@ def _arm(
         group=group,
         varies=question.varies if question else "",
         against=(given.against if given else "") or (question.against if question else ""),
-        config={**_usual(), **json.loads(part["config"][0].as_py())},
+        config=config,
         seeds=tuple(part["seed"].to_pylist()),
         vectors=vectors["vectors"],
         second=vectors["vectors_2"],

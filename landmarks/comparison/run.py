@@ -14,7 +14,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import Lock, write_text
-from landmarks.comparison.grid.arms import VIEWS, Arm, Grid
+from landmarks.comparison.grid.arms import MAIN, VIEWS, Arm, Grid
 from landmarks.comparison.results import SETTINGS, collect, row_path, write_faces, write_grid, write_row
 from landmarks.comparison.runs.estimate import minutes, minutes_each
 from landmarks.comparison.runs.processes import Runs, outcomes_of
@@ -66,10 +66,10 @@ def compare(
     grid, names = _to_run(grid, crops, names, report)
     out.mkdir(parents=True, exist_ok=True)
     with Lock(out / LOCK):
-        _check_settings(out, dataset, split, detector, crops)
+        _check_settings(out, dataset, split, detector, crops, grid.landmarks.name)
         if not (out / BENCH).is_dir():
             report(f"finding the faces of the split {split!r}")
-            make_bench(dataset, split, detector, out / BENCH)
+            make_bench(dataset, split, detector, out / BENCH, grid.landmarks)
         write_faces(out, _faces(open_bench(out / BENCH), crops))
         write_grid(out, grid)
         missing = [(arm, seed) for arm, seed in grid.runs(names) if not _finished(out, arm, seed)]
@@ -228,7 +228,7 @@ def _finished(out: Path, arm: Arm, seed: int) -> bool:
     return True
 
 
-def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector, crops: Crops) -> None:
+def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector, crops: Crops, landmarks: str) -> None:
     """Note what a folder's results are of. Raises LandmarksError if they are of something else."""
     path = out / SETTINGS
     settings = {
@@ -237,10 +237,11 @@ def _check_settings(out: Path, dataset: Dataset, split: str, detector: Detector,
         "split": split,
         "detector": {"name": detector.name, **detector.settings()},
         "crops": digest(crops),
+        "landmarks": landmarks,
     }
     if path.is_file():
         try:
-            kept = dict(json.loads(path.read_text(encoding="utf-8")))
+            kept = {"landmarks": MAIN, **json.loads(path.read_text(encoding="utf-8"))}
         except (TypeError, ValueError, RecursionError) as error:
             raise LandmarksError(f"{path}: cannot be read ({error}); it was damaged, so give another folder") from error
         for key, value in settings.items():

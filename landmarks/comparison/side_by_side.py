@@ -9,7 +9,7 @@ import numpy as np
 
 from landmarks import images
 from landmarks.comparison.figures.faces_page import faces_page, write_page
-from landmarks.comparison.grid.arms import MAIN, Arm
+from landmarks.comparison.grid.arms import Arm
 from landmarks.comparison.run import run_folder
 from landmarks.comparison.runs.test_faces import Cut, cut_face, scaled
 from landmarks.comparison.runs.train import backend_of, locate_in, trained_network
@@ -46,10 +46,10 @@ def write_side_by_side(
     to_view = [matrix @ _square(invert(cut.matrix)) for cut, (_, matrix) in zip(cuts, shown)]
     points = {}
     for arm in arms:
-        if MAIN in arm.tasks:
+        if arm.landmarks in arm.tasks:
             backend = backend_of(arm, trained_network(arm, 0, run_folder(out, arm, 0)))
             found = locate_in(backend, pictures, scaled(boxes, whole, arm.crop_scale), passes=1)
-            points[arm.name] = transform(np.concatenate(to_view), found.points[MAIN])
+            points[arm.name] = transform(np.concatenate(to_view), found.points[arm.landmarks])
     write_page(faces_page([picture for picture, _ in shown], points), path)
 
 

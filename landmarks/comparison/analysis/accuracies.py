@@ -17,7 +17,6 @@ from landmarks.comparison.analysis.statistics import (
 )
 from landmarks.comparison.analysis.task_measures import measure_of, task_values
 from landmarks.comparison.results import ArmResults, Results
-from landmarks.schemes import POINTS_5
 
 
 def accuracy_contrast(results: Results) -> pd.DataFrame:
@@ -78,7 +77,7 @@ def _arms(results: Results, task: str) -> tuple[list[ArmResults], list[ArmResult
     reference = reference_arm(results)
     same = [arm for arm in results.arms.values() if all(arm.config[key] == reference.config[key] for key in ALIKE)]
     alone = [arm for arm in same if arm.config["tasks"] == [task] and not arm.config["labels"]]
-    pairs = [arm for arm in same if set(arm.config["tasks"]) == {POINTS_5.name, task} and arm.varies == "tasks"]
+    pairs = [arm for arm in same if arm.locates and arm.auxiliary == {task} and arm.varies == "tasks"]
     found = [nearest(reference, pairs), all_tasks(results)]
     others = {arm.name: arm for arm in found if arm is not None and task in arm.auxiliary}
     return alone, list(others.values())

@@ -9,7 +9,6 @@ from landmarks.comparison.analysis.accuracies import contrast_rows, corrected_ro
 from landmarks.comparison.analysis.questions import pairs_with_single_task
 from landmarks.comparison.analysis.summary import ERROR, Measured, contrast
 from landmarks.comparison.results import ArmResults, Results
-from landmarks.schemes import POINTS_5
 
 
 def gains(measured: Measured, group: str) -> pd.DataFrame:
@@ -49,7 +48,7 @@ def few_labels(results: Results, group: str) -> pd.DataFrame:
 
 def words_of(arm: ArmResults) -> str:
     """How a task is learnt, in the words of the tables."""
-    if POINTS_5.name not in arm.config["tasks"]:
+    if not arm.locates:
         return "alone"
     return "with the landmarks" if len(arm.auxiliary) == 1 else "with the landmarks and the others"
 

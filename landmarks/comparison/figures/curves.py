@@ -15,7 +15,7 @@ from landmarks.comparison.analysis.summary import Measured
 from landmarks.comparison.results import ArmResults, Results
 from landmarks.comparison.runs.logs import read_log
 from landmarks.evaluation.plots import COLOURS, INK, empty_panels, legend_above, plain_numbers, tidy
-from landmarks.schemes import POINTS_5, Attribute, Declared, Reconstruction, in_order
+from landmarks.schemes import Attribute, Declared, Reconstruction, in_order
 
 
 def learning_curves(measured: Measured) -> Figure:
@@ -27,7 +27,7 @@ def learning_curves(measured: Measured) -> Figure:
         return Figure()
     figure, panels = empty_panels(len(arms), "loss of the landmarks")
     for arm, colour in zip(arms, (INK, COLOURS[0])):
-        _lines(panels[0], _logs(results, arm), POINTS_5.name, colour, tasks_text(arm))
+        _lines(panels[0], _logs(results, arm), arm.config["landmarks"], colour, tasks_text(arm))
     panels[0].set_yscale("log")
     plain_numbers(panels[0].yaxis)
     if len(arms) == 2:

@@ -22,10 +22,12 @@ from landmarks.comparison.analysis.summary import FAILURES, Measured
 from landmarks.comparison.reported import Reported, failures_of
 from landmarks.comparison.results import ArmResults
 from landmarks.evaluation.plots import COLOURS, GRID, INK, empty_panels, legend_above, tidy
-from landmarks.schemes import ABSENT, POINTS_5, POSE, in_order
+from landmarks.schemes import ABSENT, POSE, Scheme, in_order
 
 FAILURE_LABEL = "landmarks off by more than 10 %, %"
 MARKERS = ("o", "s", "^", "D", "v", "P")
+MOST_LANDMARKS = 8
+"""More of them are told by the parts of the face."""
 
 
 def failures_by_tasks(measured: Measured, reported: Sequence[Reported] = ()) -> Figure:
@@ -101,13 +103,26 @@ def failures_by_subset(measured: Measured) -> Figure:
 
 
 def by_landmark(measured: Measured) -> Figure:
-    """Error of each landmark, and what each auxiliary task changes of it."""
+    """Error of each landmark, or of each part of the face where they are many, and what each auxiliary task changes of
+    it."""
+    parts = parts_of(measured.results.grid.landmarks)
 
     def values(arm: ArmResults) -> list[np.ndarray]:
         errors = landmark_errors(arm.vectors)
-        return [errors[..., point] for point in range(errors.shape[-1])]
+        return [errors[..., list(points)].mean(axis=-1) for points in parts.values()]
 
-    return _by_category(measured, values, [name.replace("_", "\n") for name in POINTS_5.points])
+    return _by_category(measured, values, [name.replace("_", "\n") for name in parts])
+
+
+def parts_of(scheme: Scheme) -> dict[str, tuple[int, ...]]:
+    """The landmarks of a scheme by what a figure tells of them: one by one where they are few; else by the parts of the
+    face, with all that are of none as `others`."""
+    if len(scheme) <= MOST_LANDMARKS:
+        return {name: (place,) for place, name in enumerate(scheme.points)}
+    names = ("left_eye", "right_eye", "nose", "mouth_left", "mouth_right")
+    parts = {name: tuple(getattr(scheme, name)) for name in names}
+    named = {place for points in parts.values() for place in points}
+    return parts | {"others": tuple(place for place in range(len(scheme)) if place not in named)}
 
 
 def by_pose(measured: Measured) -> Figure:

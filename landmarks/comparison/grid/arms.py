@@ -10,7 +10,7 @@ from landmarks.config import checked, plain_values
 from landmarks.declared import merged
 from landmarks.errors import LandmarksError, nearest, unknown
 from landmarks.models.config import NetworkConfig, is_encoder
-from landmarks.schemes import ATTRIBUTES, POINTS_5, RECONSTRUCTION, SCHEMES, Declared, known_tasks
+from landmarks.schemes import ATTRIBUTES, POINTS_5, RECONSTRUCTION, SCHEMES, Declared, Scheme, known_tasks
 from landmarks.training.config import TrainingConfig
 from landmarks.training.stopping import Stopping
 
@@ -29,6 +29,7 @@ VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
     *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
+    "landmarks",
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -93,8 +94,11 @@ class Arm:
     """Width of the feature vector that every head reads; 0: the network's usual one times `width`."""
     coding: str = ""
     """`simcc` or `regression`; empty: the network's usual one."""
+    landmarks: str = MAIN
+    """The landmarks that are measured, and that the other tasks are to help: `points_5`, or `points_68` and the like;
+    the same ones in all arms of a grid."""
     tasks: tuple[str, ...] = (MAIN, *ATTRIBUTES)
-    """`points_5`, which comes first, other landmarks such as `points_68`, attributes, tasks that the data declare;
+    """`landmarks`, which come first, other landmarks such as `points_68`, attributes, tasks that the data declare;
     `reconstruction`, which comes last: the crop itself, small and grey, for which no face needs a label."""
     declared: tuple[Declared, ...] = ()
     """Those of its tasks that are not built in: what the data declare, filled in when a grid is read."""
@@ -167,11 +171,13 @@ class Arm:
             raise ValueError(unknown("network", self.network, known))
         if self.sharing not in SHARINGS:
             raise ValueError(unknown("sharing", self.sharing, SHARINGS))
-        order, last = (MAIN, *known_tasks(self.declared)), RECONSTRUCTION.name
+        if self.landmarks not in SCHEMES:
+            raise ValueError(unknown("landmarks", self.landmarks, SCHEMES))
+        order, last = (self.landmarks, *known_tasks(self.declared)), RECONSTRUCTION.name
         tasks = sorted(self.tasks, key=lambda task: order.index(task) if task in order else len(order) + (task == last))
         object.__setattr__(self, "tasks", tuple(tasks))
         object.__setattr__(self, "declared", tuple(one for one in self.declared if one.name in tasks))
-        if self.network == CASCADE and self.tasks != (MAIN,):
+        if self.network == CASCADE and not self.tasks == (self.landmarks,) == (MAIN,):
             raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
         if self.seeds < 1 or self.faces < 0 or self.views < 1:
             raise ValueError("seeds and views must be 1 or more, faces 0 or more")
@@ -257,6 +263,12 @@ class Grid:
             raise ValueError(f"two arms are called {next(n for n in names if names.count(n) > 1)!r}")
         if self.reference not in names:
             raise ValueError(f"the reference {self.reference!r} is no arm; {_meant(self.reference, names)}")
+        other = next((arm for arm in self.arms if arm.landmarks != self.landmarks.name), None)
+        if other is not None:
+            raise ValueError(
+                f"arm {other.name!r} measures {other.landmarks}, {names[0]!r} {self.landmarks.name}: errors of which "
+                "neither can be held against the other; make a grid of each"
+            )
         for name in self.groups:
             if not name or set(name) & set("/\\\n"):
                 raise ValueError(f"a group's name must be one line without slashes, not {name!r}")
@@ -269,6 +281,11 @@ class Grid:
         for what, against in held.items():
             if against and against not in names:
                 raise ValueError(f"{what}: against = {against!r} is no arm; {_meant(against, names)}")
+
+    @property
+    def landmarks(self) -> Scheme:
+        """What all arms are measured on."""
+        return SCHEMES[self.arms[0].landmarks]
 
     @property
     def declared(self) -> tuple[Declared, ...]:

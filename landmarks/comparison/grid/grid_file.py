@@ -77,7 +77,8 @@ def read_grid(
     of_file = [setting for setting in settings if key_of(setting)[0] in {entry.name for entry in fields(GridFile)}]
     of_arms = [setting for setting in settings if setting not in of_file]
     file = build(GridFile, override(GridFile, read_toml(path), of_file), where)
-    entries = [{**file.defaults, **arm} for entry in file.arms for arm in _expand(entry, where)]
+    main = str(file.defaults.get("landmarks", POINTS_5.name))
+    entries = [{**file.defaults, **arm} for entry in file.arms for arm in _expand(entry, where, main)]
     if any("declared" in entry for entry in entries):
         raise LandmarksError(f"{where}: declare own tasks in a tasks.toml beside the data's faces.csv, not here")
     if declared:
@@ -121,8 +122,11 @@ def _refuse_equal(given: Sequence[Arm], arms: Sequence[Arm], where: str) -> None
         seen.append((was, now, after.name))
 
 
-def _expand(entry: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
-    """The arms that an entry of the file stands for: itself, or the product of the values that it sweeps over."""
+def _expand(entry: Mapping[str, Any], where: str, main: str) -> list[dict[str, Any]]:
+    """The arms that an entry of the file stands for: itself, or the product of the values that it sweeps over.
+
+    main: the landmarks of an arm that says nothing of them.
+    """
     if SWEEP not in entry:
         return [dict(entry)]
     name, sweep = entry.get("name"), entry[SWEEP]
@@ -132,10 +136,12 @@ def _expand(entry: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     if not isinstance(sweep, Mapping) or not sweep:
         raise LandmarksError(f"{where}: must be a table of fields, each with the list of its values")
     fixed = {key: value for key, value in entry.items() if key != SWEEP}
+    main = str(fixed.get("landmarks", main))
     arms = []
-    for chosen in product(*(_choices(key, values, where) for key, values in sweep.items())):
+    for chosen in product(*(_choices(key, values, where, main) for key, values in sweep.items())):
         settings = dict(zip(sweep, chosen))
-        words = {key: _word(value) for key, value in fixed.items()} | {key: word for key, (word, _) in settings.items()}
+        words = {key: _word(value, main) for key, value in fixed.items()}
+        words |= {key: word for key, (word, _) in settings.items()}
         arm: dict[str, Any] = dict(fixed)
         for key, (_, value) in settings.items():
             *tables, last = key.split(".")
@@ -147,12 +153,12 @@ def _expand(entry: Mapping[str, Any], where: str) -> list[dict[str, Any]]:
     return arms
 
 
-def _choices(key: str, values: Any, where: str) -> list[tuple[str, Any]]:
+def _choices(key: str, values: Any, where: str, main: str) -> list[tuple[str, Any]]:
     """The values of a swept field, each with the word for it."""
     if isinstance(values, Mapping) and values:
         return list(values.items())
     if isinstance(values, list) and values:
-        return [(_word(value), value) for value in values]
+        return [(_word(value, main), value) for value in values]
     raise LandmarksError(f"{where}.{key} = {values!r}: must be a list of values, or a table of values by their words")
 
 
@@ -167,15 +173,15 @@ def _named(template: str, words: Mapping[str, str], where: str) -> str:
     return _PLACE.sub(word, template)
 
 
-def _word(value: Any) -> str:
+def _word(value: Any, main: str) -> str:
     """A value in an arm's name: tasks as `landmarks only`, `+ pose + smile` or `pose alone`, numbers without an
     exponent or a needless zero."""
     if isinstance(value, float):
         text = f"{Decimal(repr(value)):f}"
         return text.rstrip("0").rstrip(".") if "." in text else text
     if isinstance(value, list) and all(isinstance(item, str) for item in value):
-        others = [item for item in value if item != POINTS_5.name]
-        if POINTS_5.name not in value:
+        others = [item for item in value if item != main]
+        if main not in value:
             return f"{', '.join(others)} alone"
         return " ".join(f"+ {name}" for name in in_order(others)) or "landmarks only"
     return str(value)

@@ -21,7 +21,7 @@ from landmarks.detection.base import Detector
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import DataError, ImageError, told
 from landmarks.geometry import BoxRule, crop_matrices, extract_crop, middle_box, transform
-from landmarks.schemes import POINTS_5, Declared
+from landmarks.schemes import POINTS_5, SCHEMES, Declared, Scheme
 
 
 @dataclass(frozen=True)
@@ -42,6 +42,8 @@ class Bench:
     """(N,): distance of the eyes in pixels of the dataset's images."""
     declared: tuple[Declared, ...] = ()
     """The dataset's tasks beside the built-in ones."""
+    scheme: Scheme = POINTS_5
+    """The landmarks that are measured, K of each face."""
 
     def squares(self, crop_scale: float) -> np.ndarray:
         """(N, 4): the squares that a network's first pass sees."""
@@ -49,8 +51,8 @@ class Bench:
 
     @property
     def points(self) -> np.ndarray:
-        """(N, 5, 2): the true points."""
-        return points_of(self.table, POINTS_5)
+        """(N, K, 2): the true points."""
+        return points_of(self.table, self.scheme)
 
 
 def scaled(squares: np.ndarray, whole: np.ndarray, crop_scale: float) -> np.ndarray:
@@ -87,23 +89,25 @@ def make_bench(
     split: str,
     detector: Detector,
     folder: Path,
+    scheme: Scheme = POINTS_5,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> None:
     """Find the faces of a split and write them to a folder; whole or not at all. Boxes are never made from the points.
 
-    Images that cannot be read are left out with a warning. Raises DataError without faces that have five points.
+    Images that cannot be read are left out with a warning. Raises DataError without faces that have all
+    points of the scheme.
     """
-    given = np.isfinite(points_of(dataset.table, POINTS_5)).all(axis=(1, 2))  # all five points
+    given = np.isfinite(points_of(dataset.table, scheme)).all(axis=(1, 2))
     rows = np.flatnonzero(given & (dataset.table["split"] == split).to_numpy()).tolist()
     if not len(rows):
-        raise DataError(f"{dataset.files.root}: no faces with {POINTS_5.name} in the split {split!r}")
+        raise DataError(f"{dataset.files.root}: no faces with {scheme.name} in the split {split!r}")
     written = PartialFolder(folder)
     shape = (len(rows), CACHE_SIZE, CACHE_SIZE, 3)
     pictures = np.lib.format.open_memmap(written.file("pictures.npy"), "w+", np.uint8, shape)
     image = WholeImage()
     kept: list[int] = []
     columns: dict[str, list[Any]] = {"boxes": [], "whole": [], "fallback": [], "interocular": []}
-    moved = dataset.table[POINTS_5.name].copy()
+    moved = dataset.table[scheme.name].copy()
     for done, row in enumerate(rows):
         progress(done, len(rows))
         name = dataset.table["image"].iloc[row]
@@ -122,13 +126,13 @@ def make_bench(
         columns["boxes"].append(cut.square.tolist())
         columns["whole"].append(cut.whole)
         columns["fallback"].append(len(found) == 0)
-        columns["interocular"].append(np.linalg.norm(np.subtract(*points[list(POINTS_5.interocular)])))
+        columns["interocular"].append(np.linalg.norm(np.subtract(*points[list(scheme.interocular)])))
         kept.append(row)
     progress(len(rows), len(rows))
     pictures.flush()
-    save_table(dataset.table.assign(**{POINTS_5.name: moved}).iloc[kept], written.file("faces.parquet"))
+    save_table(dataset.table.assign(**{scheme.name: moved}).iloc[kept], written.file("faces.parquet"))
     declared = [asdict(task) for task in dataset.declared]
-    written.file("bench.json").write_text(json.dumps({**columns, "declared": declared}))
+    written.file("bench.json").write_text(json.dumps({**columns, "declared": declared, "scheme": scheme.name}))
     written.close()
 
 
@@ -140,10 +144,11 @@ def open_bench(folder: Path) -> Bench:
         table = load_table(folder / "faces.parquet", declared)
         pictures = np.load(folder / "pictures.npy", mmap_mode="r", allow_pickle=False)[: len(table)]
         columns = {key: np.array(facts[key]) for key in ("boxes", "whole", "fallback", "interocular")}
+        scheme = SCHEMES[facts.get("scheme", POINTS_5.name)]
         if {len(table), len(pictures)} != {len(column) for column in columns.values()}:
             raise ValueError("its parts do not fit")
     except (OSError, ValueError, KeyError, TypeError, DataError, RecursionError) as error:
         raise DataError(
             f"{folder}: test faces cannot be read ({told(error)}); delete the folder, it is made anew"
         ) from error
-    return Bench(table, pictures, **columns, declared=declared)
+    return Bench(table, pictures, **columns, declared=declared, scheme=scheme)

@@ -14,7 +14,7 @@ from safetensors import SafetensorError
 from safetensors.torch import load_file
 from torch import nn
 
-from landmarks.comparison.grid.arms import CASCADE, MAIN, Arm
+from landmarks.comparison.grid.arms import CASCADE, Arm
 from landmarks.comparison.runs.labels import has_label, with_labels
 from landmarks.comparison.runs.reconstruction import explained
 from landmarks.comparison.runs.test_faces import Bench
@@ -38,7 +38,7 @@ from landmarks.models.network import (
     quantity_heads,
 )
 from landmarks.models.store import Model, save_model
-from landmarks.schemes import ABSENT, ATTRIBUTES, POINTS_5, RECONSTRUCTION, SCHEMES
+from landmarks.schemes import ABSENT, ATTRIBUTES, RECONSTRUCTION, SCHEMES, Scheme
 from landmarks.training.batches import Batches, CachedBatches, JoinedBatches
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import BEST, STATE, WATCHED, fit
@@ -92,8 +92,8 @@ def train_arm(
         "group": arm.group,
         "seed": seed,
         "config": json.dumps(arm.what_is_run()),
-        "vectors": error_vectors(once.points.get(MAIN), bench),
-        "vectors_2": error_vectors(twice.points.get(MAIN), bench),
+        "vectors": error_vectors(once.points.get(arm.landmarks), bench),
+        "vectors_2": error_vectors(twice.points.get(arm.landmarks), bench),
         **{f"vectors_level_{level}": () for level in range(1, LEVELS)},
         **{f"vectors_level_{n}": error_vectors(level, bench) for n, level in enumerate(once.levels, start=1)},
         **{f"guess_{name}": () for name in ATTRIBUTES},
@@ -107,8 +107,8 @@ def train_arm(
             for name in arm.tasks
             if name == RECONSTRUCTION.name
         },
-        "train_error": points_error(trained, watched, device),
-        "val_error": points_error(trained, views["val"], device),
+        "train_error": points_error(trained, watched, bench.scheme, device),
+        "val_error": points_error(trained, views["val"], bench.scheme, device),
         "train_loss": json.dumps(log[-1]["train"]),
         "val_loss": json.dumps(log[-1].get("val", {})),
         "parameters": count_arm_parameters(trained),
@@ -156,11 +156,11 @@ def locate_in(backend: Backend, pictures: np.ndarray, squares: np.ndarray, passe
 
 
 def error_vectors(points: np.ndarray | None, bench: Bench) -> np.ndarray:
-    """(N, 5, 2) float32: predicted minus true, over the inter-ocular distance; nothing without points."""
+    """(N, K, 2) float32: predicted minus true, over the inter-ocular distance; nothing without points."""
     if points is None:
         return np.zeros(0, np.float32)
     true = bench.points
-    left, right = POINTS_5.interocular
+    left, right = bench.scheme.interocular
     size = np.linalg.norm(true[:, left] - true[:, right], axis=-1)
     return ((points - true) / size[:, None, None]).astype(np.float32)
 
@@ -191,7 +191,7 @@ def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:
 
 def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Samples:
     """What views of an arm's network are made of: all labels, the detector's jitter, the picture as it is."""
-    schemes = (name for name in SCHEMES if name == MAIN or crops.table[name].notna().any())
+    schemes = (name for name in SCHEMES if name == arm.landmarks or crops.table[name].notna().any())
     return Samples(
         crops,
         rows,
@@ -204,25 +204,25 @@ def kept_samples(crops: Crops, rows: np.ndarray, arm: Arm, jitter: Jitter) -> Sa
 
 
 @torch.inference_mode()
-def points_error(network: nn.Module, views: Views, device: str = "cpu") -> float:
+def points_error(network: nn.Module, views: Views, scheme: Scheme, device: str = "cpu") -> float:
     """Mean error over the inter-ocular distance on the first views of faces; NaN without landmarks."""
     errors = []
     for batch in CachedBatches(views, BATCH, 0, shuffle=False).batches(0):
-        points = _points(network, batch["crop"].to(device))
+        points = _points(network, batch["crop"].to(device), scheme.name)
         if points is None:
             return float("nan")
-        true = batch[MAIN]
-        left, right = POINTS_5.interocular
+        true = batch[scheme.name]
+        left, right = scheme.interocular
         size = (true[:, left] - true[:, right]).norm(dim=-1, keepdim=True)
         errors.append(((points.cpu() - true).norm(dim=-1) / size).nanmean(dim=1))  # NaN where not labelled
     return float(torch.cat(errors).nanmean())
 
 
-def _points(network: nn.Module, crops: torch.Tensor) -> torch.Tensor | None:
+def _points(network: nn.Module, crops: torch.Tensor, scheme: str) -> torch.Tensor | None:
     if isinstance(network, Cascade):
         return network(crops)[:, -1]
     assert isinstance(network, Network)
-    return network.config.codec.decode(network(crops)[MAIN]) if MAIN in network.config.tasks else None
+    return network.config.codec.decode(network(crops)[scheme]) if scheme in network.config.tasks else None
 
 
 def count_arm_parameters(network: nn.Module) -> int:

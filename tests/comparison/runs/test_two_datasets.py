@@ -7,7 +7,7 @@ import numpy as np
 import pandas as pd
 import pytest
 
-from landmarks.comparison.grid.arms import Arm
+from landmarks.comparison.grid.arms import Arm, Grid, Group
 from landmarks.comparison.results import read_results
 from landmarks.datasets.dataset import prepare, read_dataset
 from landmarks.schemes import POINTS_68
@@ -44,15 +44,47 @@ def test_points_of_other_faces_are_an_auxiliary_task(prepared, dense, tmp_path, 
         "whole-image", *(word for setting in settings for word in ("--set", setting)),
     ) == 0  # fmt: skip
     results = read_results(out)
-    arm = results.arms["+ points_68"]
+    arm = results.arms["+ 68 points at 0.1"]
     assert arm.auxiliary == {"points_68"} and arm.vectors.shape == (1, 8, 5, 2)
-    (row,) = map(json.loads, (out / "runs" / "+ points_68-0" / "log.jsonl").read_text().splitlines())
+    (row,) = map(json.loads, (out / "runs" / "+ 68 points at 0.1-0" / "log.jsonl").read_text().splitlines())
     assert row["train"]["points_68"] > 0 and row["val"]["points_68_distance"] > 0
     assert -1 <= row["gradient_cosine"]["points_68"] <= 1
     summary = pd.read_csv(out / "summary.csv", index_col="arm")
-    assert np.isfinite(summary.loc["+ points_68", "points_68_gradient_cosine"])
+    assert np.isfinite(summary.loc["+ 68 points at 0.1", "points_68_gradient_cosine"])
     faces = pd.read_parquet(out / "faces.parquet")
     assert faces["years"].isna().all(), "the test faces have no label of what the other folder declares"
+
+
+def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monkeypatch):
+    hurry(monkeypatch)
+    out, settings = tmp_path / "out", ("epochs=1", "batch_size=16", "seeds=1", "precision=float32")
+    command = (
+        *("compare", DOCS / "points-68.toml", "--data", dense, "--data", prepared, "--out", out, "--split", "val"),
+        *("--detector", "whole-image", *(word for setting in settings for word in ("--set", setting))),
+    )
+    assert run(monkeypatch, *command, "--faces", dense.parent / "own") == 0
+    results = read_results(out)
+    alone, both = results.arms["landmarks only"], results.arms["+ five points at 1"]
+    assert alone.locates and not alone.auxiliary and both.auxiliary == {"points_5"}
+    assert alone.vectors.shape == both.vectors.shape == (1, 2, 68, 2)
+    truth = np.stack([face(POINTS_68, seed) for seed in (8, 9)])
+    size = np.linalg.norm(truth[:, 36] - truth[:, 45], axis=-1)
+    assert results.faces["interocular"].to_numpy() == pytest.approx(size, abs=0.01)
+    summary = pd.read_csv(out / "summary.csv", index_col="arm")
+    expected = 100 * np.linalg.norm(alone.vectors, axis=-1).mean()
+    assert summary.loc["landmarks only", "mean_error"] == pytest.approx(expected, rel=1e-4)
+    assert (out / "faces.png").is_file() and (out / "figures" / "error-by-landmark.png").is_file()
+    assert run(monkeypatch, *command, "--set", "landmarks=points_5", "--set", "tasks=['points_5']") != 0
+
+
+def test_the_arms_of_a_grid_measure_the_same_landmarks():
+    arms = (Arm("five", tasks=("points_5",)), Arm("many", tasks=("points_68",), landmarks="points_68"))
+    with pytest.raises(ValueError, match=r"arm 'many' measures points_68, 'five' points_5: .* make a grid of each"):
+        Grid(arms, "five", {"other": Group("?")})
+    with pytest.raises(ValueError, match="unknown landmarks 'points_67'; did you mean 'points_68'"):
+        Arm("none", landmarks="points_67")
+    with pytest.raises(ValueError, match="the cascade has one task"):
+        Arm("cascade", network="cascade", tasks=("points_68",), landmarks="points_68")
 
 
 @pytest.mark.parametrize("key", ["labels", "shuffled"])
