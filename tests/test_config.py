@@ -168,7 +168,7 @@ def test_plain_values_are_judged_as_the_checker_judges_them(values: dict[str, ob
 
 
 @pytest.mark.parametrize(
-    ("values", "loaded"), [({"width": 2, "tasks": ["points_5"]}, False), ({"width": "2"}, True), ({"widht": 2}, True)]
+    ("values", "loaded"), [({"width": 2, "tasks": ["points_5"]}, False), ({"width": "2"}, True), ({"breadth": 2}, True)]
 )
 def test_the_checker_is_loaded_when_it_is_needed(values: dict[str, object], loaded: bool):
     code = (
