@@ -8,7 +8,7 @@ import sys
 from dataclasses import dataclass, field
 
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 from pydantic import ValidationError
 
@@ -154,6 +154,7 @@ ODD = ["", "a", "1", "true", "\ud800", 10**400, 2**64, True, None, -1, 0, 7, 0.5
 ANYTHING = st.sampled_from(ODD)
 
 
+@settings(deadline=None)  # The first look at a dataclass imports pydantic.
 @given(st.dictionaries(st.sampled_from([*Flat.__dataclass_fields__, "other"]), ANYTHING | st.lists(ANYTHING)))
 def test_plain_values_are_judged_as_the_checker_judges_them(values: dict[str, object]):
     try:
