@@ -154,7 +154,7 @@ class _NotPlain(Exception):
 
 def _plain_fields(kind: type, values: Mapping[str, Any]) -> dict[str, Any]:
     """The fields of a `checked` dataclass from numbers, texts and lists of them that are right as they are: as pydantic
-    would make them, without its import, which is a tenth of the time until a network can run. Raises _NotPlain."""
+    would make them, without its import, for which a short run would wait. Raises _NotPlain."""
     hints = get_type_hints(kind)
     if not values.keys() <= {field.name for field in fields(kind)}:
         raise _NotPlain

@@ -1,8 +1,7 @@
 """Python's fork server as a fork of this process, which has imported already what both need.
 
-By itself `multiprocessing` starts its fork server as a new interpreter, which imports everything a second time: a third
-of what a short run costs until its first image is done. A fork copies the locks of other threads in whatever state they
-are, so there must be none.
+By itself `multiprocessing` starts its fork server as a new interpreter, which imports everything a second time. A fork
+copies the locks of other threads in whatever state they are, so there must be none.
 """
 
 from __future__ import annotations
