@@ -25,16 +25,17 @@ def learning_curves(measured: Measured) -> Figure:
     arms = [arm for arm in (alone, together) if arm is not None and _logs(results, arm)]
     if not arms:
         return Figure()
-    figure, panels = empty_panels(len(arms), "loss of the landmarks")
+    # Further landmarks have no blind guess to be held against.
+    others = [task for task in in_order(arms[-1].auxiliary) if task in results.tasks]
+    figure, panels = empty_panels(2 if others else 1, "loss of the landmarks")
     for arm, colour in zip(arms, (INK, COLOURS[0])):
         _lines(panels[0], _logs(results, arm), arm.config["landmarks"], colour, tasks_text(arm))
     panels[0].set_yscale("log")
     plain_numbers(panels[0].yaxis)
-    if len(arms) == 2:
+    if others:
         panels[1].set_ylabel("loss of the other tasks\nover a blind guess's")
-        others = [task for task in in_order(arms[1].auxiliary) if task in results.tasks]
         for task, colour in zip(others, cycle(COLOURS[1:])):
-            _lines(panels[1], _logs(results, arms[1]), task, colour, task, _blind(results.tasks[task]))
+            _lines(panels[1], _logs(results, arms[-1]), task, colour, task, _blind(results.tasks[task]))
     for axes in panels:
         axes.plot([], [], color="grey", ls="--", label="training")
         axes.plot([], [], color="grey", label="validation")

@@ -55,7 +55,7 @@ def test_points_of_other_faces_are_an_auxiliary_task(prepared, dense, tmp_path, 
     assert faces["years"].isna().all(), "the test faces have no label of what the other folder declares"
 
 
-def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monkeypatch):
+def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monkeypatch, capsys):
     hurry(monkeypatch)
     out, settings = tmp_path / "out", ("epochs=1", "batch_size=16", "seeds=1", "precision=float32")
     command = (
@@ -74,7 +74,9 @@ def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monk
     expected = 100 * np.linalg.norm(alone.vectors, axis=-1).mean()
     assert summary.loc["landmarks only", "mean_error"] == pytest.approx(expected, rel=1e-4)
     assert (out / "faces.png").is_file() and (out / "figures" / "error-by-landmark.png").is_file()
-    assert run(monkeypatch, *command, "--set", "landmarks=points_5", "--set", "tasks=['points_5']") != 0
+    capsys.readouterr()
+    assert run(monkeypatch, *command, "--set", "defaults.landmarks=points_5") == 2
+    assert "holds a comparison with landmarks = points_68, not points_5" in " ".join(capsys.readouterr().err.split())
 
 
 def test_the_arms_of_a_grid_measure_the_same_landmarks():
