@@ -7,6 +7,7 @@ import random
 import struct
 import sys
 import tarfile
+import threading
 import tracemalloc
 import zipfile
 
@@ -245,21 +246,25 @@ def test_a_tar_that_was_cut_between_members_says_so(tmp_path, suffix):
 
 def test_read_ahead_is_bounded(tmp_path):
     """Several small files at once, but large ones one by one; all in order."""
-    for i in range(10):
-        (tmp_path / f"{i}.jpg").write_bytes(bytes([i]) * (1000 if i < 5 else 10))
-    sources, waiting, most_waiting = find([tmp_path]), set(), {}
+    sizes = {f"{i}.jpg": 1000 if i < 5 else 10 for i in range(10)}
+    for i, (name, size) in enumerate(sizes.items()):
+        (tmp_path / name).write_bytes(bytes([i]) * size)
+    waiting, most_waiting, lock = set(), [], threading.Lock()
 
     class Watched(Source):
         def load(self, limit):
-            waiting.add(self.name)
-            most_waiting[self.name] = len(waiting)
+            with lock:  # the readers are threads
+                waiting.add(self.name)
+                most_waiting.append((sum(sizes[name] for name in waiting), len(waiting)))
             return super().load(limit)
 
-    watched = [Watched(source.path, source.name) for source in sources]
+    watched = [Watched(source.path, source.name) for source in find([tmp_path])]
     for source in read_ahead(watched, LIMIT, readers=4, most=1500):
-        waiting.discard(source.name)
+        with lock:
+            waiting.discard(source.name)
         assert source.load(LIMIT)[0] == int(source.name[0])
-    assert all(most_waiting[f"{i}.jpg"] <= 2 for i in range(5))
+    assert len(most_waiting) == len(sizes)
+    assert all(total <= 1500 and count <= 4 for total, count in most_waiting)
 
 
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems have no file names that are not Unicode")
