@@ -253,7 +253,7 @@ class Faces:
 
 def _line(number: int, face: Faces) -> str:
     """One face in words. face: a Faces of one."""
-    parts = ["box " + " ".join(f"{value:.0f}" for value in face.boxes[0])]
+    parts = ["box " + " ".join(f"{value:.0f}" for value in np.rint(face.boxes[0]) + 0.0)]
     for name, values in face.numbers(PER_FACE).items():
         if np.isfinite(values[0]):
             parts.append(f"{name} {values[0]:.{0 if name in WHOLE else 2}f}")

@@ -201,6 +201,7 @@ def test_words_for_nothing_are_no_number(tmp_path, cell):
     [
         ([None] * 3, "no training face has labels for head_turn; a network gets no head for them"),
         ([0.0] * 99, "head_turn: every training face with a label has the value 0; a network learns nothing else"),
+        ([-0.0] * 99, "head_turn: every training face with a label has the value 0; a network learns nothing else"),
         ([1.0, None, 2.0], "head_turn: 2 training faces have a label; with fewer than 50 it is hardly learnt"),
         ([5.0] * 99, None),  # mirrored it is another one
         (list(range(99)), None),

@@ -107,6 +107,8 @@ def test_repr_has_a_line_a_face_and_tells_no_gender():
         "face 1: box 5 5 9 9, quality 0.10, not smiling 70%",
     ]
     assert repr(Faces.empty()) == "no faces (5 points)"
+    over = replace(faces, boxes=np.array([[-0.3, -0.6, 10, 10], [5, 5, 9, 9]], np.float32))
+    assert repr(over).startswith("face 0: box 0 -1 10 10")
 
 
 def test_quantities_go_with_their_faces():

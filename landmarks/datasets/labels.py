@@ -107,8 +107,8 @@ def label_gaps(table: pd.DataFrame, tasks: Iterable[str], declared: Iterable[Dec
 def _number_gaps(table: pd.DataFrame, quantity: Quantity) -> list[str]:
     """What training faces do not teach of a quantity of which some face has a label."""
     values = values_of(table, quantity)
-    values = values[is_known(values)]
-    told, taught = f"{quantity.name}: ", np.unique(np.concatenate([values, quantity.sign * values]))
+    values = values[is_known(values)] + 0.0  # which makes a zero of a negative one
+    told, taught = f"{quantity.name}: ", np.unique(np.concatenate([values, quantity.sign * values + 0.0]))
     if len(taught) == 1:
         return [f"{told}every training face with a label has the value {taught[0]:g}; a network learns nothing else"]
     if len(values) < FEW:

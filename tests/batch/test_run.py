@@ -186,8 +186,9 @@ def test_an_image_that_kills_its_worker_costs_only_its_row(images, tmp_path, nam
 
 
 @pytest.mark.parametrize("kind", ["files", "video"])
-def test_a_worker_that_is_stopped_from_outside_is_replaced(images, tmp_path, kind):
-    """Also while it is sent more than the line between the processes holds: frames of a video."""
+def test_a_worker_that_is_stopped_from_outside_is_replaced(images, tmp_path, monkeypatch, kind):
+    """Also while it is sent more than the line between the processes holds: frames of a video. Or while it starts."""
+    monkeypatch.setattr(local, "START_SECONDS", 10.0)
     sources = find([images / "in"], recursive=True)
     if kind == "video":
         sources = find([make_video(tmp_path / "a.avi", 60, (640, 480))])

@@ -33,14 +33,15 @@ def test_roll_follows_the_picture(name):
         pytest.param(
             "grace_hopper.jpg",
             marks=pytest.mark.xfail(
-                strict=True, reason="compact's yaws of it and of its mirror image are 3.0 degrees apart"
+                strict=True, reason="compact's yaws of it and of its mirror image are 3.2 degrees apart"
             ),
         ),
     ],
 )
 def test_angles_follow_the_mirror_image(name):
+    """In floating point: eight bits round differently on each kind of processor."""
     picture = images.read(SAMPLES / name).pixels
-    annotator = Annotator("compact", "centerface", device="cpu", tasks=(), max_faces=1)
+    annotator = Annotator("compact", "centerface", device="cpu", tasks=(), max_faces=1, backend="torch")
     straight, mirrored = (annotator(np.ascontiguousarray(seen)).angles[0] for seen in (picture, picture[:, ::-1]))
     assert np.abs(mirrored - straight * [-1, 1, -1]).max() < 3
 
