@@ -70,7 +70,7 @@ def test_killed_at_random_instants(images, tmp_path, workers):
         "--workers",
         workers,
     ]
-    killed = run_until_done([str(part) for part in command], tmp_path / "out", kills=4, longest=1.5, seed=workers)
+    killed = run_until_done([str(part) for part in command], tmp_path / "out", kills=4, longest=0.4, seed=workers)
     assert killed and differing(images / "whole", tmp_path / "out") == []
 
 

@@ -211,7 +211,7 @@ def test_killed_in_the_middle_of_a_video(tmp_path):
     command = [sys.executable, "-m", "tests.helpers.stub", "OUT", str(video), "--seconds", "0.02", "--workers", "2"]
     run_until_done([part.replace("OUT", str(tmp_path / "whole")) for part in command], tmp_path / "whole", 0, 0)
     command[3] = str(tmp_path / "out")
-    killed = run_until_done(command, tmp_path / "out", kills=3, longest=1.0)
+    killed = run_until_done(command, tmp_path / "out", kills=3, longest=0.4)
     assert killed and differing(tmp_path / "whole", tmp_path / "out") == []
 
 
