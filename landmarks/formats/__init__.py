@@ -6,10 +6,10 @@
 
 from landmarks.formats.format import Format, Sink
 from landmarks.formats.layout import Layout
+from landmarks.formats.own.tables import ImagesCsv
 from landmarks.formats.reading import formats_in, read_results
 from landmarks.formats.records import record_from_dict, record_to_dict
 from landmarks.formats.registry import FORMATS
-from landmarks.formats.tables import ImagesCsv
 from landmarks.formats.writing import Results, to_original
 
 __all__ = [

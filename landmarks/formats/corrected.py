@@ -16,8 +16,8 @@ from landmarks.corrections.fold import REMOVED, keys
 from landmarks.errors import DataError
 from landmarks.faces import PER_POINT
 from landmarks.formats.layout import Layout, as_frame
+from landmarks.formats.own.tables import read_images_csv
 from landmarks.formats.schema import read_frame, read_layout
-from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
 from landmarks.head_pose import head_angles
 from landmarks.schemes import Scheme

@@ -12,8 +12,8 @@ import numpy as np
 from landmarks.atomic import PartialFile
 from landmarks.faces import Faces
 from landmarks.formats.layout import Layout
+from landmarks.formats.own.tables import without_pixels
 from landmarks.formats.plain import plain_faces
-from landmarks.formats.tables import without_pixels
 from landmarks.formats.text import csv_text
 from landmarks.geometry import BOX, roll
 

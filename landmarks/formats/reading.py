@@ -7,11 +7,11 @@ from typing import TYPE_CHECKING
 
 from landmarks.errors import DataError
 from landmarks.formats.format import Reader
-from landmarks.formats.jsonl import read_faces_jsonl
-from landmarks.formats.parquet import read_parquet
+from landmarks.formats.own.jsonl import read_faces_jsonl
+from landmarks.formats.own.parquet import read_parquet
+from landmarks.formats.own.tables import read_faces_csv
 from landmarks.formats.registry import FORMATS
 from landmarks.formats.schema import read_formats, read_layout
-from landmarks.formats.tables import read_faces_csv
 from landmarks.formats.tools.coco import read_coco
 from landmarks.formats.tools.cvat import read_cvat
 from landmarks.formats.tools.labelstudio import read_labelstudio

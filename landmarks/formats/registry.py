@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-from landmarks.formats import jsonl, parquet, tables
 from landmarks.formats.format import Format
+from landmarks.formats.own import jsonl, parquet, tables
 from landmarks.formats.tools import coco, cvat, labelstudio, pts, yolo
 
 FORMATS: dict[str, Format] = {

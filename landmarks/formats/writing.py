@@ -15,9 +15,9 @@ from landmarks.faces import Faces
 from landmarks.formats.doubts import Review
 from landmarks.formats.format import Sink
 from landmarks.formats.layout import Layout
+from landmarks.formats.own.tables import ImagesCsv
 from landmarks.formats.registry import FORMATS
 from landmarks.formats.schema import FRAMES, NAME, schema, write_schema
-from landmarks.formats.tables import ImagesCsv
 
 if TYPE_CHECKING:
     from landmarks.record import Record

@@ -12,8 +12,8 @@ import numpy as np
 from landmarks.errors import DataError, LandmarksError, told
 from landmarks.formats import read_results
 from landmarks.formats.layout import is_label
+from landmarks.formats.own.tables import read_images_csv
 from landmarks.formats.schema import NAME, read_layout
-from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX, face_squares
 from landmarks.images import Image, to_upright
 from landmarks.schemes import SCHEMES, UNCERTAIN, Attribute, Scheme, known_attributes

@@ -21,8 +21,8 @@ from landmarks.formats import read_results
 from landmarks.formats.corrected import turned_images
 from landmarks.formats.doubts import doubts
 from landmarks.formats.layout import Layout
+from landmarks.formats.own.tables import read_images_csv
 from landmarks.formats.schema import read_layout
-from landmarks.formats.tables import read_images_csv
 from landmarks.geometry import BOX
 from landmarks.scores import AttributeScores, QuantityValues
 from landmarks.sources.named import Named

@@ -22,7 +22,7 @@ from landmarks.batch.run import annotate
 from landmarks.errors import LandmarksError
 from landmarks.formats import FORMATS as REGISTRY
 from landmarks.formats import Results
-from landmarks.formats.tables import read_images_csv
+from landmarks.formats.own.tables import read_images_csv
 from landmarks.inference.annotator import RESULTS_VERSION
 from landmarks.sources.find import find
 from tests.helpers.faces import write_png

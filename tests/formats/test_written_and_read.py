@@ -172,7 +172,7 @@ def test_schema_names_every_column(tmp_path):
 
 
 def test_parquet_shards_are_bounded(tmp_path, monkeypatch):
-    from landmarks.formats import parquet
+    from landmarks.formats.own import parquet
 
     monkeypatch.setattr(parquet, "SHARD_ROWS", 30)
     monkeypatch.setattr(parquet, "GROUP_ROWS", 12)

@@ -17,7 +17,7 @@ from landmarks.atomic import PartialFolder
 from landmarks.errors import DataError
 from landmarks.formats.format import Format
 from landmarks.formats.layout import IMAGE_COLUMNS, Layout, as_frame, face_columns, image_row
-from landmarks.formats.tables import without_pixels
+from landmarks.formats.own.tables import without_pixels
 
 if TYPE_CHECKING:
     import pandas as pd

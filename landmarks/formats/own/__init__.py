@@ -1,0 +1,1 @@
+"""The formats of this package, which hold all that it knows of a face; others keep to those of their tools."""
