@@ -29,7 +29,7 @@ VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
     *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
-    "landmarks",
+    *("landmarks", "labelled_only"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -121,6 +121,9 @@ class Arm:
     """When tasks stop; its keys are below."""
     faces: int = 0
     """Training faces, chosen at random by the seed; 0: all."""
+    labelled_only: bool = False
+    """Whether training faces without a label of any of the arm's tasks, such as those of another folder, are left out;
+    else they are in its batches, as in those of the other arms, and teach it nothing."""
     labels: dict[str, int] = field(default_factory=dict, hash=False)
     """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
     share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out (none

@@ -66,15 +66,17 @@ def train_arm(
     Returns the row that `landmarks.comparison.results` keeps; its keys are explained there.
     """
     training = arm.training(seed)
-    chosen = choose_faces(len(views["train"]), arm.faces, seed)
-    faces = with_labels(views["train"].of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
+    every = views["train"]
+    there = every.of(np.flatnonzero(has_label(every, arm.tasks))) if arm.labelled_only else every
+    chosen = choose_faces(len(there), arm.faces, seed)
+    faces = with_labels(there.of(chosen), arm.labels, arm.shuffled, arm.tasks, seed)
     torch.manual_seed(seed)
     network, objective = make_network(arm, training)
     if isinstance(network, Network):
         for name, quantity in quantity_heads(network).items():
             quantity.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
-    steps = -(-len(views["train"]) // arm.batch_size)  # as many as with all faces
+    steps = -(-len(every) // arm.batch_size)  # as many as with all faces
     learnt = learnt_batches(faces, has_label(faces, arm.labels), arm.batch_size, seed, steps)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": training.as_dict(), "faces": len(faces)}

@@ -58,9 +58,10 @@ def test_points_of_other_faces_are_an_auxiliary_task(prepared, dense, tmp_path, 
 def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monkeypatch, capsys):
     hurry(monkeypatch)
     out, settings = tmp_path / "out", ("epochs=1", "batch_size=16", "seeds=1", "precision=float32")
+    arms = ("--arm", "landmarks only", "--arm", "+ five points at 1")
     command = (
         *("compare", DOCS / "points-68.toml", "--data", dense, "--data", prepared, "--out", out, "--split", "val"),
-        *("--detector", "whole-image", *(word for setting in settings for word in ("--set", setting))),
+        *("--detector", "whole-image", *arms, *(word for setting in settings for word in ("--set", setting))),
     )
     assert run(monkeypatch, *command, "--faces", dense.parent / "own") == 0
     results = read_results(out)
@@ -77,6 +78,26 @@ def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monk
     capsys.readouterr()
     assert run(monkeypatch, *command, "--set", "defaults.landmarks=points_5") == 2
     assert "holds a comparison with landmarks = points_68, not points_5" in " ".join(capsys.readouterr().err.split())
+
+
+def test_faces_that_teach_an_arm_nothing_may_be_left_out(prepared, dense, tmp_path, monkeypatch):
+    """It then learns as it would if their folder were not there, in as many steps as the other arms."""
+    hurry(monkeypatch)
+    learnt = sum(read_dataset(folder).table["split"].eq("train").sum() for folder in (dense, prepared))
+
+    def vectors(name, *settings):
+        out = tmp_path / name
+        assert run(
+            monkeypatch, "compare", DOCS / "points-68.toml", "--data", dense, "--out", out, "--split", "val", "--detector",
+            "whole-image", "--arm", "landmarks only", "--set", "batch_size=8", "--set", "seeds=1", *settings,
+        ) == 0  # fmt: skip
+        return read_results(out).arms["landmarks only"].vectors
+
+    both = ("--data", prepared, "--set", "epochs=1")
+    among = vectors("among", *both, "--set", "labelled_only=false")
+    alone = vectors("alone", *both)
+    assert np.array_equal(alone, vectors("one folder", "--set", f"epochs={-(-learnt // 8)}"))
+    assert not np.array_equal(alone, among)
 
 
 def test_the_arms_of_a_grid_measure_the_same_landmarks():
