@@ -13,6 +13,7 @@ FAILED, BETTER, WORSE = "failed", "better", "worse"
 PERHAPS_BETTER, PERHAPS_WORSE, NONE = "perhaps better", "perhaps worse", "no difference"
 _UNCERTAIN = "which is not certain"
 _UNSEEN = "within the uncertainty of these data"
+_BEYOND = "beyond the uncertainty of these data"
 HELPING = {
     BETTER: ("helps", "help"),
     WORSE: ("hurts", "hurt"),
@@ -36,7 +37,7 @@ TOLD = {
     WORSE: ("is predicted worse", "are predicted worse"),
     PERHAPS_BETTER: (f"may be predicted better, {_UNCERTAIN}",) * 2,
     PERHAPS_WORSE: (f"may be predicted worse, {_UNCERTAIN}",) * 2,
-    NONE: (f"is predicted equally well, {_UNSEEN}", f"are predicted equally well, {_UNSEEN}"),
+    NONE: (f"shows no difference {_BEYOND}", f"show no difference {_BEYOND}"),
     FAILED: ("has no value in every run", "have no value in every run"),
 }
 """How one attribute is predicted, and several."""
