@@ -29,7 +29,7 @@ VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
     *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
-    *("landmarks", "labelled_only"),
+    *("landmarks", "labelled_only", "share"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -124,6 +124,9 @@ class Arm:
     labelled_only: bool = False
     """Whether training faces without a label of any of the arm's tasks, such as those of another folder, are left out;
     else they are in its batches, as in those of the other arms, and teach it nothing."""
+    share: float = 0.0
+    """Share of each batch that is drawn from the faces with the landmarks that are measured, the rest from all; 0: all of
+    it from all. Where their folder is a small one of several, a batch would have few of them."""
     labels: dict[str, int] = field(default_factory=dict, hash=False)
     """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
     share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out (none
@@ -184,6 +187,10 @@ class Arm:
             raise ValueError(f'the cascade has one task; give it tasks = ["{MAIN}"]')
         if self.seeds < 1 or self.faces < 0 or self.views < 1:
             raise ValueError("seeds and views must be 1 or more, faces 0 or more")
+        if not 0 <= self.share < 1:
+            raise ValueError(f"share must be 0 or more and below 1, not {self.share}")
+        if self.share and self.labels:
+            raise ValueError("share and labels both say of what faces a batch is made; give one of them")
         if not 0 <= self.jitter <= 4:
             raise ValueError(f"jitter must be 0 to 4, not {self.jitter}")
         for task in self.task_weights:

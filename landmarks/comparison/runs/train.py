@@ -77,7 +77,8 @@ def train_arm(
             quantity.standardise(torch.from_numpy(faces.arrays[name][:, faces.rows].ravel()))
     watched = faces.of(np.arange(min(WATCHED, len(faces))))
     steps = -(-len(every) // arm.batch_size)  # as many as with all faces
-    learnt = learnt_batches(faces, has_label(faces, arm.labels), arm.batch_size, seed, steps)
+    wanted, share = ((arm.landmarks,), arm.share) if arm.share else (arm.labels, 0.5)
+    learnt = learnt_batches(faces, has_label(faces, wanted), arm.batch_size, seed, steps, share)
     own, held_out = (CachedBatches(part, arm.batch_size, seed, shuffle=False) for part in (watched, views["val"]))
     settings = {"arm": arm.what_is_run(), "seed": seed, "training": training.as_dict(), "faces": len(faces)}
     trained = fit(network, objective, learnt, own, held_out, training, out, settings, device, report)
@@ -174,14 +175,15 @@ def even_guesses(logits: np.ndarray, taught: np.ndarray) -> np.ndarray:
     return (logits + equal_priors(counts, np.flatnonzero(counts == 0))).argmax(axis=1).astype(np.int8)
 
 
-def learnt_batches(faces: Views, labelled: np.ndarray, size: int, seed: int, steps: int) -> Batches:
-    """What an arm learns from: all faces alike; or, where only some are `labelled` (N,) bool, half of each batch are of
-    these. Else a task of few labels would meet one in few batches, and fall behind for want of turns, not of faces."""
+def learnt_batches(faces: Views, labelled: np.ndarray, size: int, seed: int, steps: int, share: float = 0.5) -> Batches:
+    """What an arm learns from: all faces alike; or, where only some are `labelled` (N,) bool, this share of each batch
+    are of these. Else a task of few labels would meet one in few batches, and fall behind for want of turns, not of
+    faces."""
     if labelled.all() or not labelled.any():
         return CachedBatches(faces, size, seed, shuffle=True, steps=steps)
-    some = faces.of(np.flatnonzero(labelled))
-    half = max(size // 2, 1)
-    return JoinedBatches(*(CachedBatches(part, half, seed, shuffle=True, steps=steps) for part in (faces, some)))
+    some, count = faces.of(np.flatnonzero(labelled)), min(max(round(share * size), 1), max(size - 1, 1))
+    parts = ((faces, max(size - count, 1)), (some, count))
+    return JoinedBatches(*(CachedBatches(part, of, seed, shuffle=True, steps=steps) for part, of in parts))
 
 
 def choose_faces(count: int, wanted: int, seed: int) -> np.ndarray:

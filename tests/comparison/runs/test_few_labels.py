@@ -12,6 +12,7 @@ from landmarks.datasets.dataset import load_crops, read_dataset
 from landmarks.detection.whole_image import WholeImage
 from landmarks.errors import LandmarksError
 from landmarks.schemes import ABSENT
+from landmarks.training.batches import JoinedBatches
 
 FACES = 40
 
@@ -100,6 +101,29 @@ def test_half_of_each_batch_has_the_few_labels(views):
         assert len(batch["smile"]) <= 8 and (batch["smile"] != ABSENT).sum() >= 2, "a pass of 6 ends with 2"
     again = [batch for epoch in range(2) for batch in learnt.batches(epoch)]
     assert all((one["smile"] == two["smile"]).all() for one, two in zip(batches, again))
+
+
+@pytest.mark.parametrize(("share", "of"), [(0.25, 2), (0.5, 4), (0.01, 1), (0.99, 7)])
+def test_a_share_of_each_batch_may_be_asked_for(views, share, of):
+    """Of faces with the landmarks that are measured: each full batch has at least so many, whoever they are."""
+    labelled = np.isin(np.arange(len(views)), [1, 3, 4, 8, 9, 10, 11, 13])
+    learnt = learnt_batches(views, labelled, 8, seed=0, steps=7, share=share)
+    assert isinstance(learnt, JoinedBatches)
+    assert [len(batch[MAIN]) for batch in learnt.second.batches(0)][0] == of
+    assert len(next(learnt.first.batches(0))[MAIN]) == 8 - of
+    assert len(learnt.second) == labelled.sum()
+
+
+@pytest.mark.parametrize(
+    ("keys", "told"),
+    [
+        ({"share": 1.0}, "share must be 0 or more and below 1, not 1.0"),
+        ({"share": 0.5, "labels": {"smile": 5}}, "share and labels both say of what faces a batch is made"),
+    ],
+)
+def test_shares_that_cannot_be(keys, told):
+    with pytest.raises(ValueError, match=told):
+        Arm("dense", **keys)
 
 
 def test_batches_are_of_all_faces_where_all_or_none_have_a_label(views):
