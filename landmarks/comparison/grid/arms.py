@@ -125,8 +125,8 @@ class Arm:
     """Whether training faces without a label of any of the arm's tasks, such as those of another folder, are left out;
     else they are in its batches, as in those of the other arms, and teach it nothing."""
     share: float = 0.0
-    """Share of each batch that is drawn from the faces with the landmarks that are measured, the rest from all; 0: all of
-    it from all. Where their folder is a small one of several, a batch would have few of them."""
+    """Share of each batch that is drawn from the faces with the landmarks that are measured, the rest from all faces;
+    0: all of it from all. Where their folder is a small one of several, a batch would have few of them."""
     labels: dict[str, int] = field(default_factory=dict, hash=False)
     """Training faces that keep their label of a task, such as `{smile = 50}`, chosen by the seed with each class's
     share; the labels of the others are masked, and faces without a label of any of the arm's tasks are left out (none

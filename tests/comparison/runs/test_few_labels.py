@@ -109,7 +109,7 @@ def test_a_share_of_each_batch_may_be_asked_for(views, share, of):
     labelled = np.isin(np.arange(len(views)), [1, 3, 4, 8, 9, 10, 11, 13])
     learnt = learnt_batches(views, labelled, 8, seed=0, steps=7, share=share)
     assert isinstance(learnt, JoinedBatches)
-    assert [len(batch[MAIN]) for batch in learnt.second.batches(0)][0] == of
+    assert next(len(batch[MAIN]) for batch in learnt.second.batches(0)) == of
     assert len(next(learnt.first.batches(0))[MAIN]) == 8 - of
     assert len(learnt.second) == labelled.sum()
 
