@@ -36,7 +36,12 @@ SLOW = (
 )
 """The files that take longest: processes that share the tests begin with them, so that none waits for the last one."""
 
-os.environ.pop("LANDMARKS_YUNET", None)
+for name in (
+    *("LANDMARKS_YUNET", "LANDMARKS_DEBUG"),
+    *("FORCE_COLOR", "PY_COLORS", "GITHUB_ACTIONS", "TERMINAL_WIDTH"),  # Typer asks for these as it is imported.
+):
+    os.environ.pop(name, None)
+os.environ["COLUMNS"] = "80"
 
 
 def pytest_configure(config: pytest.Config) -> None:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+import math
 import os
 import random
 from argparse import Namespace
@@ -48,6 +49,7 @@ def test_damaged_files_end_in_a_result_or_in_one_of_our_errors(name, tmp_path_fa
 def test_a_long_run_notes_each_failure_with_its_case(tmp_path, monkeypatch):
     """Which is the same when it is tried again."""
     monkeypatch.setattr(fuzz, "TURN", 60)
+    monkeypatch.setattr(fuzz, "SECONDS", math.inf)
 
     def read(folder: Path) -> None:
         if len((folder / "a").read_bytes()) % 3 == 0:

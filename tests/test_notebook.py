@@ -41,12 +41,14 @@ def test_it_is_stored_without_what_came_out():
     assert all(not cell["outputs"] for cell in cells if cell["cell_type"] == "code")
 
 
-def test_it_runs_in_jupyter(folder):
+def test_it_runs_in_jupyter(folder, monkeypatch):
     nbformat = pytest.importorskip("nbformat", reason="needs nbformat, to read notebooks")
     nbclient = pytest.importorskip("nbclient", reason="needs nbclient, to run notebooks")
     pytest.importorskip("ipykernel", reason="needs ipykernel, to run notebooks")
     notebook = nbformat.read(NOTEBOOK, as_version=4)
-    nbclient.NotebookClient(notebook, resources={"metadata": {"path": str(folder)}}).execute()
+    monkeypatch.setenv("JUPYTER_DATA_DIR", str(folder))  # A kernel of the user's may be of another Python.
+    resources = {"metadata": {"path": str(folder)}}
+    nbclient.NotebookClient(notebook, resources=resources, startup_timeout=600, iopub_timeout=60).execute()
     shown = [output for cell in notebook.cells for output in cell.get("outputs", ())]
     kinds = [kind for output in shown for kind in output.get("data", ())]
     assert any("data:image/jpeg" in output.get("data", {}).get("text/html", "") for output in shown)

@@ -161,7 +161,8 @@ def serve(app: App, host: str, port: int, picture_bodies: bool, tell: Callable[[
     uvicorn = needed("uvicorn")
     token = os.environ.get(TOKEN_VARIABLE) or secrets.token_urlsafe(24)
     family = socket.AF_INET6 if ":" in host else socket.AF_INET
-    with socket.socket(family, socket.SOCK_STREAM) as listener:
+    # With the protocol named asyncio sends small answers at once, not when the browser has confirmed the last one.
+    with socket.socket(family, socket.SOCK_STREAM, socket.IPPROTO_TCP) as listener:
         listener.setsockopt(socket.SOL_SOCKET, socket.SO_REUSEADDR, 1)
         try:
             listener.bind((host, port))

@@ -196,8 +196,8 @@ def test_a_video_goes_on_where_it_was(tmp_path, monkeypatch, workers):
     summary = annotate(StubFactory(), find([video]), tmp_path / "out", options)
     assert summary.done <= 60 - 40
     *_, first, second, third, drawing = passed
-    # Workers may end their tasks in another order; what is done before the first gap is known.
-    assert (first, drawing) == (0, 0) and 0 < second <= third and (third == 46 or workers)
+    # Workers may end their tasks in another order; what is done before the first gap is known, which may be nothing.
+    assert (first, drawing) == (0, 0) and second <= third and ((second, third) == (22, 46) or workers)
     for name in ("faces.csv", "faces.jsonl", "images.csv", "drawings/a.mp4"):
         assert (tmp_path / "out" / name).read_bytes() == (tmp_path / "whole" / name).read_bytes(), name
     passed.clear()
@@ -296,12 +296,15 @@ def test_it_plays_in_a_browser(tmp_path):
     path = drawn(encoded(tmp_path / "a.mkv", times=UNEVEN, sound=2.0), tmp_path / "out")
     (tmp_path / "page.html").write_text(f'<video id="v" muted preload="auto" src="{path.as_uri()}"></video>')
     options = webdriver.ChromeOptions()
-    for argument in ("--headless=new", "--no-sandbox", "--allow-file-access-from-files", "--disable-gpu"):
+    usual = ("--headless=new", "--no-sandbox", "--disable-gpu", "--disable-dev-shm-usage")
+    for argument in (*usual, "--allow-file-access-from-files"):
         options.add_argument(argument)
     browser = webdriver.Chrome(options=options, service=webdriver.ChromeService(shutil.which("chromedriver")))
     try:
         browser.set_script_timeout(60)
         browser.get((tmp_path / "page.html").as_uri())
+        if not browser.execute_script("return v.canPlayType('video/mp4; codecs=\"avc1.42E01E\"')"):
+            pytest.skip("this browser plays no H.264")
         seen = browser.execute_async_script("""
             const done = arguments[0], video = document.getElementById('v');
             const look = () => {

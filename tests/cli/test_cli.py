@@ -407,6 +407,7 @@ def test_workers_of_a_usual_call_import_at_once(monkeypatch, words, early):
     """They import what the command itself has them import later, and open their networks; or nothing yet."""
     asked = []
     monkeypatch.setenv("OPENBLAS_NUM_THREADS", "1")
+    monkeypatch.setattr("landmarks.device.DRIVERS", ())  # Where there is a GPU it is asked for torch.
     monkeypatch.setattr(processes, "prepare", asked.append)
     cli._start_early(["landmarks", *words])
     assert asked == ([[*AnnotatorConfig().preload, processes.OPENED]] if early else [])

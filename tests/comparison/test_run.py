@@ -193,6 +193,7 @@ def test_what_trains_ends_with_the_comparison(tmp_path):
     (tmp_path / "orphan.py").write_text(ORPHAN)
     started = subprocess.Popen([sys.executable, str(tmp_path / "orphan.py"), str(tmp_path)])
     while not (tmp_path / "pid").is_file() or not (tmp_path / "pid").read_text():
+        assert started.poll() is None
         time.sleep(0.05)
     child = int((tmp_path / "pid").read_text())
     os.kill(child, 0)

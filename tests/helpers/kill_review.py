@@ -36,6 +36,8 @@ from tests.helpers.results import some_faces, write
 FACES = 50
 """An image."""
 TOKEN = "kill"
+PATIENCE = 600
+"""How often a client asks again for one answer; a tenth of a second lies between."""
 
 
 def make(root: Path, faces: int) -> Path:
@@ -91,7 +93,7 @@ class Server:
             self.wanted, self.reached = self.said + dice.randint(1, 2 * every - 1), threading.Event()
             if not self.ended:
                 self.reached.wait()
-            time.sleep(dice.uniform(0, longest))
+            time.sleep(dice.uniform(0, longest) if self.kills else 0)  # Else a fast machine is done before.
             if self.ended:
                 return
             self.kill()
@@ -117,6 +119,7 @@ class Client:
         self.port, self.retries, self.connection = port, 0, None
 
     def __call__(self, method: str, path: str, document: Any = None) -> Any:
+        patience = PATIENCE
         while True:
             try:
                 if self.connection is None:
@@ -128,9 +131,12 @@ class Client:
                 if answer.status != 200:
                     raise AssertionError(f"{answer.status}: {text[:300]!r}")
                 return json.loads(text)
-            except (OSError, http.client.HTTPException):
+            except (OSError, http.client.HTTPException) as error:
                 self.connection = None
                 self.retries += 1
+                patience -= 1
+                if not patience:
+                    raise AssertionError("the server does not come back") from error
                 time.sleep(0.1)
 
 

@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import os
+import resource
 import signal
 import time
 from dataclasses import dataclass
@@ -102,13 +103,19 @@ class Stub:
         if "segv-once" in name:
             if not os.path.exists(self.mark):
                 Path(self.mark).touch()
-                os.kill(os.getpid(), signal.SIGSEGV)
+                die()
         elif "segv" in name:
-            os.kill(os.getpid(), signal.SIGSEGV)
+            die()
         elif "stop" in name:
             os.kill(os.getpid(), signal.SIGSTOP)
         elif "hang" in name:
             time.sleep(1000)
+
+
+def die() -> None:
+    """By a signal, without a picture of the memory, which takes time on some systems."""
+    resource.setrlimit(resource.RLIMIT_CORE, (1, resource.getrlimit(resource.RLIMIT_CORE)[1]))
+    os.kill(os.getpid(), signal.SIGSEGV)
 
 
 @dataclass(frozen=True)

@@ -119,11 +119,11 @@ def test_a_server_that_is_gone_is_asked_until_it_is_back(driver, tmp_path):
     with served(drawn) as address:
         page = Page(driver, address)
         page.press("Enter")
-        page.until(lambda: page.kept() == 1)
+        page.until(lambda: page.kept() == 1 and page.face == "1/0")
     page.press("Enter")
     page.press("Enter")
     page.until(lambda: page.data("waiting") in ("1", "2"))
-    assert "not kept yet" in page.text("message")
+    page.until(lambda: "not kept yet" in page.text("message"))
     with served(drawn, int(address.split(":")[2].split("/")[0])):
         page.until(lambda: page.data("waiting") == "0" and page.kept() >= 2)
         driver.get("about:blank")

@@ -88,8 +88,9 @@ def test_faces_that_teach_an_arm_nothing_may_be_left_out(prepared, dense, tmp_pa
     def vectors(name, *settings):
         out = tmp_path / name
         command = ("compare", DOCS / "points-68.toml", "--data", dense, "--out", out, "--split", "val")
-        common = ("--detector", "whole-image", "--arm", "landmarks only", "--set", "batch_size=8", "--set", "seeds=1")
-        assert run(monkeypatch, *command, *common, *settings) == 0
+        how = ("--detector", "whole-image", "--device", "cpu")
+        few = ("--arm", "landmarks only", "--set", "batch_size=8", "--set", "seeds=1")
+        assert run(monkeypatch, *command, *how, *few, *settings) == 0
         return read_results(out).arms["landmarks only"].vectors
 
     both = ("--data", prepared, "--set", "epochs=1")

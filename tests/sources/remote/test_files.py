@@ -32,8 +32,14 @@ def bucket(server, monkeypatch, tmp_path):
         "AWS_DEFAULT_REGION": "us-east-1",
         "AWS_ENDPOINT_URL": server,
         "AWS_EC2_METADATA_DISABLED": "true",
+        "AWS_CONFIG_FILE": str(tmp_path / "none"),
+        "AWS_SHARED_CREDENTIALS_FILE": str(tmp_path / "none"),
     }.items():
         monkeypatch.setenv(name, value)
+    for name in ("http_proxy", "https_proxy", "all_proxy", "aws_profile", "aws_session_token"):
+        for spelt in (name, name.upper()):
+            monkeypatch.delenv(spelt, raising=False)
+    monkeypatch.delenv("AWS_IGNORE_CONFIGURED_ENDPOINT_URLS", raising=False)
     from tests.helpers.archives import make
 
     system = fsspec.filesystem("s3", skip_instance_cache=True)

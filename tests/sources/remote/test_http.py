@@ -24,8 +24,8 @@ LIMIT = 10_000
 @pytest.fixture
 def server(monkeypatch):
     monkeypatch.setattr(trouble, "FIRST_WAIT", 0.01)
-    monkeypatch.setattr(http, "TIMEOUTS", (0.5, 0.5))
-    monkeypatch.setattr(http, "WHOLE_SECONDS", 0.5)
+    monkeypatch.setattr(http, "TIMEOUTS", (30, 30))
+    monkeypatch.setattr(http, "WHOLE_SECONDS", 30)
     trouble.hosts.clear()
     for name in ("http_proxy", "https_proxy", "all_proxy", "HTTP_PROXY", "HTTPS_PROXY", "ALL_PROXY"):
         monkeypatch.delenv(name, raising=False)
@@ -69,7 +69,10 @@ def test_what_can_be_had(server, path, content):
         ("cut", "unreachable", "broke off in the middle", 3),
     ],
 )
-def test_what_is_wrong_is_told(server, path, status, words, asked):
+def test_what_is_wrong_is_told(server, monkeypatch, path, status, words, asked):
+    if path in ("silent", "drip"):
+        monkeypatch.setattr(http, "TIMEOUTS", (0.5, 0.5))
+        monkeypatch.setattr(http, "WHOLE_SECONDS", 0.5)
     (source,) = find([f"{server.url}/{path}/a.jpg"])
     with pytest.raises(ImageError, match=words) as caught:
         source.load(LIMIT)
@@ -87,13 +90,20 @@ def test_what_is_wrong_is_told(server, path, status, words, asked):
         ("http:///a.jpg", "unreadable", "not a valid address"),
     ],
 )
-def test_addresses_that_do_not_answer(server, url, status, words):
-    with socket.socket() as free:
+def test_addresses_that_do_not_answer(server, monkeypatch, url, status, words):
+    real = socket.getaddrinfo
+
+    def resolve(host, *arguments, **options):
+        if host == "no-such-host.invalid":  # Some resolvers answer for every name, others for none, after a while.
+            raise socket.gaierror(socket.EAI_NONAME, "Name or service not known")
+        return real(host, *arguments, **options)
+
+    monkeypatch.setattr(socket, "getaddrinfo", resolve)
+    with socket.socket() as free:  # It is bound and does not listen.
         free.bind(("127.0.0.1", 0))
-        url = url.format(free=free.getsockname()[1], server=server.server_port)
-    (source,) = find([url])
-    with pytest.raises(ImageError, match=words) as caught:
-        source.load(LIMIT)
+        (source,) = find([url.format(free=free.getsockname()[1], server=server.server_port)])
+        with pytest.raises(ImageError, match=words) as caught:
+            source.load(LIMIT)
     assert caught.value.status == status
 
 
