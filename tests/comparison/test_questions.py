@@ -145,3 +145,15 @@ def test_a_comparison_of_few_faces_alone_has_a_reference_too(tmp_path):
     found = read_results(make_run(tmp_path, run, faces=10, epochs=1))
     assert reference_arm(found).name == "alone 500"
     assert pairs_with_single_task(found, "size") == {"all 500": "alone 500"}
+
+
+def test_what_else_is_in_a_batch_is_no_other_way_to_learn_the_landmarks_alone(tmp_path):
+    """The first arm of the landmarks alone counts, trained as long."""
+    alone = {"alone": {"labelled_only": True}, "alone among all": {}, "alone, longer": {"epochs": 9}}
+    shared = {"shared": {}, "shared, half": {"share": 0.5}, "shared, longer": {"share": 0.5, "epochs": 9}}
+    run = {name: ("size", config((POINTS,), **keys), 0.1, 0.01, 1) for name, keys in alone.items()}
+    run |= {name: ("size", config((POINTS, "pose"), **keys), 0.1, 0.01, 1) for name, keys in shared.items()}
+    found = read_results(make_run(tmp_path, run, faces=8, epochs=1))
+    wanted = {"shared": "alone", "shared, half": "alone", "shared, longer": "alone, longer"}
+    pairs = pairs_with_single_task(found, "size")
+    assert {name: pairs[name] for name in wanted} == wanted

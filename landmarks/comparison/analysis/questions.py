@@ -163,7 +163,8 @@ def _hard(arm: ArmResults) -> bool:
 
 
 def _shared(arm: ArmResults, other: ArmResults) -> int:
-    told_apart_by = ("name", "group", "seeds")
+    # What a batch holds beside the faces that teach is no other way to learn the landmarks alone: the first arm counts.
+    told_apart_by = ("name", "group", "seeds", "labelled_only", "share")
     return sum(other.config.get(key) == value for key, value in arm.config.items() if key not in told_apart_by)
 
 
