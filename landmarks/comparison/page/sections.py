@@ -120,7 +120,7 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Se
     rest = by_effect(contrast(measured, {name: alone for name, alone in pairs.items() if name not in changes.index}))
     if len(rest):
         good = sum(finding(row) == BETTER for _, row in rest.iterrows())
-        told = f"of these {len(rest)} arms {good} certainly err less than the landmarks alone"
+        told = f"of these {len(rest)} arms {good or 'none'} certainly err less than the landmarks alone"
         body += [_rows(described, list(rest.index), rest, labels), *bullets([told, _helping(rest, labels, ERROR)])]
     accuracy = _accuracy(measured)
     return Section((*body, *accuracy.body), (*brief, *accuracy.brief))
