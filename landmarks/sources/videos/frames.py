@@ -4,10 +4,12 @@ from __future__ import annotations
 
 import re
 from collections.abc import Generator, Iterator
+from contextlib import contextmanager
 from typing import IO, Any
 
 import av
 import av.error
+import av.logging
 import numpy as np
 
 from landmarks.sources.videos.known import can_begin, digest_of
@@ -16,6 +18,8 @@ MISSING_SHARE = 0.02
 """Headers often misstate the duration a little; when more than this share is missing, the video broke off."""
 SURVEYED = 500
 """So many packets are looked at between two signs of life."""
+MATROSKA = "matroska,webm"
+"""FFmpeg's reader that leaves out pictures whose heads are damaged. Others do so without a word, or complain of less."""
 _TIMED = {"mov", "matroska", "avi", "flv", "asf"}
 """Formats whose header says how long all lasts; of others FFmpeg guesses it from what is there."""
 
@@ -30,7 +34,10 @@ class Decoder:
     def __init__(self, file: IO[bytes]) -> None:
         # Not `options`, which go to the streams, too: PyAV before 18 crashes where a file names none at its beginning.
         only_this_file = {"protocol_whitelist": ""}
-        self._container = av.open(file, mode="r", container_options=only_this_file, metadata_errors="ignore")
+        self._complaints: set[str] = set()
+        """The parts of FFmpeg that complained as the file was read."""
+        with self._listening():
+            self._container = av.open(file, mode="r", container_options=only_this_file, metadata_errors="ignore")
         self._stream = stream = self._container.streams.video[0]
         if stream.codec_context is None:
             raise ValueError("there is no decoder for it")
@@ -127,6 +134,8 @@ class Decoder:
             return f"the video breaks off after {self.count} frames, at {end:.2f} of {stated:.2f} s"
         if self._lost:
             return f"{len(self._lost)} pictures of the video cannot be decoded, the first at {self._lost[0]:.2f} s"
+        if MATROSKA in self._complaints:
+            return "the video's file is damaged inside; pictures of it may be missing"
         return ""
 
     def _packets(self) -> Iterator[av.Packet[Any]]:
@@ -134,10 +143,7 @@ class Decoder:
         last = None
         packets = self._container.demux()
         while True:
-            try:
-                packet = next(packets, None)
-            except (av.error.FFmpegError, OSError):  # The end of what can be read.
-                packet = None
+            packet = self._next(packets)
             if packet is None:
                 return
             if packet.pts is not None and packet.time_base:
@@ -150,6 +156,30 @@ class Decoder:
                     )
                     last = packet.dts
                 yield packet
+
+    def _next(self, packets: Iterator[av.Packet[Any]]) -> av.Packet[Any] | None:
+        """The next packet, None at the end of what can be read."""
+        with self._listening():
+            try:
+                return next(packets, None)
+            except (av.error.FFmpegError, OSError):
+                return None
+
+    @contextmanager
+    def _listening(self) -> Iterator[None]:
+        """Around all that reads the file: that the reader of a container met with nonsense, and passed on to what it
+        knows again, FFmpeg says in its log alone."""
+        level, skipping = av.logging.get_level(), av.logging.get_skip_repeated()
+        av.logging.set_level(av.logging.ERROR)
+        av.logging.set_skip_repeated(False)
+        told: Any = ()
+        try:
+            with av.logging.Capture() as told:
+                yield
+        finally:
+            av.logging.set_level(level)
+            av.logging.set_skip_repeated(skipping)
+            self._complaints |= {name for _, name, _ in told}
 
     def _seconds(self, pts: int | None) -> float:
         """Time of a picture since the first one; where the file does not say, by its number."""

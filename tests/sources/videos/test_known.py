@@ -137,6 +137,23 @@ def test_damage_is_told_as_before(tmp_path, suffix, codec, place):
         assert_same(frames_of(path, known=known_of(path, wanted, count)), wanted)
 
 
+@pytest.mark.parametrize("codec", ["mpeg4", "libx264"])
+def test_pictures_whose_heads_are_lost_are_told(tmp_path, codec):
+    """FFmpeg's reader of Matroska passes on to the next picture that it finds, without an error."""
+    path = make(tmp_path / "a.mkv", codec, {})
+    with av.open(str(path)) as container:
+        heads = [packet.pos for packet in container.demux(video=0) if packet.pos is not None]
+    whole, data = frames_of(path), path.read_bytes()
+    for head in [*heads[:3], *heads[5:45:10]]:
+        path.write_bytes(data[:head] + bytes(600) + data[head + 600 :])
+        wanted = frames_of(path)
+        assert len(wanted) < len(whole)
+        assert any(words in wanted[-1][-1] for words in ("damaged inside; pictures of it may be missing", "breaks off"))
+        assert_same(frames_of(path, known=known_of(path, wanted, 3)), wanted)
+    path.write_bytes(data)
+    assert frames_of(path)[-1][:5] == whole[-1][:5]
+
+
 def test_a_cut_video_is_told_as_before(tmp_path):
     path = make(tmp_path / "a.mkv", "mpeg4", {})
     path.write_bytes(path.read_bytes()[: path.stat().st_size * 2 // 3])
