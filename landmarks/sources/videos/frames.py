@@ -19,7 +19,7 @@ MISSING_SHARE = 0.02
 SURVEYED = 500
 """So many packets are looked at between two signs of life."""
 MATROSKA = "matroska,webm"
-"""FFmpeg's reader that leaves out pictures whose heads are damaged. Others do so without a word, or complain of less."""
+"""FFmpeg's reader that leaves out pictures whose heads are damaged. Others do so without a word."""
 _TIMED = {"mov", "matroska", "avi", "flv", "asf"}
 """Formats whose header says how long all lasts; of others FFmpeg guesses it from what is there."""
 

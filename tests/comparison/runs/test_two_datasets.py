@@ -58,7 +58,7 @@ def test_points_of_other_faces_are_an_auxiliary_task(prepared, dense, tmp_path, 
 def test_other_landmarks_may_be_what_is_measured(prepared, dense, tmp_path, monkeypatch, capsys):
     hurry(monkeypatch)
     out, settings = tmp_path / "out", ("epochs=1", "batch_size=16", "seeds=1", "precision=float32")
-    arms = ("--arm", "landmarks only", "--arm", "+ five points at 1")
+    arms = ("--arm", "landmarks only", "--arm", "+ five points at 1", "--set", "groups.tasks.varies=tasks")
     command = (
         *("compare", DOCS / "points-68.toml", "--data", dense, "--data", prepared, "--out", out, "--split", "val"),
         *("--detector", "whole-image", *arms, *(word for setting in settings for word in ("--set", setting))),
