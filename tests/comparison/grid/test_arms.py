@@ -108,7 +108,7 @@ SLIM = Arm("slim", network="compact", width=0.25, distance="euclidean", distance
 """Learns five tasks in a fraction of the steps that the papers' network takes."""
 OVERFITTING = [
     (Arm("single", tasks=(MAIN,)), 6),
-    (Arm("all"), 30),  # The papers' small network needs longest for all the attributes beside the landmarks.
+    (Arm("all"), 25),  # The papers' small network needs longest for all the attributes beside the landmarks.
     (Arm("journal", tasks=(MAIN, "smile"), network="tcdcn-journal"), 25),  # In fewer some seeds tell no smile yet.
     (Arm("compact", network="compact", distance="euclidean", distance_weight=150, precision="float32"), 5),
     (Arm("l2", tasks=(MAIN, "smile"), sharing="l2", strength=1e-4), 5),
