@@ -174,12 +174,13 @@ def _train_epoch(
     """One pass over the training faces; mean of each loss."""
     network, average, weighting = parts["network"].train(), parts["average"], parts["weighting"]
     shared, last_shared = shared_parameters(network)
+    kind = torch.device(device).type
+    mixed = torch.autocast(kind, torch.bfloat16, enabled=config.precision == "bfloat16")
     sums: dict[str, Tensor] = {}  # on the device, which is not waited for
     count = 0
     for batch in batches:
         batch = {name: tensor.to(device, non_blocking=True) for name, tensor in batch.items()}
-        mixed = config.precision == "bfloat16"
-        with torch.autocast(device_type=torch.device(device).type, dtype=torch.bfloat16, enabled=mixed):
+        with mixed:
             losses = objective.losses(network, batch)
         cosines(losses, objective.tasks, shared)
         optimizer.zero_grad(set_to_none=True)
@@ -190,6 +191,9 @@ def _train_epoch(
         nn.utils.clip_grad_norm_(network.parameters(), 5.0)
         optimizer.step()
         weighting.after_step()
+        if weighting.looks_again:
+            with torch.no_grad(), mixed:
+                weighting.look_again(objective.losses(network, batch))
         schedule.step()
         average.update_parameters(network)
         for name, loss in losses.items():

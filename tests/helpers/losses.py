@@ -13,10 +13,10 @@ TASKS = ("points_5", "smile", "pose")
 EQUAL = dict.fromkeys(TASKS, 1.0)
 
 
-def create(name: str) -> Weighting:
+def create(name: str, options: dict[str, float] = {}) -> Weighting:
     """A weighting of the three tasks; skips the test where packages that it needs are missing."""
     try:
-        return create_weighting(name, TASKS, {})
+        return create_weighting(name, TASKS, {}, options)
     except LandmarksError as error:
         pytest.skip(str(error))
 

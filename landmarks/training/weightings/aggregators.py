@@ -69,6 +69,44 @@ class AlignedMtl(Aggregated):
         super().__init__(tasks, task_weights)
 
 
+class Mgda(Aggregated):
+    """MGDA (Desideri 2012; Sener and Koltun, NeurIPS 2018): the shortest mean of the gradients, with weights of its own."""
+
+    NAME = "MGDA"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class DualProj(Aggregated):
+    """The mean gradient projected onto the cone that hurts no task (Lopez-Paz and Ranzato, NeurIPS 2017)."""
+
+    NAME = "DualProj"
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class Config(Aggregated):
+    """ConFIG (Liu et al., arXiv 2408.11104): the direction with the same angle to all gradients, as long as all of them
+    reach along it."""
+
+    NAME, SUMS = "ConFIG", True
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
+        super().__init__(tasks, task_weights)
+
+
+class FairGrad(Aggregated):
+    """FairGrad (Ban and Ji, ICML 2024): what is most fair to the tasks by the measure of alpha-fairness."""
+
+    NAME, SUMS = "FairGrad", True
+
+    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float], alpha: float = 2.0) -> None:
+        """alpha: 1 is Nash-MTL's fairness; the larger, the more it counts how the worst task fares."""
+        super().__init__(tasks, task_weights, alpha=alpha)
+
+
 class NashMtl(Aggregated):
     """Nash-MTL (Navon et al., ICML 2022): the Nash bargaining solution of the tasks.
 

@@ -21,6 +21,9 @@ class Weighting(nn.Module):
     outlive an interruption are buffers. Raises ValueError for tasks or weights that cannot be.
     """
 
+    looks_again = False
+    """Whether `look_again` is to be called, for which each batch goes forward a second time."""
+
     def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
         super().__init__()
         if not tasks or len(set(tasks)) < len(tasks):
@@ -50,6 +53,9 @@ class Weighting(nn.Module):
 
     def after_step(self) -> None:
         """To be called after each of the optimiser's steps."""
+
+    def look_again(self, losses: Losses) -> None:
+        """To be called after a step where `looks_again`, with the losses that the same batch has now."""
 
     def _term(self, name: str, loss: Tensor) -> Tensor:
         """What is minimised of a loss, before its factor."""

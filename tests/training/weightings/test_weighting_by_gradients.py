@@ -195,13 +195,15 @@ def test_our_pcgrad_is_torchjds():
     assert ours == {tuple(theirs(gradients).numpy().round(6)) for _ in range(60)}
 
 
-@pytest.mark.parametrize("name", ["upgrad", "cagrad", "imtl_g", "aligned_mtl", "nash_mtl"])
+@pytest.mark.parametrize(
+    "name", ["upgrad", "cagrad", "imtl_g", "aligned_mtl", "nash_mtl", "mgda", "fairgrad", "config", "dualproj"]
+)
 def test_aggregators_of_alike_gradients_give_their_sum(name):
     """Orthogonal gradients of one length are in no conflict: all methods add them up."""
     combined = create(name).combine(torch.eye(3, 5))
     direction = combined / combined.norm()
     torch.testing.assert_close(direction, torch.eye(3, 5).sum(0) / 3**0.5, rtol=1e-3, atol=1e-3)
-    if name in ("upgrad", "imtl_g", "aligned_mtl"):
+    if name not in ("cagrad", "nash_mtl"):
         torch.testing.assert_close(combined, torch.eye(3, 5).sum(0), rtol=1e-3, atol=1e-3)
 
 
@@ -209,3 +211,35 @@ def test_imtl_gs_gradient_lies_alike_along_all():
     gradients = torch.randn(3, 9, generator=torch.Generator().manual_seed(2)) * torch.tensor([[1.0], [10.0], [0.1]])
     along = (gradients / gradients.norm(dim=1, keepdim=True)) @ create("imtl_g").combine(gradients)
     torch.testing.assert_close(along, along.mean().expand(3), rtol=1e-3, atol=1e-4)
+
+
+def test_mgdas_gradient_is_the_shortest_mean():
+    """Of two gradients: the point of the line between them that is nearest to 0, times their number."""
+    one, two = torch.tensor([3.0, 0.0]), torch.tensor([0.0, 1.0])
+    torch.testing.assert_close(
+        create("mgda").combine(torch.stack([one, two])), 2 * (0.1 * one + 0.9 * two), rtol=1e-2, atol=1e-2
+    )
+
+
+def test_configs_gradient_has_one_angle_to_all():
+    gradients = torch.randn(3, 9, generator=torch.Generator().manual_seed(2)) * torch.tensor([[1.0], [10.0], [0.1]])
+    combined = create("config").combine(gradients)
+    along = (gradients / gradients.norm(dim=1, keepdim=True)) @ (combined / combined.norm())
+    torch.testing.assert_close(along, along.mean().expand(3), rtol=1e-3, atol=1e-4)
+    torch.testing.assert_close(combined.norm(), (gradients @ (combined / combined.norm())).sum(), rtol=1e-3, atol=1e-4)
+
+
+def test_fairgrad_is_fairer_with_a_larger_alpha():
+    """By its first condition, gradient i reaches w_i ** (-1 / alpha) along what is put together."""
+    gradients = torch.tensor([[2.0, 0.0], [0.6, 0.8]])
+    share = []
+    for alpha in (1.0, 2.0, 4.0):
+        along = gradients @ create("fairgrad", {"alpha": alpha}).combine(gradients)
+        share.append(float(along.min() / along.max()))
+    assert share == sorted(share)
+
+
+def test_dualproj_hurts_no_task():
+    gradients = torch.tensor([[1.0, 0.0], [-3.0, 1.0]])
+    assert (gradients.sum(dim=0) @ gradients[0]) < 0
+    assert (gradients @ create("dualproj").combine(gradients) > -1e-3).all()

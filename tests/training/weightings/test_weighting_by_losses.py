@@ -133,3 +133,42 @@ def test_random_weights_are_a_softmax_times_the_tasks_and_differ_by_step():
         drawn.append([weight.mean().item() for weight in weights])
         assert sum(drawn[-1]) == pytest.approx(3, rel=1e-4)
     assert drawn[0] != pytest.approx(drawn[1], rel=1e-2)
+
+
+# FAMO
+
+
+def test_famo_is_torchjds():
+    """Step by step, on losses that fall unalike; theirs is a mean, ours as long as a sum."""
+    scalarization = pytest.importorskip("torchjd.scalarization")
+    theirs, ours = scalarization.FAMO(3), create_weighting("famo", TASKS, {})
+    generator = torch.Generator().manual_seed(0)
+    for _ in range(20):
+        before = torch.rand(3, generator=generator).add(0.5).requires_grad_()
+        after = before.detach() * torch.tensor([0.9, 0.5, 1.1])
+        (expected,) = torch.autograd.grad(theirs(before), before)
+        ours.backward(dict(zip(TASKS, before.unbind())), EQUAL, [], [])
+        torch.testing.assert_close(before.grad, 3 * expected, rtol=1e-4, atol=1e-6)
+        theirs.update(after)
+        ours.look_again(dict(zip(TASKS, after)))
+    logits = ours.logits.softmax(dim=0)
+    assert logits.argmin() == 1  # what falls fastest weighs least
+
+
+def test_famo_goes_by_how_losses_fall_not_by_how_large_they_are():
+    seen = []
+    for scale in ({}, {"pose": 100.0}):
+        toy, weighting = Toy(), create_weighting("famo", TASKS, {})
+        for _ in range(3):
+            toy.zero_grad()
+            toy.backward(weighting, EQUAL, toy.losses(EQUAL | scale))
+            fell = {"points_5": 0.9, "smile": 0.5, "pose": 0.7}
+            weighting.look_again({task: fell[task] * loss for task, loss in toy.losses(EQUAL | scale).items()})
+        seen.append(weighting.logits)
+    torch.testing.assert_close(seen[0], seen[1], atol=1e-6, rtol=1e-6)
+
+
+@pytest.mark.parametrize("options", [{"rate": 0.0}, {"decay": -1.0}, {"rate": math.nan}])
+def test_famo_refuses_what_cannot_be(options):
+    with pytest.raises(ValueError, match="rate must be positive"):
+        create_weighting("famo", TASKS, {}, options)
