@@ -1,5 +1,8 @@
 """A toy network of three tasks, for the tests of weightings."""
 
+from collections.abc import Mapping
+from types import MappingProxyType
+
 import pytest
 import torch
 from torch import nn
@@ -13,7 +16,7 @@ TASKS = ("points_5", "smile", "pose")
 EQUAL = dict.fromkeys(TASKS, 1.0)
 
 
-def create(name: str, options: dict[str, float] = {}) -> Weighting:
+def create(name: str, options: Mapping[str, float] = MappingProxyType({})) -> Weighting:
     """A weighting of the three tasks; skips the test where packages that it needs are missing."""
     try:
         return create_weighting(name, TASKS, {}, options)

@@ -113,8 +113,8 @@ class Arm:
     TorchJD's `upgrad`, `cagrad`, `imtl_g`, `aligned_mtl`, `nash_mtl`, `mgda`, `fairgrad`, `config` and `dualproj`, or
     `module:Class` of your own."""
     weighting_options: dict[str, float] = field(default_factory=dict, hash=False)
-    """Arguments of the weighting: `alpha` of `gradnorm` (1.5), `temperature` of `dwa` (2), `c` of `cagrad` (0.4), `alpha` of
-    `fairgrad` (2), `rate` (0.025) and `decay` (0.001) of `famo`."""
+    """Arguments of the weighting: `alpha` of `gradnorm` (1.5), `temperature` of `dwa` (2), `c` of `cagrad` (0.4),
+    `alpha` of `fairgrad` (2), `rate` (0.025) and `decay` (0.001) of `famo`."""
     auxiliary_weight: float = 0.1
     """Weight of every auxiliary task's loss."""
     task_weights: dict[str, float] = field(default_factory=dict, hash=False)

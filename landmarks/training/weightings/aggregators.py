@@ -70,7 +70,7 @@ class AlignedMtl(Aggregated):
 
 
 class Mgda(Aggregated):
-    """MGDA (Desideri 2012; Sener and Koltun, NeurIPS 2018): the shortest mean of the gradients, with weights of its own."""
+    """MGDA (Desideri 2012; Sener and Koltun, NeurIPS 2018): the shortest weighted mean of the gradients."""
 
     NAME = "MGDA"
 

@@ -9,11 +9,11 @@ from landmarks.training.weightings.base import Factors, Losses, Parameters, Weig
 
 
 class Famo(Weighting):
-    """FAMO (Liu et al., NeurIPS 2023, algorithm 1): all losses are to fall at the same rate, which is seen by looking at
-    the batch again after each step.
+    """FAMO (Liu et al., NeurIPS 2023, algorithm 1): all losses are to fall at the same rate, which is seen by looking
+    at the batch again after each step.
 
-    Its weights are a softmax over the tasks' logits, each over its task's loss, here with a sum of the number of running
-    tasks, so that a step is as long as with equal weights. The task weights' factors, but for 0, make no difference: a
+    Its weights are a softmax over the tasks' logits, each over its task's loss, here with a sum of the number of
+    running tasks, so that a step is as long as with equal weights. The task weights' factors, but for 0, make no difference: a
     logarithm falls alike whatever its loss is multiplied by.
     """
 
@@ -36,7 +36,11 @@ class Famo(Weighting):
         if not (rate > 0 and decay >= 0):
             raise ValueError(f"famo's rate must be positive and its decay 0 or more, not {rate} and {decay}")
         self.rate, self.decay = rate, decay
-        for name in ("logits", "first_moments", "second_moments"):  # buffers: no part of what the network's optimiser has
+        for name in (
+            "logits",
+            "first_moments",
+            "second_moments",
+        ):  # buffers: no part of what the network's optimiser has
             self.register_buffer(name, torch.zeros(len(tasks), dtype=torch.float64))
         self.register_buffer("updates", torch.zeros(len(tasks), dtype=torch.int64))
         self._before: Losses = {}
