@@ -13,7 +13,7 @@ class Famo(Weighting):
     at the batch again after each step.
 
     Its weights are a softmax over the tasks' logits, each over its task's loss, here with a sum of the number of
-    running tasks, so that a step is as long as with equal weights. The task weights' factors, but for 0, make no difference: a
+    running tasks, so that a step is as long as with equal weights. Task weights other than 0 make no difference: a
     logarithm falls alike whatever its loss is multiplied by.
     """
 
