@@ -37,7 +37,8 @@ class AnnotatorConfig:
     weights: str | Path | Model | Backend = DEFAULT_WEIGHTS
     """Shipped weights by name, a weights file, an exported .onnx file, a loaded model or a backend."""
     detector: str | Path | Detector = "centerface"
-    """`centerface`, `yunet`, `whole-image`, a CSV file of boxes, or a Detector; `yunet:320` sets the longest side."""
+    """`facegrid`, `centerface`, `yunet`, `whole-image`, a CSV file of boxes, an exported detector, or a Detector;
+    `yunet:320` sets the longest side."""
     scheme: int = 5
     """Number of landmarks, 5 or 68."""
     device: str = AUTO

@@ -5,8 +5,9 @@ from __future__ import annotations
 from dataclasses import astuple, dataclass, field
 
 from landmarks.config import checked
+from landmarks.errors import unknown
 from landmarks.models.facegrid import STRIDES, FaceGridConfig
-from landmarks.training.config import LARGEST
+from landmarks.training.config import LARGEST, PRECISIONS
 
 
 @checked
@@ -73,6 +74,8 @@ class DetectorTraining:
     """Steps between two looks at the validation photographs."""
     validate_batches: int = 16
     """Batches of validation crops, the same every time."""
+    precision: str = "float32"
+    """One of PRECISIONS; `bfloat16` is mixed precision, faster where the processor has its instructions."""
     seed: int = 0
     workers: int = 1
     """Processes that make crops; 0 makes them in the training process."""
@@ -89,6 +92,8 @@ class DetectorTraining:
         for name in ("learning_rate", "weight_decay", "box_weight", "points_weight", "clip_norm", "largest"):
             if getattr(self, name) > LARGEST:
                 raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
+        if self.precision not in PRECISIONS:
+            raise ValueError(unknown("precision", self.precision, PRECISIONS))
         if not 0 <= self.average_decay < 1:
             raise ValueError(f"average_decay must be 0 or more and below 1, not {self.average_decay}")
         if not 0 <= self.seed < 2**63:

@@ -146,7 +146,9 @@ def _learn(
 
 def losses_of(network: FaceGrid, batch: Batch, places: Tensor, config: DetectorTraining) -> dict[str, Tensor]:
     """The losses of a batch, and their weighted sum as `loss`. places: the cells (C, 3) of the crops."""
-    outputs = decode(network(batch.pixels.permute(0, 3, 1, 2)), places)
+    with torch.autocast(places.device.type, torch.bfloat16, enabled=config.precision == "bfloat16"):
+        maps = network(batch.pixels.permute(0, 3, 1, 2))
+    outputs = decode([grid.float() for grid in maps], places)
     parts = losses(outputs, batch.truth, config.side)
     total = parts["score"] + config.box_weight * parts["box"] + config.points_weight * parts["points"]
     return {"loss": total, **parts}

@@ -44,9 +44,11 @@ def rows(out):
     return [json.loads(line) for line in (out / LOG).read_text().splitlines()]
 
 
-def test_it_learns_drawn_faces(pictures, tmp_path):
+@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
+def test_it_learns_drawn_faces(pictures, tmp_path, precision):
     """From one batch over and over, without any changes: faces must be found, and nothing else."""
-    config = replace(CONFIG, batch_size=4, smallest=12.0, shares=Shares(1.0, 1.0, 0, 0, 0), steps=120, log_steps=40)
+    config = replace(CONFIG, precision=precision)
+    config = replace(config, batch_size=4, smallest=12.0, shares=Shares(1.0, 1.0, 0, 0, 0), steps=120, log_steps=40)
     config = replace(config, learning_rate=5e-3, rise_steps=10, fall_steps=40, average_decay=0.9)
     batch = Batches(pictures, config)[0]
 
@@ -173,7 +175,7 @@ def test_validation_is_the_same_every_time(drawn, tmp_path):
     "values",
     [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"side": 100}, {"side": 576}, {"smallest": 400.0},
      {"average_decay": 1.0}, {"clip_norm": 0.0}, {"learning_rate": 1e300}, {"seed": 2**63}, {"workers": -1},
-     {"box_weight": -1.0}],
+     {"box_weight": -1.0}, {"precision": "float16"}],
 )  # fmt: skip
 def test_values_that_cannot_be(values):
     with pytest.raises(ValueError, match=next(iter(values))):
