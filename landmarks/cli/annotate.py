@@ -14,6 +14,7 @@ from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
     DEVICE_HELP,
+    PASSES_HELP,
     FORMATS,
     SCHEME_HELP,
     WEIGHTS_HELP,
@@ -102,6 +103,7 @@ def annotate(
             rich_help_panel=FACES,
         ),
     ] = 0.0,
+    passes: Annotated[int, typer.Option(min=1, help=PASSES_HELP, rich_help_panel=FACES)] = 2,
     out: Annotated[Path, typer.Option(help="Write the results to this folder.", rich_help_panel=OUTPUT)],
     format: Annotated[
         str,
@@ -234,6 +236,7 @@ def annotate(
         scheme=scheme,
         device=device,
         tasks=None if tasks is None else split_names(tasks),
+        passes=passes,
         batch_size=batch_size,
         max_pixels=max_pixels,
         max_faces=max_faces,

@@ -12,6 +12,7 @@ from landmarks.cli.shared import (
     BACKEND_HELP,
     DETECTOR_HELP,
     DEVICE_HELP,
+    PASSES_HELP,
     SCHEME_HELP,
     WEIGHTS_HELP,
     counted,
@@ -26,6 +27,7 @@ def live(
     scheme: Annotated[int, typer.Option(help=SCHEME_HELP, parser=number_of_points, metavar="NUMBER")] = 5,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
+    passes: Annotated[int, typer.Option(min=1, help=PASSES_HELP)] = 2,
     smooth: Annotated[
         bool, typer.Option("--smooth", help="Smooth points, boxes and labels (needs the extra `video`).")
     ] = False,
@@ -45,7 +47,7 @@ def live(
     from landmarks.live.screen import NoScreen, Window
 
     screen = NoScreen() if no_window else Window(f"landmarks: {source}")
-    annotator = Annotator(weights, detector, scheme, device, backend=backend)
+    annotator = Annotator(weights, detector, scheme, device, passes=passes, backend=backend)
     seen = show_live(frames_of(source), annotator, screen, out, record, smooth)
     for path in seen.saved:
         say(f"saved: {path}")

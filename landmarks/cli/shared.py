@@ -73,6 +73,10 @@ DETECTOR_HELP = (
     "320."
 )
 SCHEME_HELP = "Number of landmarks, 5 or 68."
+PASSES_HELP = (
+    "How often a face is cropped, each time from the points of the time before. A third pass is steadier from frame to "
+    "frame, and as exact."
+)
 PATHS = ("--out", "--data", "--boxes", "--metrics", "--log")
 """Options that are paths."""
 DEVICE_HELP = "auto (the first GPU if there is one), cpu, cuda, cuda:1, ..."

@@ -53,6 +53,17 @@ def test_annotate_in_every_format(monkeypatch, images, small_weights, tmp_path):
     assert all(len(read_results(out, name)) == 3 for name in FORMATS)
 
 
+def test_annotate_crops_a_face_as_often_as_is_asked_for(monkeypatch, images, small_weights, tmp_path):
+    seen = {}
+    for passes in (1, 2, 3):
+        out = tmp_path / str(passes)
+        options = ("--weights", small_weights, "--whole-image", "--quiet", "--passes", passes, "--out", out)
+        assert run(monkeypatch, "annotate", images, *options) == 0
+        assert json.loads((out / "run.json").read_text())["settings"]["passes"] == passes
+        seen[passes] = read_results(out)["nose_x"].tolist()
+    assert len({tuple(places) for places in seen.values()}) == 3
+
+
 def test_annotate_only_the_largest(monkeypatch, images, small_weights, tmp_path):
     boxes = tmp_path / "boxes.csv"
     boxes.write_text("image,x0,y0,x1,y1\n0.png,0,0,50,50\n0.png,10,10,150,150\n0.png,0,0,60,60\n1.png,0,0,20,20\n")

@@ -14,7 +14,8 @@ from tests.helpers.faces import SAMPLES
 
 
 class Trembling:
-    """An annotator whose points tremble by so much, and whose box is half as wide as the picture."""
+    """An annotator whose points tremble by so much, half as much in a given box; its own is half as wide as the
+    picture."""
 
     def __init__(self, deviation: float) -> None:
         self.deviation, self.rng = deviation, np.random.default_rng(1)
@@ -24,12 +25,19 @@ class Trembling:
         points = self.rng.normal(side, self.deviation, (1, len(POINTS_5), 2))
         return Faces(boxes=np.array([[0.0, 0, side, side]]), scores=np.ones(1), points=points, scheme=POINTS_5)
 
+    def predict(self, pictures: list[np.ndarray], boxes: list[np.ndarray]) -> list[Faces]:
+        side = pictures[0].shape[1] / 2
+        assert boxes[0].tolist() == [[0.0, 0, side, side]]
+        points = [self.rng.normal(0, self.deviation / 2, (1, len(POINTS_5), 2)) for _ in pictures]
+        return [Faces(boxes=box, scores=np.ones(1), points=one, scheme=POINTS_5) for box, one in zip(boxes, points)]
+
 
 @pytest.mark.parametrize("deviation", [0.0, 0.5, 2.0])
 def test_the_deviation_is_found(deviation):
     found = steadiness.steadiness(Trembling(deviation), np.zeros((64, 80, 3), np.uint8), 100)
     assert found.width == pytest.approx(100, abs=1)
     assert found.pixels == pytest.approx(deviation, rel=0.1, abs=1e-6)
+    assert found.boxed == pytest.approx(deviation / 2, rel=0.1, abs=1e-6)
     assert found.share == pytest.approx(deviation / 100, rel=0.1, abs=1e-6)
 
 
