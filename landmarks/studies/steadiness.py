@@ -74,8 +74,8 @@ def steadiness(annotator: Annotator, picture: np.ndarray, width: float, seed: in
         name: int((scores.indices[1:] != scores.indices[:-1]).sum()) for name, scores in together.attributes.items()
     }
     boxes = together.boxes
-    deviations = [float(faces.points.std(axis=0).mean()) for faces in (together, Faces.concatenate(boxed))]
-    return Steadiness(float((boxes[:, 2] - boxes[:, 0]).mean()), *deviations, flips)
+    pixels, in_one_box = (float(faces.points.std(axis=0).mean()) for faces in (together, Faces.concatenate(boxed)))
+    return Steadiness(float((boxes[:, 2] - boxes[:, 0]).mean()), pixels, in_one_box, flips)
 
 
 def main(arguments: Sequence[str] | None = None) -> None:
