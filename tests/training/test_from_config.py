@@ -128,7 +128,10 @@ def test_weights_of_sources_that_are_not_in_the_data_are_refused(prepared, tmp_p
         train_from_config(tmp_path / "c.toml", [prepared], tmp_path / "run", device="cpu")
 
 
-@pytest.mark.parametrize("name", ["compact", "accurate", "locator"])
+@pytest.mark.parametrize(
+    "name",
+    ["compact", "compact-first", "compact-next", "accurate", "accurate-first", "accurate-next", "locator", "teacher"],
+)
 def test_the_configs_of_the_shipped_weights_are_right(name):
     read_config(SHIPPED / f"{name}.toml")
 
