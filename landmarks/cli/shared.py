@@ -54,9 +54,9 @@ output = _Plain()
 
 WEIGHTS_HELP = "Shipped weights by name, a .safetensors file, or an .onnx file that `landmarks export` made."
 BACKEND_HELP = (
-    "torch or onnx. By default onnx for .onnx files and, on a CPU, for compact, which comes with an eight-bit export; "
-    "torch on GPUs and for all other weights. onnx exports these in memory first (the extra `onnx`), which takes some "
-    "seconds at every call."
+    "torch or onnx. By default onnx for .onnx files and, on a CPU, for compact and accurate, which come with eight-bit "
+    "exports; torch on GPUs and for all other weights. onnx exports these in memory first (the extra `onnx`), which "
+    "takes some seconds at every call."
 )
 SET_HELP = (
     "Set a field to a TOML value in place of the file's, such as learning_rate=3e-3 or training.stopping.kind=global. "

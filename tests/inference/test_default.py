@@ -145,10 +145,10 @@ def test_shipped_exports_that_are_changed_or_gone_are_refused(change, message, m
         load_backend("compact", "cpu")
 
 
-def compare(pictures, boxes) -> tuple[np.ndarray, float]:
+def compare(weights, pictures, boxes) -> tuple[np.ndarray, float]:
     """Distances of points between the default and torch, % of the inter-ocular distance, (N,) the mean of a face's;
     share of the labels that differ, %."""
-    ours, torchs = (Annotator("compact", CenterFace(), device="cpu", backend=backend) for backend in (None, "torch"))
+    ours, torchs = (Annotator(weights, CenterFace(), device="cpu", backend=backend) for backend in (None, "torch"))
     assert (ours.settings()["backend"], ours.settings()["precision"]) == ("onnx", "int8")
     assert (torchs.settings()["backend"], torchs.settings()["precision"]) == ("torch", "float32")
     moved, differ = [], []
@@ -159,18 +159,19 @@ def compare(pictures, boxes) -> tuple[np.ndarray, float]:
     return np.array(moved), 100 * float(np.mean(differ))
 
 
-def test_both_back_ends_give_the_same_rows():
+@pytest.mark.parametrize("weights", EXPORTED)
+def test_both_back_ends_give_the_same_rows(weights):
     """What docs/annotate.md states."""
     pictures = [images.read(SAMPLES / name).pixels for name in ("astronaut.png", "grace_hopper.jpg")]
     boxes = [np.array([[173, 60, 281, 203]]), np.array([[208, 84, 389, 337]])]
-    moved, differ = compare(pictures, boxes)
+    moved, differ = compare(weights, pictures, boxes)
     assert moved.max() < 1 and differ == 0
     dataset = read_dataset(shared("datasets/MTFL.zip"))
     rows = np.random.default_rng(0).permutation(np.flatnonzero((dataset.table["split"] == "train").to_numpy()))[:200]
     pictures, points = [dataset.image(row) for row in rows], np.stack(dataset.table["points_5"].iloc[rows])
     middle, size = (points.max(axis=1) + points.min(axis=1)) / 2, np.ptp(points, axis=1).max(axis=1, keepdims=True)
     boxes = np.concatenate([middle - 1.15 * size, middle + 1.15 * size], axis=1)  # about what a detector finds
-    moved, differ = compare(pictures, list(boxes[:, None]))
+    moved, differ = compare(weights, pictures, list(boxes[:, None]))
     assert moved.mean() < 0.5 and np.percentile(moved, 99) < 2 and differ < 2
 
 
