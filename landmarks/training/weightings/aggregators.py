@@ -87,7 +87,7 @@ class DualProj(Aggregated):
         super().__init__(tasks, task_weights)
 
 
-class Config(Aggregated):
+class ConFIG(Aggregated):
     """ConFIG (Liu et al., arXiv 2408.11104): the direction with the same angle to all gradients, as long as all of them
     reach along it."""
 

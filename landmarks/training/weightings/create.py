@@ -42,7 +42,7 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "nash_mtl": aggregators.NashMtl,
     "mgda": aggregators.Mgda,
     "fairgrad": aggregators.FairGrad,
-    "config": aggregators.Config,
+    "config": aggregators.ConFIG,
     "dualproj": aggregators.DualProj,
 }
 
