@@ -25,7 +25,7 @@ PRIORS = {"pose": (0.06, 0.15, 0.61, 0.13, 0.05), "smile": (0.46, 0.54), "glasse
 
 
 DOCS = Path(__file__).parents[2] / "docs"
-GROUPS = build(GridFile, read_toml(DOCS / "comparison.toml"), "docs/comparison.toml").groups
+GROUPS = build(GridFile, read_toml(Path(__file__).with_name("questions.toml")), "questions.toml").groups
 
 
 def hurry(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -51,7 +51,7 @@ def make_run(
     groups: Mapping[str, Group] = GROUPS,
 ) -> Path:
     """Write a comparison. arms: by name, (group, config, level of the error, spread over seeds, seeds or None); groups
-    are those of docs/comparison.toml, but for what they are held against. against: by group or arm, that arm. groups:
+    are those of questions.toml, but for what they are held against. against: by group or arm, that arm. groups:
     instead of those."""
     generator = np.random.default_rng(0)
     _write_grid(folder, arms, against, groups)

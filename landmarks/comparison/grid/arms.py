@@ -110,7 +110,7 @@ class Arm:
     """Factor on the network's channels and shared features: controls of equal cost."""
     weighting: str = "fixed"
     """How the tasks' weights move: `fixed`, `uncertainty`, `dwa`, `gradnorm`, `pcgrad`, `dynamic`, `famo`, `random`,
-    TorchJD's `upgrad`, `cagrad`, `imtl_g`, `aligned_mtl`, `nash_mtl`, `mgda`, `fairgrad`, `config` and `dualproj`, or
+    `nash_mtl`, `fairgrad`, TorchJD's `upgrad`, `cagrad`, `imtl_g`, `aligned_mtl`, `mgda`, `config` and `dualproj`, or
     `module:Class` of your own."""
     weighting_options: dict[str, float] = field(default_factory=dict, hash=False)
     """Arguments of the weighting: `alpha` of `gradnorm` (1.5), `temperature` of `dwa` (2), `c` of `cagrad` (0.4),

@@ -97,33 +97,6 @@ class ConFIG(Aggregated):
         super().__init__(tasks, task_weights)
 
 
-class FairGrad(Aggregated):
-    """FairGrad (Ban and Ji, ICML 2024): what is most fair to the tasks by the measure of alpha-fairness."""
-
-    NAME, SUMS = "FairGrad", True
-
-    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float], alpha: float = 2.0) -> None:
-        """alpha: 1 is Nash-MTL's fairness; the larger, the more it counts how the worst task fares."""
-        super().__init__(tasks, task_weights, alpha=alpha)
-
-
-class NashMtl(Aggregated):
-    """Nash-MTL (Navon et al., ICML 2022): the Nash bargaining solution of the tasks.
-
-    It is made anew in every step: what it would keep, where its solver starts, is no part of a saved state, and an
-    interruption must change nothing.
-    """
-
-    NAME, SUMS = "NashMTL", True
-
-    def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
-        super().__init__(tasks, task_weights, n_tasks=len(tasks))
-
-    def combine(self, gradients: Tensor) -> Tensor:
-        self.aggregator = _create(self.NAME, {"n_tasks": len(gradients)})
-        return super().combine(gradients)
-
-
 def _create(name: str, options: dict[str, Any]) -> Any:
     try:
         from torchjd import aggregation

@@ -2,8 +2,9 @@
 
 Every method starts from the losses times the task weights of the configuration. What a method knows at the start of an
 epoch (`fixed`, `dwa`, `dynamic`) is in its factors, computed from the log alone; what it learns from batch to batch
-(`uncertainty`, `gradnorm`) is in its parameters, or, of `famo`, in its buffers; `random` draws them; `pcgrad` and the
-aggregators of TorchJD (`upgrad` and those below it) leave the losses as they are and change their gradients.
+(`uncertainty`, `gradnorm`) is in its parameters, or, of `famo`, in its buffers; `random` draws them; `pcgrad`,
+`nash_mtl`, `fairgrad` and the aggregators of TorchJD (`upgrad` and those below it) leave the losses as they are and
+change their gradients.
 `module:Class` names a subclass of `Weighting` of your own."""
 
 from __future__ import annotations
@@ -17,6 +18,7 @@ from landmarks.training.weightings import aggregators
 from landmarks.training.weightings.base import Weighting
 from landmarks.training.weightings.dwa import DynamicAverage
 from landmarks.training.weightings.dynamic import DynamicCoefficients
+from landmarks.training.weightings.fair import FairGrad, NashMtl
 from landmarks.training.weightings.famo import Famo
 from landmarks.training.weightings.gradients import GradientWeighting
 from landmarks.training.weightings.gradnorm import GradNorm
@@ -35,13 +37,13 @@ WEIGHTINGS: dict[str, type[Weighting]] = {
     "dynamic": DynamicCoefficients,
     "famo": Famo,
     "random": RandomWeights,
+    "nash_mtl": NashMtl,
+    "fairgrad": FairGrad,
     "upgrad": aggregators.UPGrad,
     "cagrad": aggregators.CAGrad,
     "imtl_g": aggregators.ImtlG,
     "aligned_mtl": aggregators.AlignedMtl,
-    "nash_mtl": aggregators.NashMtl,
     "mgda": aggregators.Mgda,
-    "fairgrad": aggregators.FairGrad,
     "config": aggregators.ConFIG,
     "dualproj": aggregators.DualProj,
 }

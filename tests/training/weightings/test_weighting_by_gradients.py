@@ -195,15 +195,13 @@ def test_our_pcgrad_is_torchjds():
     assert ours == {tuple(theirs(gradients).numpy().round(6)) for _ in range(60)}
 
 
-@pytest.mark.parametrize(
-    "name", ["upgrad", "cagrad", "imtl_g", "aligned_mtl", "nash_mtl", "mgda", "fairgrad", "config", "dualproj"]
-)
+@pytest.mark.parametrize("name", ["upgrad", "cagrad", "imtl_g", "aligned_mtl", "mgda", "config", "dualproj"])
 def test_aggregators_of_alike_gradients_give_their_sum(name):
     """Orthogonal gradients of one length are in no conflict: all methods add them up."""
     combined = create(name).combine(torch.eye(3, 5))
     direction = combined / combined.norm()
     torch.testing.assert_close(direction, torch.eye(3, 5).sum(0) / 3**0.5, rtol=1e-3, atol=1e-3)
-    if name not in ("cagrad", "nash_mtl"):
+    if name != "cagrad":
         torch.testing.assert_close(combined, torch.eye(3, 5).sum(0), rtol=1e-3, atol=1e-3)
 
 
@@ -227,16 +225,6 @@ def test_configs_gradient_has_one_angle_to_all():
     along = (gradients / gradients.norm(dim=1, keepdim=True)) @ (combined / combined.norm())
     torch.testing.assert_close(along, along.mean().expand(3), rtol=1e-3, atol=1e-4)
     torch.testing.assert_close(combined.norm(), (gradients @ (combined / combined.norm())).sum(), rtol=1e-3, atol=1e-4)
-
-
-def test_fairgrad_is_fairer_with_a_larger_alpha():
-    """By its first condition, gradient i reaches w_i ** (-1 / alpha) along what is put together."""
-    gradients = torch.tensor([[2.0, 0.0], [0.6, 0.8]])
-    share = []
-    for alpha in (1.0, 2.0, 4.0):
-        along = gradients @ create("fairgrad", {"alpha": alpha}).combine(gradients)
-        share.append(float(along.min() / along.max()))
-    assert share == sorted(share)
 
 
 def test_dualproj_hurts_no_task():
