@@ -34,7 +34,12 @@ from tests.helpers.videos import make_video
 ROOT = SAMPLES.parents[1]
 PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 # Pages with measured figures: their commands take hours, and research data.
-GRIDS = {"comparison.md", "corners.md", "longer.md", "map.md", "points-68.md", "points.md", "related.md", "sharing.md"}
+GRIDS = {
+    f"{name}.md"
+    for name in (
+        "comparison", "corners", "longer", "map", "points-68", "points", "related", "sharing", "weightings",
+    )
+}  # fmt: skip
 MEASURED = {*GRIDS, "benchmarks.md", "networks.md", "scaling.md"}
 BLOCK = re.compile(r"(?:<!-- (?P<mark>.*?) -->\n)?^ *```(?P<kind>\w+)\n(?P<text>.*?)^ *```", re.MULTILINE | re.DOTALL)
 LINK = re.compile(r"\]\((?!https?:)([^)#]+)[^)]*\)")
