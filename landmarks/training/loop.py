@@ -30,9 +30,9 @@ from landmarks.models.store import Model
 from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
+from landmarks.training.cosines import Cosines
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
-from landmarks.training.weightings.cosines import Cosines
 from landmarks.training.weightings.create import Weighting, create_weighting
 
 STATE, BEST = "state.safetensors", "best.safetensors"

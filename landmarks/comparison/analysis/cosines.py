@@ -10,7 +10,7 @@ from landmarks.comparison.runs.logs import read_log
 
 def cosines_of(results: Results, arm: ArmResults) -> dict[str, np.ndarray]:
     """By auxiliary task, (S,): the cosine of its gradient with the main task's, the mean over the epochs of each seed
-    whose log has it. Empty where none was measured; see `landmarks.training.weightings.cosines`."""
+    whose log has it. Empty where none was measured; see `landmarks.training.cosines`."""
     if not arm.config["gradient_cosine"]:
         return {}
     found: dict[str, list[float]] = {}

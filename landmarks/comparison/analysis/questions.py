@@ -101,11 +101,11 @@ def nearest(arm: ArmResults, candidates: Iterable[ArmResults]) -> ArmResults | N
 
 
 def alone_by_epochs(results: Results) -> dict[int, ArmResults]:
-    """The single-task CNN by the epochs of its training: the reference, then those that were trained for longer."""
+    """The single-task CNN by the epochs of its training: the reference, then those of other lengths."""
     reference = reference_arm(results)
-    longer = _like(results, reference, lambda other: other.varies == "epochs" and not other.auxiliary and _hard(other))
-    longer.sort(key=lambda arm: arm.config["epochs"])
-    return {arm.config["epochs"]: arm for arm in (reference, *longer)}
+    others = _like(results, reference, lambda other: other.varies == "epochs" and not other.auxiliary and _hard(other))
+    others.sort(key=lambda arm: arm.config["epochs"])
+    return {arm.config["epochs"]: arm for arm in (reference, *others)}
 
 
 def main_arms(results: Results, alone: ArmResults | None = None) -> dict[str, ArmResults]:

@@ -127,13 +127,13 @@ def _tasks(measured: Measured, described: pd.DataFrame, group: str, reported: Se
 
 
 def _epochs(measured: Measured, described: pd.DataFrame, group: str) -> Section:
-    """The landmarks alone trained for longer, then what the other tasks do for them there."""
+    """The landmarks alone trained for longer or shorter, then what the other tasks do for them there."""
     results, pairs = measured.results, pairs_with_single_task(measured.results, group)
-    first, *longer = alone_by_epochs(results).values()
-    own = {arm.name: first.name for arm in longer}
-    lengthened = contrast(measured, {name: alone for name, alone in pairs.items() if name in own})
+    first, *rest = alone_by_epochs(results).values()
+    own = {arm.name: first.name for arm in rest}
+    lengths = contrast(measured, {name: alone for name, alone in pairs.items() if name in own})
     others = contrast(measured, {name: alone for name, alone in pairs.items() if name not in own})
-    lines = [f"`{name}` against `{row['reference']}`: mean error {phrase(row)}" for name, row in lengthened.iterrows()]
+    lines = [f"`{name}` against `{row['reference']}`: mean error {phrase(row)}" for name, row in lengths.iterrows()]
     brief = list(lines)
     for alone, changes in others.groupby("reference", sort=False) if len(others) else ():
         labels = {name: f"`{name}` ({row[f'{ERROR}_difference']:+.2f})" for name, row in changes.iterrows()}
@@ -141,7 +141,7 @@ def _epochs(measured: Measured, described: pd.DataFrame, group: str) -> Section:
         lines += [
             f"`{name}`: mean error {phrase(row)}; failures {phrase(row, FAILURES)}" for name, row in changes.iterrows()
         ]
-    table = _table(measured, described, group, pd.concat([lengthened, others]))
+    table = _table(measured, described, group, pd.concat([lengths, others]))
     return Section((table, *bullets(lines)), tuple(brief))
 
 

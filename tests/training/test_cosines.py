@@ -5,7 +5,7 @@ import math
 import pytest
 import torch
 
-from landmarks.training.weightings.cosines import Cosines, gradient_cosines
+from landmarks.training.cosines import Cosines, gradient_cosines
 from tests.helpers.losses import Toy
 
 
