@@ -37,7 +37,7 @@ PAGES = [ROOT / "README.md", *sorted((ROOT / "docs").glob("*.md"))]
 GRIDS = {
     f"{name}.md"
     for name in (
-        "comparison", "corners", "longer", "map", "points-68", "points", "related", "sharing", "weightings",
+        "comparison", "corners", "longer", "map", "points-68", "points", "related", "sharing", "stop", "weightings",
     )
 }  # fmt: skip
 MEASURED = {*GRIDS, "benchmarks.md", "networks.md", "scaling.md"}
