@@ -84,7 +84,8 @@ class DualProj(Aggregated):
     NAME = "DualProj"
 
     def __init__(self, tasks: tuple[str, ...], task_weights: dict[str, float]) -> None:
-        super().__init__(tasks, task_weights)
+        projector = _create("QuadprogProjector", {"reg_eps": 1e-6})  # in double precision less than its 1e-4 does
+        super().__init__(tasks, task_weights, projector=projector)
 
 
 class ConFIG(Aggregated):
@@ -99,8 +100,8 @@ class ConFIG(Aggregated):
 
 def _create(name: str, options: dict[str, Any]) -> Any:
     try:
-        from torchjd import aggregation
+        from torchjd import aggregation, linalg
 
-        return getattr(aggregation, name)(**options)
+        return getattr(linalg if hasattr(linalg, name) else aggregation, name)(**options)
     except ImportError as error:
-        raise LandmarksError(f"the weighting {name} needs TorchJD; pip install 'landmarks[mtl]' ({error})") from error
+        raise LandmarksError(f"this weighting needs TorchJD; pip install 'landmarks[mtl]' ({error})") from error

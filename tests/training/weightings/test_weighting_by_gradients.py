@@ -230,5 +230,4 @@ def test_configs_gradient_has_one_angle_to_all():
 def test_dualproj_hurts_no_task():
     gradients = torch.tensor([[1.0, 0.0], [-3.0, 1.0]])
     assert (gradients.sum(dim=0) @ gradients[0]) < 0
-    along = gradients @ create("dualproj").combine(gradients)
-    assert (along > -1e-2).all(), "but for what the projection is regularised by"
+    assert (gradients @ create("dualproj").combine(gradients) > -1e-3).all()
