@@ -30,6 +30,8 @@ PRIOR = 0.01
 """Score of every cell before training."""
 CENTRE, SPREAD = 127.5, 64.0
 """Pixels enter the network as (value - CENTRE) / SPREAD."""
+MOST_FURTHER = 16
+"""Most convolutions of one stride that a network may have beside the one that halves the map."""
 KIND = "facegrid"
 """What the header of its weights says in `kind`."""
 
@@ -43,10 +45,14 @@ class FaceGridConfig:
     """Channels of the first map, of stride 4."""
     widths: tuple[int, ...] = (40, 64, 96, 96)
     """Channels of the maps of strides 8, 16, 32 and 64."""
+    further: tuple[int, ...] = (0, 1, 1, 1)
+    """Convolutions of each of these strides beside the one that halves the map."""
 
     def __post_init__(self) -> None:
         if len(self.widths) != len(STRIDES) or min(self.stem, *self.widths) < 1:
             raise ValueError(f"stem must be 1 or more and widths {len(STRIDES)} numbers of 1 or more")
+        if len(self.further) != len(STRIDES) or not 0 <= min(self.further) <= max(self.further) <= MOST_FURTHER:
+            raise ValueError(f"further must be {len(STRIDES)} numbers of 0 to {MOST_FURTHER}")
 
 
 class CellOutputs(NamedTuple):
@@ -74,10 +80,9 @@ class FaceGrid(nn.Module):
         self.config = config = config or FaceGridConfig()
         w8, w16, w32, w64 = config.widths
         self.stem = block(3, config.stem, 6, 4, 0)
-        self.down8 = block(config.stem, w8, 3, 2)
-        self.down16 = nn.Sequential(block(w8, w16, 3, 2), block(w16, w16, 3))
-        self.down32 = nn.Sequential(block(w16, w32, 3, 2), block(w32, w32, 3))
-        self.down64 = nn.Sequential(block(w32, w64, 3, 2), block(w64, w64, 3))
+        f8, f16, f32, f64 = config.further
+        self.down8, self.down16 = half(config.stem, w8, f8), half(w8, w16, f16)
+        self.down32, self.down64 = half(w16, w32, f32), half(w32, w64, f64)
         self.up32, self.up16, self.up8 = block(w64, w32, 1), block(w32, w16, 1), block(w16, w8, 1)
         self.merge32, self.merge16, self.merge8 = block(w32, w32, 3), block(w16, w16, 3), block(w8, w8, 3)
         self.heads = nn.ModuleList(nn.Conv2d(width, OUTPUTS, 1) for width in config.widths)
@@ -131,6 +136,12 @@ def block(inputs: int, outputs: int, size: int, stride: int = 1, padding: int | 
     return nn.Sequential(
         nn.Conv2d(inputs, outputs, size, stride, padding, bias=False), nn.BatchNorm2d(outputs), nn.ReLU(inplace=True)
     )
+
+
+def half(inputs: int, outputs: int, further: int) -> nn.Sequential:
+    """A map of half the size: one block that halves it, and further ones."""
+    first = block(inputs, outputs, 3, 2)
+    return nn.Sequential(first, *(block(outputs, outputs, 3) for _ in range(further))) if further else first
 
 
 def upsample(x: Tensor) -> Tensor:

@@ -24,11 +24,11 @@ def picture(seed: int, height: int = 128, width: int = 192) -> np.ndarray:
     return np.random.default_rng(seed).integers(0, 256, (height, width, 3), dtype=np.uint8)
 
 
-@pytest.fixture(scope="module")
-def network() -> FaceGrid:
+@pytest.fixture(scope="module", params=[(0, 1, 1, 1), (2, 0, 1, 1)], ids=["as shipped first", "deep where it is fine"])
+def network(request) -> FaceGrid:
     """A small one whose cells differ in what they say."""
     torch.manual_seed(0)
-    network = FaceGrid(FaceGridConfig(8, (8, 16, 16, 16))).train()
+    network = FaceGrid(FaceGridConfig(8, (8, 16, 16, 16), request.param)).train()
     with torch.no_grad():
         for seed in range(3):
             network(torch.from_numpy(picture(seed)).permute(2, 0, 1)[None])

@@ -21,11 +21,11 @@ from landmarks.models.store import load_model
 SMALL = FaceGridConfig(8, (8, 8, 8, 8))
 
 
-@pytest.fixture
-def network() -> FaceGrid:
+@pytest.fixture(params=[SMALL, FaceGridConfig(8, (8, 8, 8, 8), (2, 0, 1, 1))], ids=["default depth", "other depth"])
+def network(request) -> FaceGrid:
     """A small one whose normalisations have seen something."""
     torch.manual_seed(0)
-    network = FaceGrid(SMALL).train()
+    network = FaceGrid(request.param).train()
     with torch.no_grad():
         for _ in range(3):
             network(torch.randint(0, 256, (2, 3, 64, 128), dtype=torch.uint8))
@@ -67,7 +67,7 @@ def test_file_round_trip(network, tmp_path):
     path = tmp_path / "eye.safetensors"
     save_facegrid(network, path, {"version": "1"})
     again, about = load_facegrid(path)
-    assert again.config == SMALL and about == {"version": "1"}
+    assert again.config == network.config and about == {"version": "1"}
     pixels = torch.randint(0, 256, (1, 3, 64, 64), dtype=torch.uint8)
     with torch.no_grad():
         for before, after in zip(network(pixels), again(pixels)):
@@ -83,7 +83,14 @@ def test_a_detector_is_no_landmark_network_nor_the_other_way_round(network, tmp_
         load_facegrid("weights/tcdcn.safetensors")
 
 
-@pytest.mark.parametrize("values", [{"widths": (8, 8, 8)}, {"stem": 0}, {"widths": (8, 8, 0, 8)}])
-def test_widths_that_cannot_be(values):
-    with pytest.raises(ValueError, match="widths"):
+@pytest.mark.parametrize(
+    "values, told",
+    [
+        ({"widths": (8, 8, 8)}, "widths"), ({"stem": 0}, "widths"), ({"widths": (8, 8, 0, 8)}, "widths"),
+        ({"further": (1, 1, 1)}, "further"), ({"further": (0, 0, 0, -1)}, "further"),
+        ({"further": (0, 0, 0, 10**6)}, "further"),
+    ],
+)  # fmt: skip
+def test_shapes_that_cannot_be(values, told):
+    with pytest.raises(ValueError, match=told):
         FaceGridConfig(**values)

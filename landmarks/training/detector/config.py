@@ -45,6 +45,8 @@ class DetectorTraining:
     """Crops a batch."""
     learning_rate: float = 1.5e-3
     """AdamW's, between its rise and its fall."""
+    muon_rate: float = 0.0
+    """Muon's, of all kernels but the first and the last ones; rises and falls with the other. 0: AdamW has them."""
     rise_steps: int = 1000
     """First steps, in which the rate rises from nothing, by a straight line."""
     fall_steps: int = 15_000
@@ -84,12 +86,13 @@ class DetectorTraining:
         for name in ("steps", "batch_size", "log_steps", "validate_steps", "validate_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "workers"):
+        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "muon_rate", "workers"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if self.learning_rate <= 0 or self.clip_norm <= 0:
             raise ValueError("learning_rate and clip_norm must be above 0")
-        for name in ("learning_rate", "weight_decay", "box_weight", "points_weight", "clip_norm", "largest"):
+        weights = ("weight_decay", "box_weight", "points_weight")
+        for name in ("learning_rate", "muon_rate", *weights, "clip_norm", "largest"):
             if getattr(self, name) > LARGEST:
                 raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
         if self.precision not in PRECISIONS:

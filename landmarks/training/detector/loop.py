@@ -27,6 +27,7 @@ from landmarks.training.checkpoint import resume, save_state
 from landmarks.training.detector.batches import Batch, Batches, load
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.losses import losses
+from landmarks.training.detector.muon import optimizer_for
 from landmarks.training.detector.place import crop_cells
 
 STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"
@@ -79,7 +80,7 @@ def _fit(
 ) -> FaceGrid:
     network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     average = AveragedModel(network, avg_fn=_follow(config.average_decay), use_buffers=True)
-    optimizer = torch.optim.AdamW(_parameter_groups(network, config.weight_decay), lr=config.learning_rate)
+    optimizer = optimizer_for(network, config.learning_rate, config.muon_rate, config.weight_decay)
     schedule = LambdaLR(optimizer, lambda step: config.rate_factor(step))
     parts: dict[str, nn.Module] = {"network": network, "average": average}
     done = resume(out / STATE, settings, parts, optimizer, schedule)
@@ -175,13 +176,6 @@ def _follow(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
         return torch.lerp(average, new, share) if average.is_floating_point() else new
 
     return step
-
-
-def _parameter_groups(network: nn.Module, weight_decay: float) -> list[dict[str, Any]]:
-    """Weight decay for kernels, none for biases and normalisation."""
-    kernels = [p for p in network.parameters() if p.ndim > 1]
-    rest = [p for p in network.parameters() if p.ndim <= 1]
-    return [{"params": kernels, "weight_decay": weight_decay}, {"params": rest, "weight_decay": 0.0}]
 
 
 def _save(

@@ -44,10 +44,12 @@ def rows(out):
     return [json.loads(line) for line in (out / LOG).read_text().splitlines()]
 
 
-@pytest.mark.parametrize("precision", ["float32", "bfloat16"])
-def test_it_learns_drawn_faces(pictures, tmp_path, precision):
+@pytest.mark.parametrize(
+    "changes", [{}, {"precision": "bfloat16"}, {"muon_rate": 0.02}], ids=["float32", "bfloat16", "muon"]
+)
+def test_it_learns_drawn_faces(pictures, tmp_path, changes):
     """From one batch over and over, without any changes: faces must be found, and nothing else."""
-    config = replace(CONFIG, precision=precision)
+    config = replace(CONFIG, **changes)
     config = replace(config, batch_size=4, smallest=12.0, shares=Shares(1.0, 1.0, 0, 0, 0), steps=120, log_steps=40)
     config = replace(config, learning_rate=5e-3, rise_steps=10, fall_steps=40, average_decay=0.9)
     batch = Batches(pictures, config)[0]
@@ -70,8 +72,10 @@ def test_it_learns_drawn_faces(pictures, tmp_path, precision):
     assert losses[-1] < 0.5 * losses[0]
 
 
-def test_a_training_that_was_stopped_gives_the_same_weights(pictures, tmp_path):
-    whole = train(pictures, tmp_path / "whole", held_out=Batches(pictures, CONFIG))
+@pytest.mark.parametrize("muon_rate", [0.0, 0.02])
+def test_a_training_that_was_stopped_gives_the_same_weights(pictures, tmp_path, muon_rate):
+    config = replace(CONFIG, muon_rate=muon_rate)
+    whole = train(pictures, tmp_path / "whole", config, held_out=Batches(pictures, CONFIG))
 
     class Stopped(Batches):
         def __getitem__(self, number):
@@ -80,11 +84,11 @@ def test_a_training_that_was_stopped_gives_the_same_weights(pictures, tmp_path):
             return super().__getitem__(number)
 
     with pytest.raises(KeyboardInterrupt):
-        fit(network(), Stopped(pictures, CONFIG), Batches(pictures, CONFIG), CONFIG, tmp_path / "part", {"steps": 6})
+        fit(network(), Stopped(pictures, CONFIG), Batches(pictures, CONFIG), config, tmp_path / "part", {"steps": 6})
     assert len(rows(tmp_path / "part")) == 1, "stopped within a window of the log"
     torch.manual_seed(99)
     again = fit(
-        FaceGrid(SMALL), Batches(pictures, CONFIG), Batches(pictures, CONFIG), CONFIG, tmp_path / "part", {"steps": 6}
+        FaceGrid(SMALL), Batches(pictures, CONFIG), Batches(pictures, CONFIG), config, tmp_path / "part", {"steps": 6}
     )
     for name, value in whole.state_dict().items():
         assert torch.equal(value, again.state_dict()[name]), name
@@ -175,7 +179,7 @@ def test_validation_is_the_same_every_time(drawn, tmp_path):
     "values",
     [{"steps": 0}, {"batch_size": 0}, {"learning_rate": 0.0}, {"side": 100}, {"side": 576}, {"smallest": 400.0},
      {"average_decay": 1.0}, {"clip_norm": 0.0}, {"learning_rate": 1e300}, {"seed": 2**63}, {"workers": -1},
-     {"box_weight": -1.0}, {"precision": "float16"}],
+     {"box_weight": -1.0}, {"muon_rate": -1.0}, {"precision": "float16"}],
 )  # fmt: skip
 def test_values_that_cannot_be(values):
     with pytest.raises(ValueError, match=next(iter(values))):
