@@ -32,6 +32,8 @@ CENTRE, SPREAD = 127.5, 64.0
 """Pixels enter the network as (value - CENTRE) / SPREAD."""
 MOST_FURTHER = 16
 """Most convolutions of one stride that a network may have beside the one that halves the map."""
+UNTOLD = {"further": (0, 1, 1, 1)}
+"""What weights are of whose header was written before it told that."""
 KIND = "facegrid"
 """What the header of its weights says in `kind`."""
 
@@ -41,11 +43,11 @@ KIND = "facegrid"
 class FaceGridConfig:
     """The network's widths. Raises ValueError for values that cannot be."""
 
-    stem: int = 24
+    stem: int = 32
     """Channels of the first map, of stride 4."""
-    widths: tuple[int, ...] = (40, 64, 96, 96)
+    widths: tuple[int, ...] = (48, 80, 128, 128)
     """Channels of the maps of strides 8, 16, 32 and 64."""
-    further: tuple[int, ...] = (0, 1, 1, 1)
+    further: tuple[int, ...] = (1, 1, 1, 1)
     """Convolutions of each of these strides beside the one that halves the map."""
 
     def __post_init__(self) -> None:
@@ -186,7 +188,7 @@ def load_facegrid(path: str | Path) -> tuple[FaceGrid, dict[str, Any]]:
     if header.get("kind") != KIND:
         raise WeightsError(f"{path}: holds no face detector; give a file that a detector's training wrote")
     try:
-        network = FaceGrid(build(FaceGridConfig, header["config"], "config"))
+        network = FaceGrid(build(FaceGridConfig, {**UNTOLD, **header["config"]}, "config"))
         network.load_state_dict({name: value.float() for name, value in tensors.items()})
     except (LandmarksError, KeyError, TypeError, ValueError, AttributeError, RuntimeError) as error:
         reason = str(error).splitlines()[0]

@@ -2,13 +2,18 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
+
 import numpy as np
 import pytest
 import torch
+from safetensors.torch import save_file
 
 from landmarks.errors import WeightsError
 from landmarks.geometry import grid_cells
+from landmarks.models import store
 from landmarks.models.facegrid import (
+    KIND,
     STRIDES,
     FaceGrid,
     FaceGridConfig,
@@ -72,6 +77,15 @@ def test_file_round_trip(network, tmp_path):
     with torch.no_grad():
         for before, after in zip(network(pixels), again(pixels)):
             torch.testing.assert_close(after, before, atol=0.05, rtol=0.02)  # kernels are kept in half precision
+
+
+def test_weights_whose_header_does_not_tell_all_load(tmp_path):
+    first, path = FaceGrid(FaceGridConfig(8, (8, 8, 8, 8), (0, 1, 1, 1))), tmp_path / "eye.safetensors"
+    config = asdict(first.config)
+    del config["further"]
+    header = {"format": store.FORMAT, "kind": KIND, "config": config, "about": {}}
+    save_file({name: tensor.clone() for name, tensor in first.state_dict().items()}, path, store.metadata(header))
+    assert load_facegrid(path)[0].config == first.config
 
 
 def test_a_detector_is_no_landmark_network_nor_the_other_way_round(network, tmp_path):

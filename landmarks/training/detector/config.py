@@ -39,17 +39,17 @@ class Shares:
 class DetectorTraining:
     """How a detector is trained. Raises ValueError for values that cannot be."""
 
-    steps: int = 60_000
+    steps: int = 26_400
     """Batches to learn from."""
-    batch_size: int = 16
+    batch_size: int = 32
     """Crops a batch."""
     learning_rate: float = 1.5e-3
     """AdamW's, between its rise and its fall."""
-    muon_rate: float = 0.0
+    muon_rate: float = 0.02
     """Muon's, of all kernels but the first and the last ones; rises and falls with the other. 0: AdamW has them."""
-    rise_steps: int = 1000
+    rise_steps: int = 300
     """First steps, in which the rate rises from nothing, by a straight line."""
-    fall_steps: int = 15_000
+    fall_steps: int = 10_800
     """Last steps, in which the rate falls to nothing, by a straight line."""
     weight_decay: float = 0.02
     """Of the convolutions' kernels alone."""
