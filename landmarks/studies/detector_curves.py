@@ -30,8 +30,10 @@ from landmarks.evaluation.detection import LEAST_OVERLAP, overlaps
 
 SIDE, LEAST = 640, 24.0
 """Longest side of the photographs, and sqrt(width x height) of the smallest faces that count there, in pixels."""
-TILE, COLUMNS = 320, 6
+TILE, COLUMNS = 240, 6
 """Side of a picture in the sheet, in pixels, and pictures in a row."""
+SHEET_QUALITY = 80
+"""Of the sheet as JPEG."""
 HIT, MISSED, FALSE = (60, 200, 60), (240, 190, 0), (230, 40, 40)
 """Colours of the sheet: found faces, faces that were not found, boxes where no face is."""
 
@@ -199,7 +201,7 @@ def main() -> None:
         write_text(arguments.out, json.dumps({"protocol": protocol, "curves": rows}, indent=1) + "\n")
     if arguments.sheet:
         drawn = sheet(photographs, names, next(iter(detectors.values())))
-        data = cv2.imencode(arguments.sheet.suffix, drawn[..., ::-1])[1]
+        data = cv2.imencode(arguments.sheet.suffix, drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, SHEET_QUALITY])[1]
         with replacing(arguments.sheet) as partial:
             partial.write_bytes(data.tobytes())
 

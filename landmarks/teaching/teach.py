@@ -34,6 +34,7 @@ from landmarks.errors import DataError, DetectorError, ImageError, LandmarksErro
 from landmarks.faces import Faces
 from landmarks.sources.names import is_image
 from landmarks.teaching.agree import AGREE, DOUBTFUL, TRUST, Opinion, label
+from landmarks.teaching.turned import Turned
 from landmarks.training.detector.overlap import overlaps, sizes
 
 FOUND = "found.jsonl"
@@ -206,13 +207,15 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("source", type=Path, help="a dataset with boxes or points, or a folder of photographs")
     parser.add_argument("--out", type=Path, required=True, help="write the labelled dataset to this folder")
     parser.add_argument("--unlabelled", action="store_true", help="take all images, whatever labels are there")
+    parser.add_argument("--turned", action="store_true", help="look at each photograph in four turns: people lie in it")
     parser.add_argument("--side", type=int, default=640, help="long side in pixels of what the detectors look at")
     parser.add_argument("--weights", default="compact", help="the network that tells the points")
     chosen = parser.parse_args(words)
     try:
         photographs = plain_folder(chosen.source) if chosen.unlabelled else read_photographs(chosen.source)
-        teachers = teachers_at_hand(chosen.side)
-        locator = Annotator(chosen.weights, detector=teachers[0], scheme=5, device="cpu", tasks=())
+        upright = teachers_at_hand(chosen.side)
+        teachers: list[Detector] = [Turned(teacher) for teacher in upright] if chosen.turned else upright
+        locator = Annotator(chosen.weights, detector=upright[0], scheme=5, device="cpu", tasks=())
         if locator.empty.quality is None:
             raise WeightsError(f"{chosen.weights}: is not calibrated and cannot tell which of its points are good")
         taught = teach(photographs, not chosen.unlabelled, chosen.out, teachers, locator, _told())

@@ -17,8 +17,11 @@ from landmarks.training.stopping import Stopping
 from landmarks.training.weightings.create import check_weighting
 
 PRECISIONS = ("float32", "bfloat16")
-OPTIMIZERS, SCHEDULES = ("adamw", "sgd"), ("one_cycle", "constant")
-LATER = ("optimizer", "momentum", "schedule", "weighting_options", "balance", "conditions", "gradient_cosine")
+OPTIMIZERS, SCHEDULES = ("adamw", "muon", "sgd"), ("one_cycle", "constant")
+LATER = (
+    *("optimizer", "momentum", "muon_rate", "schedule", "weighting_options", "balance", "conditions"),
+    "gradient_cosine",
+)
 """Fields that trainings of earlier versions do not have."""
 LARGEST = 1e30
 """No number is larger: torch computes in 32 bits, and raises for one that does not fit."""
@@ -32,9 +35,12 @@ class TrainingConfig:
     epochs: int = 40
     batch_size: int = 128
     optimizer: str = "adamw"
-    """`adamw` (Loshchilov and Hutter, 2019) or `sgd`, gradient descent with momentum."""
+    """`adamw` (Loshchilov and Hutter, 2019); `muon` (Jordan et al., 2024), which takes the kernels inside encoders and
+    leaves the rest to AdamW; or `sgd`, gradient descent with momentum."""
     momentum: float = 0.9
     """Of `sgd`."""
+    muon_rate: float = 0.02
+    """Learning rate, as `learning_rate` is, of what Muon takes."""
     schedule: str = "one_cycle"
     """Of the learning rate: `one_cycle` (Smith and Topin, 2018), or `constant`."""
     learning_rate: float = 2e-3
@@ -82,7 +88,7 @@ class TrainingConfig:
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:
             raise ValueError("epochs must be 1 or more, batch_size 2 or more, learning_rate positive")
-        for name in ("weight_decay", "coupling_strength", "divergence_weight", "distance_weight"):
+        for name in ("muon_rate", "weight_decay", "coupling_strength", "divergence_weight", "distance_weight"):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         for entry in fields(self):

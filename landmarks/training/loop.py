@@ -31,6 +31,7 @@ from landmarks.training.batches import Batches, SampleBatches
 from landmarks.training.checkpoint import load_state, resume, save_state
 from landmarks.training.config import TrainingConfig
 from landmarks.training.cosines import Cosines
+from landmarks.training.muon import Muon, groups_of
 from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weightings.create import Weighting, create_weighting
@@ -124,7 +125,7 @@ def fit(
         device
     )
     average = AveragedModel(network, multi_avg_fn=get_ema_multi_avg_fn(config.average_decay), use_buffers=True)
-    optimizer = _optimizer(_parameter_groups(network, weighting, config), config)
+    optimizer = _optimizer(network, weighting, config)
     schedule = _schedule(optimizer, config, config.epochs * learnt.steps())
     parts = {"network": network, "average": average, "weighting": weighting}
     done = resume(out / STATE, settings, parts, optimizer, schedule)
@@ -229,23 +230,35 @@ def shared_parameters(network: nn.Module) -> tuple[list[nn.Parameter], list[nn.P
     return list(encoder.parameters()), [parameter for module in last for parameter in module.parameters()]
 
 
-def _parameter_groups(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> list[dict[str, Any]]:
+def inner_kernels(network: nn.Module) -> list[nn.Parameter]:
+    """What Muon takes of a network: all of its encoders, its locator's too, but the layers that read pixels. A network
+    of another kind has none."""
+    inner: list[nn.Parameter] = []
+    for encoder in _encoders(network):
+        kernels = [parameter for parameter in encoder.parameters() if parameter.ndim > 1]
+        inner += kernels[1:]
+    return inner
+
+
+def _encoders(network: nn.Module) -> list[nn.Module]:
+    encoder, locator = getattr(network, "encoder", None), getattr(network, "locator", None)
+    own = list(encoder.towers.values()) if isinstance(encoder, Towers) else [encoder]
+    return [one for one in [*own, getattr(locator, "encoder", None)] if isinstance(one, nn.Module)]
+
+
+def _optimizer(network: nn.Module, weighting: Weighting, config: TrainingConfig) -> Optimizer:
     """Weight decay for matrices and kernels, none for biases, normalisation, cross-stitch units and task weights.
 
     The units learn at the rate of the rest: the 100 to 1000 times that Misra et al. (CVPR 2016, section 3.3) give them
     are for gradient descent; Adam's steps do not shrink with the gradient.
     """
     units = [unit for module in network.modules() if isinstance(module, CrossStitch) for unit in module.stitches()]
-    known = {id(unit) for unit in units}
-    matrices = [p for p in network.parameters() if p.ndim > 1 and id(p) not in known]
-    rest = [p for p in network.parameters() if p.ndim <= 1 or id(p) in known] + list(weighting.parameters())
-    return [{"params": matrices, "weight_decay": config.weight_decay}, {"params": rest, "weight_decay": 0.0}]
-
-
-def _optimizer(groups: list[dict[str, Any]], config: TrainingConfig) -> Optimizer:
+    muon_rate = config.muon_rate if config.optimizer == "muon" else 0.0
+    bare = [*units, *weighting.parameters()]
+    groups = groups_of(network, inner_kernels(network), muon_rate, config.weight_decay, bare)
     if config.optimizer == "sgd":
         return torch.optim.SGD(groups, lr=config.learning_rate, momentum=config.momentum)
-    return torch.optim.AdamW(groups, lr=config.learning_rate)
+    return Muon(groups, lr=config.learning_rate)
 
 
 def _schedule(optimizer: Optimizer, config: TrainingConfig, steps: int) -> LRScheduler:
@@ -254,10 +267,10 @@ def _schedule(optimizer: Optimizer, config: TrainingConfig, steps: int) -> LRSch
     # Of gradient descent the rate alone goes round: its momentum is what the configuration says.
     return torch.optim.lr_scheduler.OneCycleLR(
         optimizer,
-        config.learning_rate,
+        [group["lr"] for group in optimizer.param_groups],
         total_steps=steps,
         pct_start=0.15,
-        cycle_momentum=config.optimizer == "adamw",
+        cycle_momentum=config.optimizer != "sgd",
     )
 
 

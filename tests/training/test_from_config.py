@@ -114,7 +114,9 @@ def test_settings_take_the_place_of_what_the_file_says(tmp_path):
     file = read_config(tmp_path / "c.toml", settings)
     assert (file.training.seed, file.network.encoder, file.training.stopping.kind) == (2, "tcdcn", "global")
     assert file.training.task_weights == {"smile": 0.0, "pose": 3.0}
-    with pytest.raises(LandmarksError, match=r"no field 'rate'; did you mean 'training\.learning_rate'"):
+    with pytest.raises(
+        LandmarksError, match=r"no field 'rate'; did you mean 'training\.muon_rate' or 'training\.learning_rate'"
+    ):
         read_config(tmp_path / "c.toml", ["rate=3"])
     with pytest.raises(LandmarksError, match=r"--set epochs=x: training.epochs = 'x': must be a whole number"):
         read_config(tmp_path / "c.toml", ["epochs=x"])

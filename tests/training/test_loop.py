@@ -43,18 +43,20 @@ def test_overfits_eight_faces(prepared):
         assert (outputs[name].argmax(1) == batch[name]).all()
 
 
-def test_loop_learns_and_reports(prepared, tmp_path):
-    config = TrainingConfig(epochs=12, batch_size=12, workers=0, average_decay=0.5)
+@pytest.mark.parametrize("optimizer", ["adamw", "muon"])
+def test_loop_learns_and_reports(prepared, tmp_path, optimizer):
+    config = TrainingConfig(epochs=12, batch_size=12, workers=0, average_decay=0.5, optimizer=optimizer)
     rows = []
     train(SMALL, config, load_crops(prepared), tmp_path, report=rows.append)
     assert rows[-1]["train"]["points_5"] < 0.8 * rows[0]["train"]["points_5"]
     assert rows[-1]["val"]["points_5_distance"] < rows[0]["val"]["points_5_distance"]
 
 
-def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tmp_path):
-    crops = load_crops(prepared)
-    whole = train(SMALL, QUICK, crops, tmp_path / "whole").state_dict()
-    again = train(SMALL, QUICK, crops, tmp_path / "again").state_dict()
+@pytest.mark.parametrize("optimizer", ["adamw", "muon", "sgd"])
+def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tmp_path, optimizer):
+    crops, config = load_crops(prepared), replace(QUICK, optimizer=optimizer)
+    whole = train(SMALL, config, crops, tmp_path / "whole").state_dict()
+    again = train(SMALL, config, crops, tmp_path / "again").state_dict()
     assert all(torch.equal(whole[key], again[key]) for key in whole)
 
     class Stop(Exception):
@@ -65,9 +67,9 @@ def test_same_seed_gives_equal_numbers_and_resuming_changes_nothing(prepared, tm
             raise Stop
 
     with pytest.raises(Stop):
-        train(SMALL, QUICK, crops, tmp_path / "cut", report=stop_after_one)
+        train(SMALL, config, crops, tmp_path / "cut", report=stop_after_one)
     rows = []
-    resumed = train(SMALL, QUICK, crops, tmp_path / "cut", report=rows.append).state_dict()
+    resumed = train(SMALL, config, crops, tmp_path / "cut", report=rows.append).state_dict()
     assert [row["epoch"] for row in rows] == [2]
     assert all(torch.equal(whole[key], resumed[key]) for key in whole)
     log = [json.loads(line) for line in (tmp_path / "cut" / "log.jsonl").read_text().splitlines()]

@@ -29,7 +29,7 @@ VIEWS = 12
 LATER = (
     *("declared", "input_size", "features", "coding", "task_weights", "weighting_options", "views", "jitter"),
     *("optimizer", "momentum", "schedule", "average_decay", "labels", "shuffled", "gradient_cosine"),
-    *("landmarks", "labelled_only", "share"),
+    *("landmarks", "labelled_only", "share", "muon_rate"),
 )
 """Fields of an arm that folders of earlier versions do not have."""
 SHARINGS = {"hard": "hard", "l2": "soft", "trace": "soft", "cross_stitch": "cross_stitch"}
@@ -148,9 +148,12 @@ class Arm:
     batch_size: int = 64
     """Faces a step."""
     optimizer: str = TrainingConfig.optimizer
-    """`adamw`, or `sgd`: gradient descent with momentum, as the papers had it."""
+    """`adamw`; `muon`, which takes the inner kernels of the encoders and leaves the rest to AdamW; or `sgd`: gradient
+    descent with momentum, as the papers had it."""
     momentum: float = TrainingConfig.momentum
     """Of `sgd`."""
+    muon_rate: float = TrainingConfig.muon_rate
+    """Learning rate, as `learning_rate` is, of what Muon takes."""
     schedule: str = TrainingConfig.schedule
     """Of the learning rate: `one_cycle`, up to it and down to nothing, or `constant`."""
     learning_rate: float = 3e-3
@@ -235,6 +238,7 @@ class Arm:
             weighting_options=self.weighting_options,
             optimizer=self.optimizer,
             momentum=self.momentum,
+            muon_rate=self.muon_rate,
             schedule=self.schedule,
             average_decay=self.average_decay,
             stopping=self.stopping,

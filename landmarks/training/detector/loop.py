@@ -27,8 +27,8 @@ from landmarks.training.checkpoint import resume, save_state
 from landmarks.training.detector.batches import Batch, Batches, load
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.losses import losses
-from landmarks.training.detector.muon import optimizer_for
 from landmarks.training.detector.place import crop_cells
+from landmarks.training.muon import Muon, groups_of
 
 STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"
 SAVE_SECONDS = 300.0
@@ -67,6 +67,12 @@ def fit(
         lock.release()
 
 
+def inner_kernels(network: FaceGrid) -> list[nn.Parameter]:
+    """What Muon takes of a detector: all but the first layer and the last ones."""
+    outer = {id(p) for part in (network.stem, network.heads) for p in part.parameters()}
+    return [p for p in network.parameters() if id(p) not in outer]
+
+
 def _fit(
     network: FaceGrid,
     learnt: Batches,
@@ -80,7 +86,8 @@ def _fit(
 ) -> FaceGrid:
     network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     average = AveragedModel(network, avg_fn=_follow(config.average_decay), use_buffers=True)
-    optimizer = optimizer_for(network, config.learning_rate, config.muon_rate, config.weight_decay)
+    groups = groups_of(network, inner_kernels(network), config.muon_rate, config.weight_decay)
+    optimizer = Muon(groups, lr=config.learning_rate)
     schedule = LambdaLR(optimizer, lambda step: config.rate_factor(step))
     parts: dict[str, nn.Module] = {"network": network, "average": average}
     done = resume(out / STATE, settings, parts, optimizer, schedule)

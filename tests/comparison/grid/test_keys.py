@@ -31,6 +31,7 @@ def test_every_key_has_its_words(kind):
         ({"auxiliary_weight": 0.1, "task_weights": {"smile": 0.5}}, {"task_weights": {"pose": 0.1, "smile": 0.5}}),
         ({"weighting": "gradnorm", "weighting_options": {"alpha": 0.5}}, {"weighting_options": {"alpha": 0.5}}),
         ({"optimizer": "sgd", "momentum": 0.5, "schedule": "constant"}, {"optimizer": "sgd", "momentum": 0.5}),
+        ({"optimizer": "muon", "muon_rate": 0.01}, {"optimizer": "muon", "muon_rate": 0.01}),
         ({"schedule": "constant", "average_decay": 0.0}, {"schedule": "constant", "average_decay": 0.0}),
     ],
 )
