@@ -1,6 +1,7 @@
 """Trainings from files: what is wrong in one is told by name."""
 
 from dataclasses import replace
+from pathlib import Path
 
 import pytest
 
@@ -130,12 +131,19 @@ def test_weights_of_sources_that_are_not_in_the_data_are_refused(prepared, tmp_p
         train_from_config(tmp_path / "c.toml", [prepared], tmp_path / "run", device="cpu")
 
 
-@pytest.mark.parametrize(
-    "name",
-    ["compact", "compact-first", "compact-next", "accurate", "accurate-first", "accurate-next", "locator", "teacher"],
-)
-def test_the_configs_of_the_shipped_weights_are_right(name):
-    read_config(SHIPPED / f"{name}.toml")
+EARLIER = Path(__file__).parents[2] / "docs" / "recipes"
+RECIPES = [
+    *(
+        SHIPPED / f"{name}.toml"
+        for name in ("compact", "compact-first", "compact-next", "accurate", "locator", "teacher")
+    ),
+    *sorted(EARLIER.glob("*.toml")),
+]
+
+
+@pytest.mark.parametrize("path", RECIPES, ids=[path.stem for path in RECIPES])
+def test_the_configs_of_the_shipped_weights_and_of_those_before_are_right(path):
+    read_config(path)
 
 
 def test_the_recipe_to_go_on_is_for_the_shipped_network_and_the_one_that_was_measured(prepared):
