@@ -6,7 +6,7 @@ import numpy as np
 import pytest
 
 from landmarks.mean_shape import MEAN_SHAPE
-from landmarks.studies.pose_classes import apart, boundary
+from landmarks.studies.pose_classes import apart, boundaries, boundary, recalls
 
 
 def test_the_boundary_parts_two_classes():
@@ -22,3 +22,12 @@ def test_five_points_of_a_rigid_face_say_what_all_of_them_say():
     moved = faces.copy()
     moved[:, 30] += [12, 0]
     assert apart(moved)[0] > 3
+
+
+def test_classes_are_told_by_yaw():
+    yaw = np.array([-50.0, -40.0, -30.0, -20.0, 0.0, 1.0, 20.0, 24.0, 40.0, 50.0, 0.0])
+    pose = np.array([0, 0, 1, 1, 2, 2, 3, 3, 4, 4, -1])
+    cuts = boundaries(yaw, pose)
+    assert cuts == sorted(cuts) and recalls(yaw, pose, cuts).tolist() == [1.0] * 5
+    of = recalls(np.array([-45.0, -25.0, -25.0, 30.0]), np.array([0, 0, 1, 3]), [-35.0, -15.0, 15.0, 35.0])
+    assert of[[0, 1, 3]].tolist() == [0.5, 1.0, 1.0] and np.isnan(of[[2, 4]]).all()
