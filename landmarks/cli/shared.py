@@ -66,7 +66,10 @@ DETECTORS = ("facegrid", "centerface", "yunet", "whole-image")
 """Their names, and those of the formats and encoders, for help: the registries, which are equal, import all that they
 name."""
 FORMATS = ("parquet", "jsonl", "csv", "coco", "labelstudio", "cvat", "yolo", "pts")
-ENCODERS = ("compact", "accurate", "lite0", "lite1", "lite2", "tcdcn", "tcdcn-journal")
+ENCODERS = (
+    *("compact", "accurate", "compact-multiscale", "accurate-multiscale", "lite0", "lite1", "lite2"),
+    *("tcdcn", "tcdcn-journal"),
+)
 DETECTOR_HELP = (
     f"{', '.join(DETECTORS)}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's "
     "file. A detector that is a network shrinks an image to 640 pixels on its longest side; yunet:320 shrinks it to "

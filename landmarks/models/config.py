@@ -27,7 +27,10 @@ if TYPE_CHECKING:
 
 CODINGS = ("simcc", "regression")
 HARD, SOFT, CROSS_STITCH = SHARINGS = ("hard", "soft", "cross_stitch")
-ENCODERS = ("compact", "accurate", "lite0", "lite1", "lite2", "tcdcn", "tcdcn-journal")
+ENCODERS = (
+    *("compact", "accurate", "compact-multiscale", "accurate-multiscale", "lite0", "lite1", "lite2"),
+    *("tcdcn", "tcdcn-journal"),
+)
 """What `landmarks.models.encoders` makes; beside them any of torchvision's, of timm's and of one's own."""
 TORCHVISION, TIMM = "torchvision:", "timm:"
 
@@ -42,8 +45,8 @@ class NetworkConfig:
     declared: tuple[Declared, ...] = ()
     """Attributes beside the built-in ones, and quantities; those that are no task are dropped."""
     encoder: str = "compact"
-    """`compact`, `accurate`, `lite0` to `lite2`, `tcdcn`, `tcdcn-journal`, `torchvision:NAME`, `timm:NAME`, or
-    `module:Class` of your own (see `landmarks.models.encoders`)."""
+    """`compact`, `accurate`, both with `-multiscale`, `lite0` to `lite2`, `tcdcn`, `tcdcn-journal`, `torchvision:NAME`,
+    `timm:NAME`, or `module:Class` of your own (see `landmarks.models.encoders`)."""
     width: float = 1.0
     """Factor on the channels of the encoder."""
     sharing: str = "hard"

@@ -1,8 +1,9 @@
 """Encoders: a crop in, features out.
 
 `compact` and `accurate` are ours: plain strided 3x3 convolutions with a few residual blocks, wide and shallow, which is
-what a CPU computes fast. `lite0`, `lite1` and `lite2` can begin from ImageNet. `tcdcn` and `tcdcn-journal` are the
-networks of the papers that the comparison is about.
+what a CPU computes fast. `compact-multiscale` and `accurate-multiscale` read the map before the last one, too. `lite0`,
+`lite1` and `lite2` can begin from ImageNet. `tcdcn` and `tcdcn-journal` are the networks of the papers that the
+comparison is about.
 `torchvision:NAME` and `timm:NAME` are any convolutional network of theirs, `module:Class` is one of your own: a torch
 module that is made as `Class(input_size, features, width=1.0)` and maps normalised crops (N, 3, S, S) to (N, features).
 """
@@ -11,6 +12,7 @@ from __future__ import annotations
 
 from collections.abc import Callable
 from functools import partial
+from itertools import chain
 
 import torch
 from torch import Tensor, nn
@@ -74,19 +76,59 @@ class Strided(nn.Module):
     ) -> None:
         """widths, blocks: channels and residual blocks of each stage; width: factor on the channels."""
         super().__init__()
-        layers: list[nn.Module] = []
-        channels, side = 3, input_size
-        for outputs, count in zip((round(outputs * width) for outputs in widths), blocks):
-            layers.append(ConvNorm(channels, outputs, stride=2))
-            layers += [Residual(outputs) for _ in range(count)]
-            channels, side = outputs, (side + 1) // 2
-        layers.append(ConvNorm(channels, squeeze, kernel=1))
-        self.layers = nn.Sequential(*layers)
+        stages = _halving_stages(widths, blocks, width)
+        channels, side = _channels(widths, width)[-1], _side(input_size, len(stages))
+        self.layers = nn.Sequential(*chain(*stages), ConvNorm(channels, squeeze, kernel=1))
         self.project = nn.Linear(squeeze * side * side, features)
 
     def forward(self, x: Tensor) -> Tensor:
         x = self.layers(x)  # (N, 3, S, S) -> (N, squeeze, S / 2^stages, S / 2^stages)
         return torch.relu(self.project(x.flatten(1)))
+
+
+class MultiScale(nn.Module):
+    """(N, 3, S, S) -> (N, features): `Strided`, with the map before the last one squeezed and read as well, so that
+    what is small in the crop keeps its place (as in PFLD, Guo et al., 2019, which reads its last three)."""
+
+    def __init__(
+        self,
+        input_size: int,
+        features: int,
+        widths: tuple[int, ...],
+        blocks: tuple[int, ...],
+        squeeze: tuple[int, int],
+        width: float = 1.0,
+    ) -> None:
+        """As `Strided`; squeeze: to how many channels the map before the last one and the last one are squeezed."""
+        super().__init__()
+        *before, last = _halving_stages(widths, blocks, width)
+        channels, sides = _channels(widths, width)[-2:], [_side(input_size, len(before) + n) for n in (0, 1)]
+        self.before, self.last = nn.Sequential(*chain(*before)), nn.Sequential(*last)
+        self.squeeze = nn.ModuleList([ConvNorm(of, to, kernel=1) for of, to in zip(channels, squeeze)])
+        self.project = nn.Linear(sum(to * side**2 for to, side in zip(squeeze, sides)), features)
+
+    def forward(self, x: Tensor) -> Tensor:
+        x = self.before(x)  # (N, 3, S, S) -> (N, channels, S / 2^(stages - 1), S / 2^(stages - 1))
+        maps = zip(self.squeeze, (x, self.last(x)))
+        return torch.relu(self.project(torch.cat([squeeze(seen).flatten(1) for squeeze, seen in maps], dim=1)))
+
+
+def _halving_stages(widths: tuple[int, ...], blocks: tuple[int, ...], width: float) -> list[list[nn.Module]]:
+    """Stages that each halve the map and add residual blocks."""
+    channels = _channels(widths, width)
+    return [
+        [ConvNorm(inputs, outputs, stride=2), *(Residual(outputs) for _ in range(count))]
+        for inputs, outputs, count in zip([3, *channels], channels, blocks)
+    ]
+
+
+def _channels(widths: tuple[int, ...], width: float) -> list[int]:
+    return [round(channels * width) for channels in widths]
+
+
+def _side(input_size: int, stages: int) -> int:
+    """Side of the map after stages that each halve it, rounded up."""
+    return -(-input_size // 2**stages)
 
 
 GREY_MIDDLE, GREY_SPREAD = 127.5, 64
@@ -296,6 +338,8 @@ class Lite(nn.Module):
 MAKERS: dict[str, Callable[..., nn.Module]] = {
     "compact": partial(Strided, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=32),
     "accurate": partial(Strided, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=64),
+    "compact-multiscale": partial(MultiScale, widths=(24, 64, 128, 176), blocks=(0, 0, 1, 1), squeeze=(16, 32)),
+    "accurate-multiscale": partial(MultiScale, widths=(32, 64, 128, 256), blocks=(0, 1, 2, 2), squeeze=(16, 64)),
     "lite0": partial(Lite, channels=(16, 24, 40, 80, 112), blocks=(1, 2, 2, 3, 3)),
     "lite1": partial(Lite, channels=(16, 24, 40, 80, 112), blocks=(1, 3, 3, 4, 4)),
     "lite2": partial(Lite, channels=(16, 24, 48, 88, 120), blocks=(1, 3, 3, 4, 4)),

@@ -13,7 +13,7 @@ from landmarks.errors import WeightsError
 from landmarks.geometry import flip_points
 from landmarks.models import files, store
 from landmarks.models.config import ENCODERS, NetworkConfig
-from landmarks.models.encoders import MAKERS
+from landmarks.models.encoders import MAKERS, create_encoder
 from landmarks.models.heads import Regression, SimCC
 from landmarks.models.network import Network, count_multiply_adds, count_parameters, predict
 from landmarks.models.store import load_model, save_model
@@ -101,7 +101,8 @@ def test_configs_name_the_encoders_that_there_are():
 
 @pytest.mark.parametrize("coding", ["simcc", "regression"])
 @pytest.mark.parametrize(
-    ("encoder", "locator"), [("accurate", 32), ("lite1", 0), ("torchvision:mobilenet_v3_small", 0)]
+    ("encoder", "locator"),
+    [("accurate", 32), ("accurate-multiscale", 0), ("lite1", 0), ("torchvision:mobilenet_v3_small", 0)],
 )
 def test_every_encoder_makes_a_network(encoder, locator, coding):
     config = NetworkConfig(tasks=("points_5",), encoder=encoder, input_size=64, coding=coding, locator_size=locator)
@@ -113,6 +114,23 @@ def test_every_encoder_makes_a_network(encoder, locator, coding):
     )
     if network.locator is not None:
         assert network.locator(crops[:, :32, :32]).shape == (2, 5, 2)
+
+
+@pytest.mark.parametrize("size", [64, 72, 88, 90, 97])
+@pytest.mark.parametrize("encoder", ["compact", "compact-multiscale"])
+def test_maps_of_any_side_are_read(encoder, size):
+    assert create_encoder(encoder, size, 32)(torch.zeros(2, 3, size, size)).shape == (2, 32)
+
+
+def test_two_maps_are_read_where_one_was():
+    """What only the map before the last one shows changes the features."""
+    torch.manual_seed(0)
+    encoder = create_encoder("compact-multiscale", 64, 32).eval()
+    crops = torch.rand(2, 3, 64, 64)
+    both = encoder(crops)
+    with torch.no_grad():
+        encoder.squeeze[0].norm.bias.sub_(100)  # nothing of that map is left after the ReLU
+    assert not torch.allclose(encoder(crops), both)
 
 
 @pytest.mark.parametrize(("name", "message"), [("resnet", "no classifier"), ("vit_b_16", "cannot read crops of 64")])
