@@ -37,7 +37,7 @@ class FaceGrid:
     # landmarks.studies.fit_rule on 1,500 training faces of MTFL.
     rule = BoxRule(shift_y=0.073, extent=0.427)
 
-    def __init__(self, model: str | Path | None = None, threshold: float = 0.5, max_side: int = 640) -> None:
+    def __init__(self, model: str | Path | None = None, threshold: float = 0.55, max_side: int = 640) -> None:
         """model: an exported detector; None: the one that comes with the package."""
         self.threshold, self.max_side = threshold, max_side
         path = Path(model or shipped.SHIPPED / FILE)
