@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections import Counter
+from collections.abc import Iterable, Iterator
 from typing import Protocol
 
 import cv2
@@ -35,7 +36,8 @@ class Batches(Protocol):
 
 
 class SampleBatches:
-    """Training batches from samples, drawn with weights, or with `draw` off every sample once in order."""
+    """Training batches from samples, drawn with weights, or with `draw` off every sample once in order. A face that an
+    epoch draws twice is cropped and changed anew the second time."""
 
     def __init__(self, samples: Samples, config: TrainingConfig, draw: bool) -> None:
         self.samples, self.config, self.draw = samples, config, draw
@@ -52,7 +54,8 @@ class SampleBatches:
         if self.draw:
             self.samples.epoch = epoch
             weights = draw_weights(self.samples, self.config)
-            sampler = WeightedRandomSampler(weights.tolist(), self.config.draws or len(self), generator=generator)
+            drawn = WeightedRandomSampler(weights.tolist(), self.config.draws or len(self), generator=generator)
+            sampler = _numbered(drawn)
         yield from DataLoader(
             self.samples,
             batch_size=self.config.batch_size,
@@ -126,6 +129,16 @@ def _rarity(groups: np.ndarray, power: float) -> np.ndarray:
         rarity = counts[inverse].astype(float) ** -power
         weights[known] = rarity / rarity.mean()
     return weights
+
+
+def _numbered(drawn: Iterable[int]) -> list[tuple[int, int]]:
+    """Each face drawn, and how often it was drawn before."""
+    before: Counter[int] = Counter()
+    numbered = []
+    for index in drawn:
+        numbered.append((index, before[index]))
+        before[index] += 1
+    return numbered
 
 
 def _one_thread(worker: int) -> None:

@@ -233,6 +233,8 @@ def test_samples_depend_on_seed_epoch_and_index_alone(prepared):
     again[5]
     assert all((first[3][key] == again[3][key]).all() for key in ("crop", "points_5", "pose"))
     assert not (first[3]["crop"] == other[3]["crop"]).all()
+    assert all((first[3, 0][key] == first[3][key]).all() for key in ("crop", "points_5"))
+    assert not (first[3, 1]["points_5"] == first[3]["points_5"]).all()  # Drawn again in an epoch, it looks otherwise.
     again.epoch = 1
     assert not (first[3]["points_5"] == again[3]["points_5"]).all()
 

@@ -12,13 +12,24 @@ from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.errors import DataError, WeightsError
 from landmarks.models.network import Network
-from landmarks.training.batches import draw_weights
+from landmarks.training.batches import SampleBatches, draw_weights
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import train
 from landmarks.training.losses import PointsLoss, task_losses
 from tests.helpers.faces import SMALL
 
 QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
+
+
+@pytest.mark.parametrize("workers", [0, 1])
+def test_no_crop_is_seen_twice_in_an_epoch(prepared, workers):
+    """However often a face is drawn; and an epoch is the same whenever asked."""
+    crops = load_crops(prepared)
+    samples = Samples(crops, crops.part("train")[:4], SMALL.tasks, SMALL.input_size, SMALL.crop_scale)
+    batches = SampleBatches(samples, replace(QUICK, draws=32, workers=workers), draw=True)
+    epoch = torch.cat([batch["crop"] for batch in batches.batches(0)])
+    assert len(epoch) == 32 and len({crop.numpy().tobytes() for crop in epoch}) == 32
+    assert torch.equal(torch.cat([batch["crop"] for batch in batches.batches(0)]), epoch)
 
 
 def test_overfits_eight_faces(prepared):

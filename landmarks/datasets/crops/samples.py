@@ -35,7 +35,9 @@ class Samples(TorchDataset[dict[str, Tensor]]):
     LABEL_ERRORS of the scheme. With a locator also `coarse`, a second, rougher crop of the same face for it, and
     `coarse_points` (5, 2), the face as five points in it.
 
-    What an item looks like depends on (seed, epoch, index) alone, not on workers or their order.
+    An item is asked for by a face's index, or by (index, draw) where one epoch draws a face again: each draw looks
+    otherwise, or the network would learn the crop by heart. What an item looks like depends on (seed, epoch, index,
+    draw) alone, not on workers or their order.
     """
 
     def __init__(
@@ -69,8 +71,10 @@ class Samples(TorchDataset[dict[str, Tensor]]):
     def __len__(self) -> int:
         return len(self.rows)
 
-    def __getitem__(self, index: int) -> dict[str, Tensor]:
-        generator = np.random.default_rng((self.seed, self.epoch, index))
+    def __getitem__(self, item_of: int | tuple[int, int]) -> dict[str, Tensor]:
+        index, draw = item_of if isinstance(item_of, tuple) else (item_of, 0)
+        again = [draw] if draw else []  # a face's first draw is what it is without a number
+        generator = np.random.default_rng([self.seed, self.epoch, index, *again])
         jitter = self.jitter
         if jitter is None:
             rough = not self.locator_size and generator.random() < FIRST_PASS_SHARE
