@@ -39,7 +39,7 @@ class Shares:
 class DetectorTraining:
     """How a detector is trained. Raises ValueError for values that cannot be."""
 
-    steps: int = 26_400
+    steps: int = 39_000
     """Batches to learn from."""
     batch_size: int = 32
     """Crops a batch."""
@@ -49,7 +49,7 @@ class DetectorTraining:
     """Muon's, of all kernels but the first and the last ones; rises and falls with the other. 0: AdamW has them."""
     rise_steps: int = 300
     """First steps, in which the rate rises from nothing, by a straight line."""
-    fall_steps: int = 10_800
+    fall_steps: int = 9_300
     """Last steps, in which the rate falls to nothing, by a straight line."""
     weight_decay: float = 0.02
     """Of the convolutions' kernels alone."""
