@@ -63,6 +63,16 @@ def test_the_detectors_card_has_its_curves(path):
         assert f"| {row['change']}: {row['strength']:g} | {cells} |" in card
 
 
+@pytest.mark.parametrize("path", sorted(RESULTS.glob("*detector-masks-*.json")), ids=lambda path: path.stem)
+def test_the_detectors_card_has_its_figures_of_masks(path):
+    card = (shipped.SHIPPED / f"{files.DETECTOR}.md").read_text(encoding="utf-8")
+    detectors = json.loads(path.read_text())["detectors"]
+    assert path.name in card
+    assert detectors["facegrid"]["settings"]["weights"] == shipped.checksums()[f"{files.DETECTOR}.int8.onnx"]
+    found = " | ".join(f"{100 * detector['recall']:.1f}" for detector in detectors.values())
+    assert f"| found at the score above, % | {found} |" in card
+
+
 def test_a_group_that_is_worse_by_a_third_is_named():
     (path,) = (path for path in reports_of("compact") if path.name.endswith("mtfl-test-whole-image.json"))
     report = json.loads(path.read_text())
