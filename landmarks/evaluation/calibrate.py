@@ -97,9 +97,10 @@ def calibrate_file(
 def calibrate(backend: Backend, crops: Crops) -> Calibration:
     """The constants of a network, held to those that it has. Tasks without validation labels keep those.
 
-    How many faces taught each class is what the weights say of their training, or where they do not say, how many the
-    training parts of the data hold. Warnings say which tasks and classes have few validation faces. Faces of which not
-    all points are labelled do not count for expected errors. Raises DataError without validation faces with points.
+    How many faces taught each class, and how often each was drawn, is what the weights say of their training; where
+    they do not say, how many the training parts of the data hold. Warnings say which tasks and classes have few
+    validation faces. Faces of which not all points are labelled do not count for expected errors. Raises DataError
+    without validation faces with points.
     """
     rows = crops.part("val")
     table = crops.table.iloc[rows]
@@ -129,7 +130,8 @@ def calibrate(backend: Backend, crops: Crops) -> Calibration:
         labels[np.isin(labels, never)] = ABSENT  # what it never answers says nothing of how sure it may be
         counts = np.bincount(labels[labels != ABSENT], minlength=len(attribute))
         if counts.any():
-            bias = equal_priors(mirrored(_taught(backend, crops, name), attribute), never)
+            taught, drawn = (_counts(backend, crops, name, fact) for fact in ("labels", "drawn"))
+            bias = equal_priors(mirrored(taught, attribute), never, mirrored(drawn, attribute))
             fit = fit_softmax(seen.logits[name][labels != ABSENT], labels[labels != ABSENT], bias, never)
             attributes[name] = held_softmax(fit, earlier.attributes.get(name), int(counts.sum()))
         rare = [f"{counts[code]} {attribute.labels[code]!r}" for code in np.flatnonzero(counts < FEW_OF_CLASS)
@@ -158,12 +160,13 @@ def _check_enough(model: Model, crops: Crops) -> None:
             )
 
 
-def _taught(backend: Backend, crops: Crops, name: str) -> np.ndarray:
-    """(C,) training faces of each class of an attribute."""
+def _counts(backend: Backend, crops: Crops, name: str, fact: str) -> np.ndarray:
+    """(C,) float64: training faces of each class of an attribute, as the weights' fact `labels` counts them, or `drawn`
+    as often as they were drawn. Weights of before there was `drawn` drew all alike, as far as they say."""
     attribute = backend.config.attribute(name)
-    known = backend.about.get("labels", {}).get(name)
-    if isinstance(known, dict) and set(known) == set(attribute.labels):
-        return np.array([int(known[label]) for label in attribute.labels])
+    for known in (backend.about.get(fact, {}).get(name), backend.about.get("labels", {}).get(name)):
+        if isinstance(known, dict) and set(known) == set(attribute.labels):
+            return np.array([float(known[label]) for label in attribute.labels])
     return class_counts(crops.table.iloc[crops.part("train")], attribute)
 
 
@@ -257,12 +260,15 @@ def fit_quality(errors: np.ndarray, good: np.ndarray, views: int = 1) -> Quality
     return QualityCurve(*(float(value) for value in _newton(slopes, np.array([-5.0, -2.0]), ridge=1e-2)))
 
 
-def equal_priors(counts: np.ndarray, never: Collection[int] | np.ndarray = ()) -> np.ndarray:
-    """What to add to logits so that no class is favoured for being frequent: minus the log of its share of the training
-    faces (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), as far as its share can be trusted.
+def equal_priors(
+    counts: np.ndarray, never: Collection[int] | np.ndarray = (), drawn: np.ndarray | None = None
+) -> np.ndarray:
+    """What to add to logits so that no class is favoured for being frequent: minus the log of its share of the draws in
+    training (Menon et al., "Long-tail learning via logit adjustment", ICLR 2021), as far as its share can be trusted.
 
     counts: (C,) training faces of each class, mirrored ones counted, too; never: classes that the network never
-    answers -> (C,), mean 0 over the others, 0 for these.
+    answers; drawn: (C,) how often each was drawn, None for as often as it is there -> (C,), mean 0 over the others,
+    0 for these.
 
     Other people's faces have other shares; and a rare pose should not be called a frequent one. But a class that n
     faces taught is hardly known if n is small, and would be called at random: it gets n / (n + HALF_TRUST) of its
@@ -271,7 +277,8 @@ def equal_priors(counts: np.ndarray, never: Collection[int] | np.ndarray = ()) -
     """
     counts = np.asarray(counts, float)
     known = np.array([code not in never for code in range(len(counts))])
-    share = np.maximum(counts, 0.5) / max(counts.sum(), 1)
+    drawn = counts if drawn is None else np.asarray(drawn, float)
+    share = np.maximum(drawn, 0.5) / max(drawn.sum(), 1)
     bias = np.where(known, -np.log(share) * counts / (counts + HALF_TRUST), 0.0)
     return np.where(known, bias - bias[known].mean(), 0.0) if known.any() else bias
 

@@ -47,8 +47,11 @@ class SimCC:
         return torch.softmax(-0.5 * distance.square(), dim=-1)
 
     def decode(self, logits: Tensor) -> Tensor:
-        """logits: (N, K, 2, B) -> (N, K, 2) crop pixels: the expectation of each axis."""
-        return torch.softmax(logits.float(), dim=-1) @ self.centres(logits.device)
+        """logits: (N, K, 2, B) -> (N, K, 2) crop pixels: the expectation of each axis.
+
+        In float32 in mixed precision, too, which has matrix products in bfloat16, but neither softmax nor sums.
+        """
+        return (torch.softmax(logits.float(), dim=-1) * self.centres(logits.device)).sum(dim=-1)
 
     def read(self, logits: Tensor) -> tuple[Tensor, Tensor]:
         """logits: (N, K, 2, B) -> (N, K, 2) crop pixels as `decode`, and (N, K) crop pixels: the standard deviation of

@@ -15,7 +15,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.crops.views import Views
 from landmarks.datasets.table import groups_of, labels_of
-from landmarks.schemes import ABSENT, POSE
+from landmarks.schemes import ABSENT, POSE, Attribute
 from landmarks.training.config import TrainingConfig
 
 
@@ -119,6 +119,21 @@ def draw_weights(samples: Samples, config: TrainingConfig) -> np.ndarray:
     if config.balance:
         weights = weights * _rarity(groups_of(table, config.balance), 1.0)
     return weights * table["source"].map(config.source_weights).fillna(1.0).to_numpy(float)
+
+
+def drawn_counts(samples: Samples, config: TrainingConfig) -> dict[str, dict[str, float]]:
+    """By attribute and class, the expected faces among as many draws as there are faces: plain values. Rare poses, and
+    faces of groups and sources, are drawn more or less often than they are there."""
+    weights = draw_weights(samples, config)
+    weights = weights / weights.mean()
+    counts = {}
+    for name, task in samples.tasks.items():
+        if isinstance(task, Attribute):
+            labels = samples.labels[name]
+            known = labels != ABSENT
+            drawn = np.bincount(labels[known].astype(int), weights[known], minlength=len(task))
+            counts[name] = dict(zip(task.labels, drawn.round(2).tolist()))
+    return counts
 
 
 def _rarity(groups: np.ndarray, power: float) -> np.ndarray:

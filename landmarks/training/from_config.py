@@ -20,8 +20,9 @@ from landmarks.errors import DataError, LandmarksError
 from landmarks.models.config import NetworkConfig
 from landmarks.models.store import CARRIED, STARTED, Model, carried, load_model, save_model
 from landmarks.schemes import Declared
+from landmarks.training.batches import drawn_counts
 from landmarks.training.config import TrainingFile
-from landmarks.training.loop import train
+from landmarks.training.loop import samples_of, train
 
 
 def read_config(path: str | Path, settings: Sequence[str] = (), declared: Sequence[Declared] = ()) -> TrainingFile:
@@ -80,7 +81,9 @@ def train_from_config(
         for rows in [crops.part("train")]
         for cache, facts in enumerate(about(folder) for folder in data)
     ]
-    last = json.loads((Path(out) / "log.jsonl").read_text(encoding="utf-8").splitlines()[-1])
+    log = [json.loads(line) for line in (Path(out) / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    kept = training.stopping.kept(log, network.config.tasks)
+    samples = samples_of(crops, crops.part("train"), network.config, training)
     save_model(
         network,
         path,
@@ -91,8 +94,9 @@ def train_from_config(
             "labels": label_counts(
                 crops.table.iloc[crops.part("train")], network.config.tasks, network.config.declared
             ),
+            "drawn": drawn_counts(samples, training),
             **({} if begin is None else {STARTED: _facts(begin, network.config)}),
-            "validation": last.get("val", {}),
+            "validation": kept.get("val", {}),
         },
     )
     return path

@@ -18,7 +18,7 @@ from torch.optim import Optimizer
 from torch.optim.lr_scheduler import LRScheduler
 from torch.optim.swa_utils import AveragedModel, get_ema_multi_avg_fn
 
-from landmarks.atomic import write_text
+from landmarks.atomic import Lock, write_text
 from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import Crops
 from landmarks.datasets.digest import digest
@@ -36,7 +36,7 @@ from landmarks.training.objective import Objective, TaskObjective
 from landmarks.training.start import begin_with, forget_unseen, standardise, with_labels
 from landmarks.training.weightings.create import Weighting, create_weighting
 
-STATE, BEST = "state.safetensors", "best.safetensors"
+STATE, BEST, LOCK = "state.safetensors", "best.safetensors", "lock"
 WATCHED = 1000
 """Training faces that are looked at after each epoch as the held-out ones are: the two errors tell over-fitting."""
 
@@ -115,10 +115,26 @@ def fit(
 
     Writes to `out`: `log.jsonl`, a row an epoch with losses, factors, stops and gradients' cosines, and
     `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on. Raises
-    WeightsError if `out` holds another training.
+    WeightsError if `out` holds another training, LandmarksError if another process trains there.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
+    with Lock(out / LOCK):
+        return _fit(network, objective, learnt, watched, held_out, config, out, settings, device, report)
+
+
+def _fit(
+    network: nn.Module,
+    objective: Objective,
+    learnt: Batches,
+    watched: Batches,
+    held_out: Batches,
+    config: TrainingConfig,
+    out: Path,
+    settings: dict[str, Any],
+    device: str,
+    report: Callable[[dict[str, Any]], None],
+) -> nn.Module:
     torch.manual_seed(config.seed)  # what happens from here on does not depend on how the network was made
     network = network.to(memory_format=torch.channels_last).to(device)
     weighting = create_weighting(config.weighting, objective.tasks, config.task_weights, config.weighting_options).to(

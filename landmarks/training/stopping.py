@@ -128,6 +128,12 @@ class Stopping:
         best = _best(history, tasks)
         return int(history[-1 if best is None else best]["epoch"])
 
+    def kept(self, history: Sequence[dict[str, Any]], tasks: tuple[str, ...]) -> dict[str, Any]:
+        """The row of the epoch whose weights a training keeps: the best one's if the kind is `global`, else the last
+        one's. Raises ValueError for an empty history."""
+        best = self.best_epoch(history, tasks) if self.kind == "global" else None
+        return history[-1] if best is None else next(row for row in history if row["epoch"] == best)
+
     def _series(self, history: Sequence[dict[str, Any]], task: str, task_weights: dict[str, float]) -> np.ndarray:
         """(E,) the task's index by epoch; a task of no weight is not trained and has none. Training and validation
         error are of the same weights, the averaged ones: their gap is no lag behind the weights that learn."""

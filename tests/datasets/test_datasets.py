@@ -244,7 +244,7 @@ def test_samples_move_points_with_the_picture(prepared):
     crops = load_crops(prepared)
     samples = Samples(crops, crops.part("train"), ("points_5", "glasses"), 96, 1.8)
     samples.picture = lambda image: {"image": image}
-    samples.picture.set_random_seed = lambda seed: None
+    samples.picture.set_random_state = lambda generator, python: None
     for index in range(len(samples)):
         item = samples[index]
         points, crop = item["points_5"].numpy(), item["crop"].numpy().astype(int)

@@ -44,6 +44,15 @@ def test_a_class_that_is_never_answered_moves_nothing():
     assert np.isfinite(equal_priors(np.zeros(2))).all() and equal_priors(np.zeros(2), [0, 1]).tolist() == [0, 0]
 
 
+def test_what_was_drawn_evenly_is_not_evened_again():
+    """9,000 and 1,000 faces, drawn equally often, leave nothing to take out; by the root of their numbers, half."""
+    counts = np.array([9000.0, 1000.0])
+    whole = equal_priors(counts)
+    assert equal_priors(counts, drawn=np.array([5000.0, 5000.0])) == pytest.approx(0, abs=0.1)
+    assert equal_priors(counts, drawn=np.sqrt(counts)) == pytest.approx(whole / 2, abs=0.1)
+    assert equal_priors(counts, drawn=counts) == pytest.approx(whole)
+
+
 @pytest.mark.parametrize("count", [1, 5, 20, 100])
 def test_few_faces_widen_probabilities(count):
     """All n right and very sure: Laplace's rule of succession, (n + 1) / (n + 2)."""

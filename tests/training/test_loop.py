@@ -8,11 +8,12 @@ import pytest
 import torch
 from torch.utils.data import default_collate
 
+from landmarks.atomic import Lock
 from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.errors import DataError, WeightsError
+from landmarks.errors import DataError, LandmarksError, WeightsError
 from landmarks.models.network import Network
-from landmarks.training.batches import SampleBatches, draw_weights
+from landmarks.training.batches import SampleBatches, draw_weights, drawn_counts
 from landmarks.training.config import TrainingConfig
 from landmarks.training.loop import train
 from landmarks.training.losses import PointsLoss, task_losses
@@ -139,3 +140,25 @@ def test_groups_are_drawn_alike(prepared):
     assert np.allclose(draw_weights(samples, TrainingConfig(pose_balance=0.0)), 1.0)
     with pytest.raises(ValueError, match="balance: unknown column 'raze'; did you mean 'race'"):
         TrainingConfig(balance=("raze",))
+
+
+def test_what_is_drawn_is_counted_by_class(prepared):
+    """As many as there are where all are drawn alike; rare poses as often as others where they are balanced."""
+    crops = load_crops(prepared)
+    rows, table = crops.part("train"), crops.table.copy()
+    table.loc[table.index[rows], "pose"] = [0] * 9 + [2] * (len(rows) - 9)
+    samples = Samples(Crops(crops.folders, table), rows, SMALL.tasks, SMALL.input_size, SMALL.crop_scale)
+    alike = drawn_counts(samples, TrainingConfig(pose_balance=0.0))
+    assert list(alike["pose"].values()) == [9, 0, len(rows) - 9, 0, 0]
+    assert list(alike["smile"].values()) == np.bincount(samples.labels["smile"]).tolist()
+    balanced = drawn_counts(samples, TrainingConfig(pose_balance=1.0))
+    assert list(balanced["pose"].values()) == [len(rows) / 2, 0, len(rows) / 2, 0, 0]
+
+
+def test_one_training_at_a_time_in_a_folder(prepared, tmp_path):
+    crops = load_crops(prepared)
+    lock = Lock(tmp_path / "lock")
+    with pytest.raises(LandmarksError, match="another run is writing here"):
+        train(SMALL, QUICK, crops, tmp_path)
+    lock.release()
+    train(SMALL, QUICK, crops, tmp_path)

@@ -107,3 +107,14 @@ def test_nothing_labelled_costs_nothing():
     nowhere = torch.full((2, 5, 2), float("nan"))
     assert LOSS(CODEC, torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
     assert error_loss(CODEC, torch.randn(2, 5), torch.randn(2, 5, 2, CODEC.values), nowhere) == 0
+
+
+@pytest.mark.parametrize("codec", [SimCC(96, 1, 1.5, margin=0.25), CODEC], ids=repr)
+def test_points_are_decoded_as_exactly_in_mixed_precision(codec):
+    """A matrix product would be made in bfloat16, which tells coordinates of 90 to half a pixel."""
+    points = torch.rand(1, 500, 2, generator=torch.Generator().manual_seed(0)) * (codec.size - 1)
+    logits = coded(codec, points)
+    exact = codec.decode(logits)
+    with torch.autocast("cpu", torch.bfloat16):
+        mixed = codec.decode(logits)
+    assert mixed.dtype == torch.float32 and torch.equal(mixed, exact)

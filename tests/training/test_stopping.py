@@ -190,6 +190,8 @@ def test_training_ends_when_the_main_task_has_not_improved(losses, best, over):
     history = main_only(*losses)
     assert Stopping("global", patience=2).over(history, TASKS) is over
     assert Stopping("global", patience=2).best_epoch(history, TASKS) == best
+    assert Stopping("global", patience=2).kept(history, TASKS)["epoch"] == best
+    assert Stopping("none", patience=2).kept(history, TASKS) is history[-1]
     assert not Stopping("none", patience=2).over(history, TASKS)
     assert not Stopping("task_wise", patience=2).over(history, TASKS)
     assert Stopping("global", patience=2).stopped(HISTORY, TASKS, {}) == {}

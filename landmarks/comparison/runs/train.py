@@ -88,6 +88,7 @@ def train_arm(
             head.set_unseen(sorted(set(range(head.out_features)) - set(shown.tolist())))
         save_model(trained, out / "weights.safetensors", {"arm": arm.as_dict(), "seed": seed})
     log = [json.loads(line) for line in (out / "log.jsonl").read_text(encoding="utf-8").splitlines()]
+    kept = training.stopping.kept(log, arm.tasks)
     squares, backend = bench.squares(arm.crop_scale), backend_of(arm, trained)
     once, twice = (locate_in(backend, bench.pictures, squares, passes) for passes in (1, 2))
     return {
@@ -112,8 +113,8 @@ def train_arm(
         },
         "train_error": points_error(trained, watched, bench.scheme, device),
         "val_error": points_error(trained, views["val"], bench.scheme, device),
-        "train_loss": json.dumps(log[-1]["train"]),
-        "val_loss": json.dumps(log[-1].get("val", {})),
+        "train_loss": json.dumps(kept["train"]),
+        "val_loss": json.dumps(kept.get("val", {})),
         "parameters": count_arm_parameters(trained),
         "multiply_adds": multiply_adds_of(trained),
         "train_seconds": sum(row["seconds"] for row in log),

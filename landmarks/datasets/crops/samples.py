@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import random
+
 import numpy as np
 import torch
 from torch import Tensor
@@ -13,6 +15,7 @@ from landmarks.datasets.crops.augment import (
     LOCATOR,
     SECOND_PASS,
     Jitter,
+    coarser,
     flip,
     picture_transforms,
 )
@@ -110,8 +113,9 @@ class Samples(TorchDataset[dict[str, Tensor]]):
             other = self.crops.picture(self.rows[generator.integers(len(self.rows))])
             image = cover(image, other[:CORNER, :CORNER], generator)
         if self.picture is not None:
-            self.picture.set_random_seed(int(generator.integers(2**31)))
-            image = self.picture(image=image)["image"]
+            seed = int(generator.integers(2**31))
+            self.picture.set_random_state(np.random.default_rng(seed), random.Random(seed))
+            image = self.picture(image=coarser(image, generator))["image"]
         image = expose(image, conditions, generator)
         if "cut_off" in conditions:
             image = cut_off(image, generator)
