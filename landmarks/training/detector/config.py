@@ -70,6 +70,8 @@ class DetectorTraining:
     """Size of the largest face that a crop is chosen for. Sizes between are drawn log-uniformly."""
     shares: Shares = field(default_factory=Shares)
     """Of the kinds of crops."""
+    source_weights: dict[str, float] = field(default_factory=dict)
+    """How often the faces and photographs of a dataset are drawn, by its name; 1 where not given."""
     log_steps: int = 50
     """Steps between two lines of the log."""
     validate_steps: int = 2000
@@ -95,6 +97,9 @@ class DetectorTraining:
         for name in ("learning_rate", "muon_rate", *weights, "clip_norm", "largest"):
             if getattr(self, name) > LARGEST:
                 raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
+        for name, weight in self.source_weights.items():
+            if not 0 <= weight <= LARGEST:
+                raise ValueError(f"source_weights: the weight of {name!r} must be 0 or more, not {weight}")
         if self.precision not in PRECISIONS:
             raise ValueError(unknown("precision", self.precision, PRECISIONS))
         if not 0 <= self.average_decay < 1:

@@ -48,6 +48,7 @@ class CropMaker:
         self.pictures, self.config = pictures, config
         self.in_scenes = BySize(pictures, pictures.scenes)
         self.in_portraits = BySize(pictures, pictures.portraits)
+        self.in_any = np.cumsum(pictures.weights(pictures.scenes))
         of: dict[str, Sized] = {
             "face": self.in_scenes, "portrait": self.in_portraits, "mosaic": self.in_portraits,
             "anywhere": pictures.scenes, "empty": pictures.empty,
@@ -63,7 +64,7 @@ class CropMaker:
         if kind == "mosaic":
             crop = self.mosaic(rng)
         elif kind in ("empty", "anywhere"):
-            crop = self.anywhere(self.pictures.empty if kind == "empty" else self.pictures.scenes, rng)
+            crop = self.anywhere(kind == "empty", rng)
         else:
             sizes_wanted = (self.config.smallest, self.config.largest)
             crop = self.around_face(kind == "portrait", (side, side), sizes_wanted, rng)
@@ -90,9 +91,14 @@ class CropMaker:
             centre, at = _inside(centre + (half - at) / zoom, half / zoom, shape), half
         return self._take(number, centre, at, zoom, angle, size, rng)
 
-    def anywhere(self, numbers: np.ndarray, rng: np.random.Generator) -> Crop:
-        """A piece of any of the pictures `numbers`."""
-        number, side = int(rng.choice(numbers)), self.config.side
+    def anywhere(self, empty: bool, rng: np.random.Generator) -> Crop:
+        """A piece of any scene, or of any picture without faces."""
+        side = self.config.side
+        if empty:
+            number = int(rng.choice(self.pictures.empty))
+        else:
+            at = np.searchsorted(self.in_any, rng.uniform(0, self.in_any[-1]), side="right")
+            number = int(self.pictures.scenes[min(int(at), len(self.in_any) - 1)])
         height, width = self.pictures.store.shape(number)
         zoom = math.exp(rng.uniform(math.log(min(1.0, 0.8 * side / max(height, width))), math.log(2.0)))
         middle = np.full(2, side / 2)

@@ -14,7 +14,7 @@ from landmarks import __version__
 from landmarks.config import build, named, override, read_toml
 from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.device import choose_device
-from landmarks.errors import DataError, WeightsError
+from landmarks.errors import DataError, LandmarksError, WeightsError, unknown
 from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
 from landmarks.models.files import resolve
 from landmarks.training.detector.batches import Batches
@@ -53,7 +53,7 @@ def train_detector(
 
     data: whatever `read_photographs` reads; settings: `KEY=VALUE` in place of what the file says; start: weights to
     begin with, a shipped name or a file, instead of random ones; report: gets each row of the log; progress: is told
-    how many pictures are decoded. They are decoded once, into `out/pictures`. Raises DataError, WeightsError.
+    how many pictures are decoded. They are decoded once, into `out/pictures`. Raises LandmarksError.
     """
     file, out = read_detector_config(config, settings), Path(out)
     if threads:
@@ -62,8 +62,12 @@ def train_detector(
     start_path = None if start is None else resolve(start)
     torch.manual_seed(file.training.seed)
     network = FaceGrid(file.detector) if start_path is None else _begin_with(start_path, file)
+    names = sorted({photographs.name for photographs in datasets})
+    for name in set(file.training.source_weights) - set(names):
+        known = unknown("dataset", name, names)
+        raise LandmarksError(f"{named(config, settings)}: training.source_weights: {known}; give its photographs too")
     store = open_store(datasets, out / PICTURES, progress)
-    learnt = _batches(Pictures(store, datasets, "train"), file, data)
+    learnt = _batches(Pictures(store, datasets, "train", file.training.source_weights), file, data)
     unseen = Pictures(store, datasets, "val")
     held_out = Batches(unseen, file.training) if unseen.count() else None
     about: dict[str, Any] = {"version": __version__, "training": dataclasses.asdict(file.training)}

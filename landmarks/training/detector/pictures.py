@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Sequence
+from collections.abc import Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -36,8 +36,16 @@ class Pictures:
     Scenes have faces to be learned; portraits too, and are mostly one face; empty ones have none.
     """
 
-    def __init__(self, store: Store, datasets: Sequence[Photographs], split: str) -> None:
+    def __init__(
+        self,
+        store: Store,
+        datasets: Sequence[Photographs],
+        split: str,
+        source_weights: Mapping[str, float] | None = None,
+    ) -> None:
+        """source_weights: how often pictures of a dataset are drawn, by its name; 1 where not given."""
         self.store = store
+        self._weights: dict[int, float] = {}
         self._faces: dict[int, Faces] = {}
         kinds: dict[str, list[int]] = {"scene": [], "portrait": [], "empty": []}
         members = [set(data.names(split)) for data in datasets]
@@ -47,6 +55,7 @@ class Pictures:
             labels = datasets[d].labels(name)
             faces = Faces((labels.boxes + 0.5) * zoom, (labels.points + 0.5) * zoom, labels.ignore)
             self._faces[number] = faces
+            self._weights[number] = (source_weights or {}).get(datasets[d].name, 1.0)
             learned = sizes(faces.boxes[~faces.ignore])
             share = learned.max(initial=0) / max(store.shape(number))
             kinds["empty" if not len(learned) else "portrait" if share >= PORTRAIT else "scene"].append(number)
@@ -59,6 +68,10 @@ class Pictures:
         """The faces of a picture."""
         return self._faces[number]
 
+    def weights(self, numbers: np.ndarray) -> np.ndarray:
+        """How often each of some pictures (N,) is to be drawn, relative to the others: (N,) float64."""
+        return np.array([self._weights[number] for number in numbers.tolist()])
+
     def count(self) -> int:
         """Number of faces to be learned."""
         return sum(int((~faces.ignore).sum()) for faces in self._faces.values())
@@ -70,8 +83,8 @@ class BySize:
     def __init__(self, pictures: Pictures, numbers: np.ndarray) -> None:
         """numbers: the pictures (N,) from which it draws."""
         rows = [
-            (size, number, i, len(faces.boxes) ** -0.5)
-            for number in numbers.tolist()
+            (size, number, i, weight * len(faces.boxes) ** -0.5)
+            for number, weight in zip(numbers.tolist(), pictures.weights(numbers))
             for faces in [pictures.faces(number)]
             for i, size in enumerate(sizes(faces.boxes))
             if not faces.ignore[i] and size >= LEAST_DRAWN

@@ -44,7 +44,7 @@ def test_points_lie_on_eyes(pictures, kind):
         if kind == "mosaic":
             crop = make.mosaic(rng)
         elif kind == "anywhere":
-            crop = make.anywhere(pictures.scenes, rng)
+            crop = make.anywhere(False, rng)
         else:
             crop = make.around_face(kind == "portrait", (128, 128), (30.0, 100.0), rng)
         assert crop.pixels.shape == (128, 128, 3) and crop.boxes.shape[1:] == (4,)
@@ -64,7 +64,7 @@ def test_points_lie_on_eyes(pictures, kind):
 def test_no_face_no_crop_of_it(pictures):
     rng, make = np.random.default_rng(0), CropMaker(pictures, CONFIG)
     for _ in range(10):
-        crop = make.anywhere(pictures.empty, rng)
+        crop = make.anywhere(True, rng)
         assert not len(crop.boxes) and not len(crop.ignored)
 
 
@@ -76,6 +76,29 @@ def test_faces_are_drawn_by_size(pictures):
     assert min(found) >= 20 and max(found) <= 40
     largest = max(sizes(pictures.faces(n).boxes).max() for n in pictures.portraits)
     assert size(*drawn.draw(5000, 9000, rng)) == largest, "the nearest where there is none"
+
+
+@pytest.mark.parametrize(("weights", "share"), [({}, 0.5), ({"second": 3.0}, 0.75), ({"second": 0.0}, 0.0)])
+def test_datasets_are_drawn_by_their_weights(tmp_path, weights, share):
+    """Faces and pieces of photographs, of two datasets with the same photographs."""
+    for name in ("first", "second"):
+        (tmp_path / name).mkdir()
+    datasets = [
+        replace(read_photographs(photographs(tmp_path / name, portraits=0, empty=0)), name=name)
+        for name in ("first", "second")
+    ]
+    store = open_store(datasets, tmp_path / "store")
+    pictures = Pictures(store, datasets, "train", weights)
+    second = {n for n in pictures.scenes.tolist() if store.index["dataset"][n] == 1}
+    assert 0 < len(second) == len(pictures.scenes) / 2
+    rng, drawn = np.random.default_rng(0), BySize(pictures, pictures.scenes)
+    found = [drawn.draw(1, 1000, rng)[0] in second for _ in range(600)]
+    assert np.mean(found) == pytest.approx(share, abs=0.06)
+    taken, make = [], CropMaker(pictures, CONFIG)
+    make._take = lambda number, *others: taken.append(number in second)
+    for _ in range(600):
+        make.anywhere(False, rng)
+    assert np.mean(taken) == pytest.approx(share, abs=0.06)
 
 
 def test_a_batch_depends_on_its_number_alone(pictures):

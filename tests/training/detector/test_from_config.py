@@ -100,6 +100,13 @@ def test_settings_that_cannot_be(config, setting, message):
         read_detector_config(config, [setting])
 
 
+def test_weights_of_datasets_that_are_not_given_are_refused(config, drawn, tmp_path):
+    with pytest.raises(LandmarksError, match="source_weights: unknown dataset 'wide'; known: custom"):
+        train_detector(config, [drawn], tmp_path / "out", "cpu", ["source_weights={wide = 2.0}"])
+    with pytest.raises(LandmarksError, match="the weight of 'custom' must be 0 or more"):
+        read_detector_config(config, ["source_weights={custom = -1.0}"])
+
+
 def test_encoders_are_for_landmark_networks(config, drawn, tmp_path):
     done = run(config, "--data", drawn, "--out", tmp_path, "--encoder", "compact")
     assert done.exit_code == 2 or isinstance(done.exception, LandmarksError)
