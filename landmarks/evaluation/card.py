@@ -171,10 +171,18 @@ def markdown_table(columns: Iterable[str], rows: Iterable[Iterable[str]]) -> str
 def main() -> None:
     parser = argparse.ArgumentParser(description="Make the measured part of a model card anew.")
     parser.add_argument("card", type=Path)
-    parser.add_argument("reports", type=Path, nargs="+", help="JSON files of `landmarks evaluate`, in the card's order")
+    parser.add_argument(
+        "reports", type=Path, nargs="+", help="JSON files of `landmarks evaluate`; what else the card names is left out"
+    )
     arguments = parser.parse_args()
-    reports = [json.loads(path.read_text(encoding="utf-8")) for path in arguments.reports]
-    card = fill(arguments.card.read_text(encoding="utf-8"), reports)
+    card = arguments.card.read_text(encoding="utf-8")
+    unnamed = [path.name for path in arguments.reports if path.name not in card]
+    if unnamed:
+        parser.error(f"{arguments.card} does not name {', '.join(unnamed)}; write the command behind it into the card")
+    in_order = sorted(arguments.reports, key=lambda path: card.index(path.name))
+    found = [json.loads(path.read_text(encoding="utf-8")) for path in in_order]
+    reports = [report for report in found if "protocol" in report]
+    card = fill(card, reports)
     card = re.sub(r"SHA-256 `[0-9a-f]*`", f"SHA-256 `{reports[0]['protocol']['weights_sha256']}`", card)
     write_text(arguments.card, card)
 

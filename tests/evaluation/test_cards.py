@@ -1,11 +1,12 @@
 """The cards of the shipped weights say what was measured, of the file that is shipped."""
 
 import json
+import sys
 
 import pytest
 
 from landmarks import shipped
-from landmarks.evaluation.card import END, START, figures_markdown, fill
+from landmarks.evaluation.card import END, START, figures_markdown, fill, main
 from landmarks.models import files
 from tests.helpers.faces import SAMPLES
 
@@ -79,6 +80,23 @@ def test_a_group_that_is_worse_by_a_third_is_named():
     slices = report["landmarks"]["points_5"]["slices"]
     slices["gender"]["female"]["nme"] = 10 * slices["gender"]["male"]["nme"]
     assert "gender female" in figures_markdown([report]).split("more than a third:")[1].split("\n")[0]
+
+
+def test_the_command_in_a_card_makes_it_anew(tmp_path, monkeypatch):
+    """With all reports of a name, in any order and with those of other measurements among them."""
+    card = (shipped.SHIPPED / "compact.md").read_text(encoding="utf-8")
+    begin, rest = card.split(START)
+    empty = tmp_path / "compact.md"
+    empty.write_text(f"{begin}{START}\n\n{END}{rest.split(END)[1]}", encoding="utf-8")
+    reports = sorted(map(str, RESULTS.glob("*-compact-*.json")), reverse=True)
+    assert any("robustness" in path for path in reports)
+    monkeypatch.setattr(sys, "argv", ["card", str(empty), *reports])
+    main()
+    assert empty.read_text(encoding="utf-8") == card
+    (tmp_path / "other.json").write_text("{}")
+    monkeypatch.setattr(sys, "argv", ["card", str(empty), str(tmp_path / "other.json")])
+    with pytest.raises(SystemExit):
+        main()
 
 
 def test_a_card_without_marks_is_refused():
