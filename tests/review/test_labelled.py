@@ -154,7 +154,7 @@ def test_a_network_learns_from_corrected_numbers(tmp_path, monkeypatch):
     crops = load_crops(tmp_path / "mine")
     assert crops.declared == (rims,) and set(crops.table["rims"]) == {10, 80}
     config, out = tmp_path / "mine.toml", tmp_path / "weights"
-    config.write_text(CONFIG.replace('"smile"]', '"rims"]').replace("epochs = 6", "epochs = 16"))
+    config.write_text(CONFIG.replace('"smile"]', '"rims"]').replace("epochs = 6", "epochs = 40"))
     assert run(monkeypatch, "train", config, "--data", tmp_path / "mine", "--out", out, "--device", "cpu") == 0
     weights, taught = out / "weights.safetensors", crops.table[crops.table["split"] == "train"]["rims"]
     assert load_model(weights).network.heads["rims"].mean == pytest.approx(taught.mean())
