@@ -7,9 +7,11 @@ from dataclasses import dataclass
 import numpy as np
 
 from landmarks.datasets.dataset import Crops
+from landmarks.datasets.table import points_of
 from landmarks.inference.backend import Backend
 from landmarks.inference.config import PASSES
 from landmarks.inference.locate import Located, locate
+from landmarks.schemes import Scheme
 
 
 @dataclass(frozen=True)
@@ -35,6 +37,14 @@ class Placement:
         squares[:, 2] *= np.exp(generator.uniform(low, high, count))
         squares[:, 3] += np.radians(self.angle)
         return squares
+
+
+def validation_faces(crops: Crops, scheme: Scheme) -> tuple[np.ndarray, np.ndarray]:
+    """Those all of whose points are labelled: rows (N,), and points (N, K, 2) in pixels of the cached crops."""
+    rows = crops.part("val")
+    true = points_of(crops.table.iloc[rows], scheme)
+    given = ~np.isnan(true).any(axis=(1, 2))
+    return rows[given], true[given]
 
 
 def locate_crops(

@@ -16,9 +16,8 @@ import numpy as np
 from landmarks import metrics
 from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import load_crops
-from landmarks.datasets.table import points_of
 from landmarks.evaluation.calibrate import TYPICAL
-from landmarks.evaluation.placement import locate_crops
+from landmarks.evaluation.placement import locate_crops, validation_faces
 from landmarks.geometry import face_squares
 from landmarks.inference.backend import load_backend
 from landmarks.schemes import POINTS_5, SCHEMES
@@ -42,10 +41,7 @@ def main() -> None:
     parser.add_argument("--scheme", choices=sorted(SCHEMES), default=POINTS_5.name)
     arguments = parser.parse_args()
     crops, backend, scheme = load_crops(arguments.data), load_backend(arguments.weights), SCHEMES[arguments.scheme]
-    rows = crops.part("val")
-    true = points_of(crops.table.iloc[rows], scheme)
-    given = ~np.isnan(true).any(axis=(1, 2))
-    rows, true = rows[given], true[given]
+    rows, true = validation_faces(crops, scheme)
     squares = TYPICAL.squares(canonical_squares(crops.table.iloc[rows], backend.config.crop_scale))
     seen = locate_crops(backend, crops, rows, squares)
     errors = metrics.point_errors(seen.points[scheme.name], true, face_squares(true, scheme, 1.0)[:, 2])

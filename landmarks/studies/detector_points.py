@@ -21,8 +21,8 @@ from rich.table import Table
 
 from landmarks import metrics
 from landmarks.datasets.dataset import load_crops
-from landmarks.datasets.table import points_of
 from landmarks.detection.facegrid import FaceGrid
+from landmarks.evaluation.placement import validation_faces
 from landmarks.geometry import face_squares, grid_cells, rotate
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.locate import locate
@@ -89,9 +89,7 @@ def main() -> None:
     crops, backend, scheme = load_crops(arguments.data), load_backend(arguments.weights), SCHEMES[arguments.scheme]
     network, _ = load_facegrid(SHIPPED / "detector.safetensors")
     threshold = FaceGrid().threshold
-    rows = crops.part("val")
-    true = points_of(crops.table.iloc[rows], scheme)
-    rows, true = rows[~np.isnan(true).any(axis=(1, 2))], true[~np.isnan(true).any(axis=(1, 2))]
+    rows, true = validation_faces(crops, scheme)
     title = "mean error / failures at 10 %, in % of the inter-ocular distance"
     table = Table("turned by", "faces", "found", "with the locator", "without it", title=title)
     for angle in ANGLES:

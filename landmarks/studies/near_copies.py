@@ -16,8 +16,7 @@ import numpy as np
 from landmarks import metrics
 from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.table import points_of
-from landmarks.evaluation.placement import locate_crops
+from landmarks.evaluation.placement import locate_crops, validation_faces
 from landmarks.inference.backend import load_backend
 from landmarks.schemes import POINTS_5, SCHEMES
 
@@ -46,9 +45,7 @@ def main() -> None:
     parser.add_argument("--scheme", choices=sorted(SCHEMES), default=POINTS_5.name)
     arguments = parser.parse_args()
     crops, backend, scheme = load_crops(arguments.data), load_backend(arguments.weights), SCHEMES[arguments.scheme]
-    rows = crops.part("val")
-    true = points_of(crops.table.iloc[rows], scheme)
-    rows, true = rows[~np.isnan(true).any(axis=(1, 2))], true[~np.isnan(true).any(axis=(1, 2))]
+    rows, true = validation_faces(crops, scheme)
     alike, of = likeness(crops, rows, crops.part("train"))
     copies = alike > LEAST
     for row, other, value in zip(rows[copies], of[copies], alike[copies]):

@@ -14,14 +14,12 @@ import json
 from pathlib import Path
 from typing import Any
 
-import numpy as np
 
 from landmarks import metrics
 from landmarks.atomic import write_text
 from landmarks.datasets.crops.squares import canonical_squares
 from landmarks.datasets.dataset import Crops, load_crops
-from landmarks.datasets.table import points_of
-from landmarks.evaluation.placement import Placement, locate_crops
+from landmarks.evaluation.placement import Placement, locate_crops, validation_faces
 from landmarks.inference.backend import Backend, load_backend
 from landmarks.inference.config import PASSES
 from landmarks.metrics import THRESHOLD
@@ -39,10 +37,8 @@ def measure(
     backend: Backend, crops: Crops, placement: Placement, scheme_name: str, passes: int = PASSES
 ) -> tuple[float, float]:
     """Mean error and failure rate at 10 % of the validation faces, as shares of the inter-ocular distance."""
-    scheme, rows = SCHEMES[scheme_name], crops.part("val")
-    true = points_of(crops.table.iloc[rows], scheme)
-    given = ~np.isnan(true).any(axis=(1, 2))
-    rows, true = rows[given], true[given]
+    scheme = SCHEMES[scheme_name]
+    rows, true = validation_faces(crops, scheme)
     squares = placement.squares(canonical_squares(crops.table.iloc[rows], backend.config.crop_scale))
     predicted = locate_crops(backend, crops, rows, squares, passes).points[scheme.name]
     errors = metrics.nme(metrics.point_errors(predicted, true, metrics.interocular(true, scheme)))
