@@ -65,7 +65,7 @@ def photograph_page() -> None:
     import cv2
 
     from landmarks.images import read
-    from landmarks.studies.detector_curves import CHANGES, cases
+    from landmarks.studies.detectors.curves import CHANGES, cases
 
     browser = next(path for name in ("chromium", "chromium-browser", "google-chrome") if (path := shutil.which(name)))
     with tempfile.TemporaryDirectory() as place:

@@ -34,7 +34,7 @@ class FaceGrid:
     """
 
     name = "facegrid"
-    # landmarks.studies.fit_rule on 1,500 training faces of MTFL.
+    # landmarks.studies.detectors.fit_rule on 1,500 training faces of MTFL.
     rule = BoxRule(shift_y=0.073, extent=0.427)
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.55, max_side: int = 640) -> None:

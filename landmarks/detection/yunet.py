@@ -31,7 +31,7 @@ class YuNet:
     """
 
     name = "yunet"
-    # landmarks.studies.fit_rule on 1,500 training faces of MTFL.
+    # landmarks.studies.detectors.fit_rule on 1,500 training faces of MTFL.
     rule = BoxRule(shift_y=0.072, extent=0.428)
 
     def __init__(self, model: str | Path | None = None, threshold: float = 0.7, max_side: int = 640) -> None:

@@ -14,7 +14,6 @@ import json
 from pathlib import Path
 from typing import Any
 
-
 from landmarks import metrics
 from landmarks.atomic import write_text
 from landmarks.datasets.crops.squares import canonical_squares

@@ -73,7 +73,7 @@ def test_few_crops_are_made_coarser():
 
 
 def test_changes_are_drawn_one_by_one():
-    """Not all together or none, as with one seed for all: that left 41 % of the crops as they were."""
+    """Not all together or none, as with one seed for all: that left two fifths of the crops as they were."""
     cv2.setNumThreads(1)
     image = np.random.default_rng(0).integers(0, 256, (32, 32, 3), dtype=np.uint8)
     changes = picture_transforms()

@@ -1,6 +1,6 @@
 """Fit the constants that turn a detector's boxes into face squares, on annotated training faces.
 
-    python -m landmarks.studies.fit_rule MTFL.zip centerface
+    python -m landmarks.studies.detectors.fit_rule MTFL.zip centerface
 
 prints the rule, how many of the faces were found, and how far the single boxes scatter around the rule: training
 must move its crops by as much.

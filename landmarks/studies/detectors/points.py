@@ -1,6 +1,6 @@
 """Whether the detector's five points can stand in for the locator's: validation faces, turned by several angles.
 
-    python -m landmarks.studies.detector_points compact prepared/300w --scheme points_68
+    python -m landmarks.studies.detectors.points compact prepared/300w --scheme points_68
 
 finds each face by the detector's network, in floating point, and then looks at it in two ways: as `annotate` does,
 where the locator finds five points in the square of the box and the network looks once; and without the locator, where

@@ -9,7 +9,7 @@ from landmarks.inference.backend import load_backend
 from landmarks.models.facegrid import load_facegrid
 from landmarks.schemes import POINTS_5
 from landmarks.shipped import SHIPPED
-from landmarks.studies import detector_points
+from landmarks.studies.detectors import points as study
 from tests.helpers.faces import SAMPLES
 
 
@@ -17,7 +17,7 @@ from tests.helpers.faces import SAMPLES
 def test_points_turn_with_the_picture(degrees):
     picture = np.zeros((101, 141, 3), np.uint8)
     picture[38:43, 88:93] = 255
-    seen, moved = detector_points.turned(picture, np.array([[90.0, 40.0]]), degrees)
+    seen, moved = study.turned(picture, np.array([[90.0, 40.0]]), degrees)
     rows, columns = np.nonzero(seen[..., 0] > 128)
     assert moved[0] == pytest.approx([columns.mean(), rows.mean()], abs=0.3)
 
@@ -29,14 +29,14 @@ def test_both_ways_find_the_face_of_a_photograph(degrees):
     faces = Annotator("compact")(picture)
     true = faces.points[0]
     extent = np.ptp(true, axis=0).max()
-    seen, moved = detector_points.turned(picture, true, degrees)
-    found = detector_points.start(network, seen, moved.mean(axis=0), 0.5)
+    seen, moved = study.turned(picture, true, degrees)
+    found = study.start(network, seen, moved.mean(axis=0), 0.5)
     assert found is not None
     assert np.abs(found.points - moved).max() < 0.3 * extent
-    for points in detector_points.both_ways(load_backend("compact"), [seen], [found], POINTS_5):
+    for points in study.both_ways(load_backend("compact"), [seen], [found], POINTS_5):
         assert np.abs(points[0] - moved).max() < 0.1 * extent
 
 
 def test_a_picture_without_a_face_has_no_start():
     network, _ = load_facegrid(SHIPPED / "detector.safetensors")
-    assert detector_points.start(network, np.full((90, 130, 3), 90, np.uint8), np.array([60.0, 40.0]), 0.5) is None
+    assert study.start(network, np.full((90, 130, 3), 90, np.uint8), np.array([60.0, 40.0]), 0.5) is None

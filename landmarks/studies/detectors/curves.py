@@ -1,6 +1,6 @@
 """What detectors mind: faces found as photographs are turned, blurred, darkened, compressed and shrunk.
 
-    python -m landmarks.studies.detector_curves /data/wider --detectors facegrid,centerface --out curves.json
+    python -m landmarks.studies.detectors.curves /data/wider --detectors facegrid,centerface --out curves.json
 
 prints, for each change and strength, the share of the labelled faces found at each detector's own threshold and its
 false ones a photograph. Photographs are first shrunk to SIDE pixels; faces smaller than LEAST pixels there do not

@@ -6,7 +6,7 @@ from landmarks.datasets.dataset import read_dataset
 from landmarks.detection.base import Detections
 from landmarks.geometry import BoxRule
 from landmarks.schemes import POINTS_5
-from landmarks.studies.fit_rule import fit_rule, match_boxes
+from landmarks.studies.detectors.fit_rule import fit_rule, match_boxes
 
 
 def test_the_rule_that_made_the_boxes_is_found():

@@ -8,8 +8,8 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.studies import detector_curves
-from landmarks.studies.detector_curves import CHANGES, turned
+from landmarks.studies.detectors import curves
+from landmarks.studies.detectors.curves import CHANGES, turned
 from tests.helpers.faces import SAMPLES, write_png
 
 BOX = np.array([[170.0, 65.0, 280.0, 215.0]])
@@ -41,9 +41,9 @@ def test_a_change_of_no_strength_changes_nothing():
     picture = np.random.default_rng(0).integers(0, 256, (60, 80, 3), dtype=np.uint8)
     for change, nothing in (
         (turned, 0),
-        (detector_curves.blurred, 0),
-        (detector_curves.dark, 1),
-        (detector_curves.shrunk, 1),
+        (curves.blurred, 0),
+        (curves.dark, 1),
+        (curves.shrunk, 1),
     ):
         seen, boxes = change(picture, BOX, nothing)
         np.testing.assert_array_equal(seen, picture)
@@ -52,16 +52,16 @@ def test_a_change_of_no_strength_changes_nothing():
 
 def test_the_command(photographs, tmp_path, monkeypatch, capsys):
     few = {name: (change, strengths[:1]) for name, (change, strengths) in CHANGES.items()}
-    monkeypatch.setattr(detector_curves, "CHANGES", few)
+    monkeypatch.setattr(curves, "CHANGES", few)
     out, drawn = tmp_path / "curves.json", tmp_path / "sheet.png"
     arguments = ["--detectors", "centerface", "--out", str(out), "--sheet", str(drawn)]
-    monkeypatch.setattr("sys.argv", ["detector_curves", str(photographs), *arguments])
-    detector_curves.main()
+    monkeypatch.setattr("sys.argv", ["curves", str(photographs), *arguments])
+    curves.main()
     report = json.loads(out.read_text())
     rows, protocol = report["curves"], report["protocol"]
     assert protocol["photographs"] == 1 and protocol["detectors"]["centerface"]["threshold"] == 0.5
     assert [row["change"] for row in rows] == list(few) and all(row["faces"] == 1 for row in rows)
     assert rows[0]["centerface"] == {"recall": 1.0, "false_per_picture": 0.0}
     sheet = cv2.imread(str(drawn))
-    assert sheet.shape == (detector_curves.TILE, detector_curves.COLUMNS * detector_curves.TILE, 3)
+    assert sheet.shape == (curves.TILE, curves.COLUMNS * curves.TILE, 3)
     assert "turned, degrees" in capsys.readouterr().out
