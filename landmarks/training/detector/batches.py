@@ -35,6 +35,11 @@ class Batch:
         moved = {name: tensor.to(device, non_blocking=True) for name, tensor in vars(self.truth).items()}
         return Batch(self.pixels.to(device, non_blocking=True), replace(self.truth, **moved))
 
+    def pin_memory(self) -> Batch:
+        """The same where a GPU fetches it from while the processor goes on; the loader asks for it."""
+        pinned = {name: tensor.pin_memory() for name, tensor in vars(self.truth).items()}
+        return Batch(self.pixels.pin_memory(), replace(self.truth, **pinned))
+
 
 class Batches(Dataset[Batch]):
     """By number. A batch depends on the pictures, the config and its number alone."""
@@ -67,6 +72,7 @@ def load(batches: Batches, first: int, last: int) -> Iterable[Batch]:
         sampler=numbers,
         num_workers=workers,
         prefetch_factor=AHEAD,
+        pin_memory=torch.cuda.is_available(),
         worker_init_fn=_start_worker,
     )
 

@@ -9,7 +9,7 @@ import threading
 import time
 import warnings
 from collections import defaultdict
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import Any, cast
@@ -85,7 +85,7 @@ def _fit(
     asked: list[int],
 ) -> FaceGrid:
     network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
-    average = AveragedModel(network, avg_fn=_follow(config.average_decay), use_buffers=True)
+    average = AveragedModel(network, multi_avg_fn=_follow(config.average_decay), use_buffers=True)
     groups = groups_of(network, inner_kernels(network), config.muon_rate, config.weight_decay)
     optimizer = Muon(groups, lr=config.learning_rate)
     schedule = LambdaLR(optimizer, lambda step: config.rate_factor(step))
@@ -146,7 +146,8 @@ def _learn(
     optimizer.zero_grad(set_to_none=True)
     parts["loss"].backward()
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-    figures = {name: float(value.detach()) for name, value in {**parts, "norm": norm}.items()}
+    told = torch.stack([*parts.values(), norm]).detach().tolist()  # at once: a GPU is waited for but once
+    figures = dict(zip([*parts, "norm"], told))
     if math.isfinite(figures["loss"]) and math.isfinite(figures["norm"]):
         optimizer.step()
     return figures
@@ -175,12 +176,16 @@ def validate(
     return dict(sums)
 
 
-def _follow(decay: float) -> Callable[[Tensor, Tensor, Tensor | int], Tensor]:
-    """How an average follows the weights: by 1 - decay of the way, further in the first steps."""
+def _follow(decay: float) -> Callable[[Sequence[Tensor], Sequence[Tensor], Tensor | int], None]:
+    """How averages follow the weights: by 1 - decay of the way, further in the first steps."""
 
-    def step(average: Tensor, new: Tensor, count: Tensor | int) -> Tensor:
+    def step(averages: Sequence[Tensor], news: Sequence[Tensor], count: Tensor | int) -> None:
         share = 1 - min(decay, (1 + int(count)) / (10 + int(count)))
-        return torch.lerp(average, new, share) if average.is_floating_point() else new
+        for average, new in zip(averages, news):
+            if average.is_floating_point():
+                average.lerp_(new, share)
+            else:
+                average.copy_(new)
 
     return step
 

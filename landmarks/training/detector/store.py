@@ -4,8 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import os
 import warnings
-from collections.abc import Callable, Sequence
+from collections import deque
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Future, ThreadPoolExecutor
 from pathlib import Path
 from typing import Any
 
@@ -82,10 +85,10 @@ def open_store(
     (folder / FACTS).unlink(missing_ok=True)
     rows, left_out, offset = [], LeftOut(), 0
     with replacing_amid(folder / PIXELS, durable=False) as partial, open(partial, "wb") as file:
-        for done, (d, name) in enumerate(wanted):
+        for done, ((d, name), decoded) in enumerate(zip(wanted, _decoded(datasets, wanted))):
             progress(done, len(wanted))
             try:
-                pixels, zoom = _reduced(datasets[d].pixels(name))
+                pixels, zoom = decoded.result()
             except ImageError as error:
                 left_out.add(name, error.status, str(error))
                 continue
@@ -105,6 +108,20 @@ def open_store(
         pd.DataFrame(rows, columns=COLUMNS).to_csv(partial, index=False, errors="surrogateescape")
     write_text(folder / FACTS, facts)
     return Store(folder)
+
+
+def _decoded(
+    datasets: Sequence[Photographs], wanted: Sequence[tuple[int, str]]
+) -> Iterator[Future[tuple[np.ndarray, float]]]:
+    """The pictures of some names of some datasets, in order; a few are decoded ahead, side by side."""
+    threads = os.cpu_count() or 1
+    waiting: deque[Future[tuple[np.ndarray, float]]] = deque()
+    with ThreadPoolExecutor(threads) as pool:
+        for d, name in wanted:
+            waiting.append(pool.submit(lambda d, name: _reduced(datasets[d].pixels(name)), d, name))
+            if len(waiting) > 2 * threads:
+                yield waiting.popleft()
+        yield from waiting
 
 
 def _reduced(pixels: np.ndarray) -> tuple[np.ndarray, float]:
