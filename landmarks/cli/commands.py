@@ -51,7 +51,7 @@ COMMANDS = {
         "train",
         "train",
         "Train a network, or a face detector.",
-        "landmarks train weights/compact-first.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl",
+        "landmarks train weights/compact.toml --data prepared/mtfl --set source_weights={} --out runs/mtfl",
     ),
     "calibrate": Place(
         "train",

@@ -133,10 +133,7 @@ def test_weights_of_sources_that_are_not_in_the_data_are_refused(prepared, tmp_p
 
 EARLIER = Path(__file__).parents[2] / "docs" / "recipes"
 RECIPES = [
-    *(
-        SHIPPED / f"{name}.toml"
-        for name in ("compact", "compact-first", "compact-next", "accurate", "locator", "teacher")
-    ),
+    *(SHIPPED / f"{name}.toml" for name in ("compact", "accurate", "locator", "teacher")),
     *sorted(EARLIER.glob("*.toml")),
 ]
 
