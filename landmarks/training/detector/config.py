@@ -68,6 +68,10 @@ class DetectorTraining:
     are neither learned nor punished."""
     largest: float = 340.0
     """Size of the largest face that a crop is chosen for. Sizes between are drawn log-uniformly."""
+    turned: float = 0.32
+    """Share of the crops that are turned, most of them by up to 60 degrees either way, one in sixteen by any angle."""
+    changed: float = 1.0
+    """Share of the crops whose light, colours and sharpness are changed."""
     shares: Shares = field(default_factory=Shares)
     """Of the kinds of crops."""
     source_weights: dict[str, float] = field(default_factory=dict)
@@ -97,6 +101,9 @@ class DetectorTraining:
         for name in ("learning_rate", "muon_rate", *weights, "clip_norm", "largest"):
             if getattr(self, name) > LARGEST:
                 raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
+        for name in ("turned", "changed"):
+            if not 0 <= getattr(self, name) <= 1:
+                raise ValueError(f"{name} is a share of the crops, from 0 to 1, not {getattr(self, name)}")
         for name, weight in self.source_weights.items():
             if not 0 <= weight <= LARGEST:
                 raise ValueError(f"source_weights: the weight of {name!r} must be 0 or more, not {weight}")

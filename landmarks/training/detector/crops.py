@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sized
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
@@ -19,12 +19,12 @@ MOST_ENLARGED, MOST_SHRUNK = 2.5, 4.0
 """By how much a picture is zoomed at most, so that a face has the size that is wanted."""
 LEAST_SHOWN = 0.5
 """The picture's long side is at least this share of the crop's."""
+ANY_TURN, MOST_TURN = 1 / 16, math.pi / 3
+"""Share of the turned crops that are turned by any angle, and by how much, in radians, the others are at most."""
 INSIDE = 0.75
 """Share of the upright crops that are moved into the picture as far as can be."""
 LEAST_PORTRAIT = 20.0
 """Portraits are small pictures of large faces: size in pixels of the smallest face that one is shrunk to."""
-TURNED, ANY_TURN = 0.3, 0.02
-"""Shares of the crops that are turned by up to 60 degrees either way, and by any angle."""
 
 
 @dataclass(frozen=True)
@@ -68,7 +68,9 @@ class CropMaker:
         else:
             sizes_wanted = (self.config.smallest, self.config.largest)
             crop = self.around_face(kind == "portrait", (side, side), sizes_wanted, rng)
-        return Crop(augment(crop.pixels, crop.boxes, rng), crop.boxes, crop.points, crop.ignored)
+        if rng.random() < self.config.changed:
+            crop = replace(crop, pixels=augment(crop.pixels, crop.boxes, rng))
+        return crop
 
     def around_face(
         self, portrait: bool, size: tuple[int, int], between: tuple[float, float], rng: np.random.Generator
@@ -86,7 +88,7 @@ class CropMaker:
         zoom = min(max(wanted / own, shown if portrait else min(shown, 1.0)), MOST_ENLARGED)
         margin = [min(0.3 * own * zoom, side / 2) for side in size]
         at = np.array([rng.uniform(low, side - low) for low, side in zip(margin, size)])
-        centre, angle, half = (box[:2] + box[2:]) / 2, _angle(rng), np.array(size) / 2
+        centre, angle, half = (box[:2] + box[2:]) / 2, self._angle(rng), np.array(size) / 2
         if angle == 0 and rng.random() < INSIDE:
             centre, at = _inside(centre + (half - at) / zoom, half / zoom, shape), half
         return self._take(number, centre, at, zoom, angle, size, rng)
@@ -103,7 +105,7 @@ class CropMaker:
         zoom = math.exp(rng.uniform(math.log(min(1.0, 0.8 * side / max(height, width))), math.log(2.0)))
         middle = np.full(2, side / 2)
         centre = _inside(rng.uniform(0, [width, height]), middle / zoom, (height, width))
-        return self._take(number, centre, middle, zoom, _angle(rng), (side, side), rng)
+        return self._take(number, centre, middle, zoom, self._angle(rng), (side, side), rng)
 
     def mosaic(self, rng: np.random.Generator) -> Crop:
         """Four portraits, their seams crossing at a random place."""
@@ -132,13 +134,12 @@ class CropMaker:
         learn, ignored = sort_out(boxes, faces.ignore, size, self.config.smallest)
         return Crop(pixels, boxes[learn], points[learn], np.clip(boxes[ignored], 0, [*size, *size]))
 
-
-def _angle(rng: np.random.Generator) -> float:
-    """Radians: mostly none."""
-    kind = rng.random()
-    if kind < ANY_TURN:
-        return rng.uniform(-math.pi, math.pi)
-    return rng.uniform(-math.pi / 3, math.pi / 3) if kind < ANY_TURN + TURNED else 0.0
+    def _angle(self, rng: np.random.Generator) -> float:
+        """Radians: mostly none."""
+        kind, turned = rng.random(), self.config.turned
+        if kind < ANY_TURN * turned:
+            return rng.uniform(-math.pi, math.pi)
+        return rng.uniform(-MOST_TURN, MOST_TURN) if kind < turned else 0.0
 
 
 def _inside(centre: np.ndarray, half: np.ndarray, shape: tuple[int, int]) -> np.ndarray:

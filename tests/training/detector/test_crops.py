@@ -10,6 +10,7 @@ import torch
 
 from landmarks.datasets.photographs import read_photographs
 from landmarks.errors import DataError
+from landmarks.training.detector import crops
 from landmarks.training.detector.batches import Batches, load
 from landmarks.training.detector.config import DetectorTraining, Shares
 from landmarks.training.detector.crops import CropMaker
@@ -205,3 +206,23 @@ def test_large_grey_and_broken_pictures(tmp_path):
         1,
     )
     np.testing.assert_allclose(pictures.faces(names.index("large.png")).boxes, [[50, 25, 100, 125]])
+
+
+@pytest.mark.parametrize("turned", [0.0, 0.5, 1.0])
+def test_as_many_crops_are_turned_as_asked(pictures, turned):
+    """The labelled eyes lie level, and so they do in a crop that is not turned."""
+    make, rng, level = CropMaker(pictures, replace(only(face=1.0), turned=turned)), np.random.default_rng(0), []
+    while len(level) < 200:
+        eyes = [points[1] - points[0] for points in make(rng).points if np.isfinite(points).all()]
+        level += [abs(eyes[0][1]) < 1e-6] if eyes else []
+    assert np.mean(level) == pytest.approx(1 - turned, abs=0.1 if turned == 0.5 else 0.01)
+
+
+@pytest.mark.parametrize("changed", [0.0, 0.5, 1.0])
+def test_as_many_crops_are_changed_as_asked(pictures, monkeypatch, changed):
+    calls = []
+    monkeypatch.setattr(crops, "augment", lambda pixels, boxes, rng: calls.append(1) or pixels)
+    make, rng = CropMaker(pictures, replace(CONFIG, changed=changed)), np.random.default_rng(0)
+    for _ in range(200):
+        make(rng)
+    assert len(calls) == pytest.approx(200 * changed, abs=0.0 if changed in (0, 1) else 25)

@@ -93,6 +93,8 @@ def test_data_without_faces_is_refused(config, tmp_path):
         ("widths=[8]", "widths 4 numbers"),
         ("training.shares.face=-1.0", "must be 0 or more"),
         ("side=65", "side must be a multiple of 64"),
+        ("turned=1.5", "turned is a share of the crops, from 0 to 1"),
+        ("changed=-0.1", "changed is a share of the crops, from 0 to 1"),
     ],
 )
 def test_settings_that_cannot_be(config, setting, message):
