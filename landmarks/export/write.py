@@ -17,6 +17,7 @@ from landmarks.datasets.dataset import Crops, load_crops
 from landmarks.errors import DataError, LandmarksError
 from landmarks.export.file import FACE, LOCATOR, NETWORK, part_path
 from landmarks.export.graph import export_model
+from landmarks.export.halve import halve
 from landmarks.export.quantise import quantise
 from landmarks.geometry import FACE_BOX, crop_matrices, extract_crops
 from landmarks.models.config import NetworkConfig
@@ -58,8 +59,9 @@ def export_weights(weights: str | Path, out: str | Path, int8: bool = False, dat
     parts, moved = graphs.parts, None
     if int8:
         crops = load_crops(*data)
-        parts = {part: quantise(graph, _feeds(part, model.network.config, crops)) for part, graph in parts.items()}
-        moved = _moved(graphs.parts[NETWORK], parts[NETWORK], model.network.config, crops)
+        config = model.network.config
+        parts = {part: halve(quantise(graph, _feeds(part, config, crops))) for part, graph in parts.items()}
+        moved = _moved(graphs.parts[NETWORK], parts[NETWORK], config, crops)
     try:
         targets = {part: part_path(path, part) for part in parts}
         with ExitStack() as together:  # None appears before all are written.
