@@ -81,7 +81,7 @@ def _scaled(image: np.ndarray, side: int) -> tuple[int, int]:
     return max(1, round(image.shape[1] * zoom)), max(1, round(image.shape[0] * zoom))
 
 
-def suppress(boxes: np.ndarray, scores: np.ndarray) -> np.ndarray:
+def suppress(boxes: np.ndarray, scores: np.ndarray, max_overlap: float = MAX_OVERLAP) -> np.ndarray:
     """Indices of the boxes that no box of higher score overlaps much. boxes: (N, 4), scores: (N,)."""
     corner_and_size = np.concatenate([boxes[:, :2], boxes[:, 2:] - boxes[:, :2]], axis=1)
-    return np.array(cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, MAX_OVERLAP), int)
+    return np.array(cv2.dnn.NMSBoxes(corner_and_size.tolist(), scores.tolist(), 0.0, max_overlap), int)
