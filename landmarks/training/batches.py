@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, WeightedRandomSampler
 from landmarks.datasets.crops.samples import Samples
 from landmarks.datasets.crops.views import Views
 from landmarks.datasets.table import groups_of, labels_of
+from landmarks.device import cores
 from landmarks.schemes import ABSENT, POSE, Attribute
 from landmarks.training.config import TrainingConfig
 
@@ -60,7 +61,7 @@ class SampleBatches:
             self.samples,
             batch_size=self.config.batch_size,
             sampler=sampler,
-            num_workers=self.config.workers,
+            num_workers=min(self.config.workers, cores()),
             generator=generator,
             worker_init_fn=_one_thread,
         )

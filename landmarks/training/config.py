@@ -83,7 +83,7 @@ class TrainingConfig:
     """One of PRECISIONS; `bfloat16` is mixed precision."""
     seed: int = 0
     workers: int = 1
-    """Processes that make samples; 0 makes them in the training process."""
+    """Processes that make samples, no more than there are cores; 0 makes them in the training process."""
 
     def __post_init__(self) -> None:
         if self.epochs < 1 or self.batch_size < 2 or self.learning_rate <= 0:

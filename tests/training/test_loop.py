@@ -22,7 +22,8 @@ from tests.helpers.faces import SMALL
 QUICK = TrainingConfig(epochs=3, batch_size=16, workers=0, average_decay=0.5)
 
 
-@pytest.mark.parametrize("workers", [0, 1])
+@pytest.mark.filterwarnings("error:This DataLoader")  # that it starts more processes than there are cores
+@pytest.mark.parametrize("workers", [0, 1, 500])
 def test_no_crop_is_seen_twice_in_an_epoch(prepared, workers):
     """However often a face is drawn; and an epoch is the same whenever asked."""
     crops = load_crops(prepared)

@@ -12,6 +12,7 @@ import torch
 from torch import Tensor
 from torch.utils.data import DataLoader, Dataset
 
+from landmarks.device import cores
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.crops import CropMaker
 from landmarks.training.detector.losses import Truth
@@ -62,7 +63,7 @@ class Batches(Dataset[Batch]):
 
 def load(batches: Batches, first: int, last: int) -> Iterable[Batch]:
     """The batches of numbers first .. last - 1, made ahead by the config's workers."""
-    workers = batches.config.workers
+    workers = min(batches.config.workers, cores())
     numbers = range(first, last)
     if not workers:
         return (batches[number] for number in numbers)

@@ -86,7 +86,7 @@ class DetectorTraining:
     """One of PRECISIONS; `bfloat16` is mixed precision, faster where the processor has its instructions."""
     seed: int = 0
     workers: int = 1
-    """Processes that make crops; 0 makes them in the training process."""
+    """Processes that make crops, no more than there are cores; 0 makes them in the training process."""
 
     def __post_init__(self) -> None:
         for name in ("steps", "batch_size", "log_steps", "validate_steps", "validate_batches"):

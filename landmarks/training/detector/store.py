@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import hashlib
 import json
-import os
 import warnings
 from collections import deque
 from collections.abc import Callable, Iterator, Sequence
@@ -19,6 +18,7 @@ import pandas as pd
 from landmarks.atomic import naming, replacing, replacing_amid, write_text
 from landmarks.datasets.left_out import LeftOut
 from landmarks.datasets.photographs import Photographs
+from landmarks.device import cores
 from landmarks.errors import DataError, ImageError
 
 MAX_SIDE = 1024
@@ -114,7 +114,7 @@ def _decoded(
     datasets: Sequence[Photographs], wanted: Sequence[tuple[int, str]]
 ) -> Iterator[Future[tuple[np.ndarray, float]]]:
     """The pictures of some names of some datasets, in order; a few are decoded ahead, side by side."""
-    threads = os.cpu_count() or 1
+    threads = cores()
     waiting: deque[Future[tuple[np.ndarray, float]]] = deque()
     with ThreadPoolExecutor(threads) as pool:
         for d, name in wanted:

@@ -116,9 +116,11 @@ def test_a_batch_depends_on_its_number_alone(pictures):
     assert first[0].truth.ignored.shape == (4, len(crop_cells(128))) and first[0].truth.boxes.dtype == torch.float32
 
 
-def test_workers_make_the_same_batches(pictures):
+@pytest.mark.filterwarnings("error:This DataLoader")  # that it starts more processes than there are cores
+@pytest.mark.parametrize("workers", [2, 500])
+def test_workers_make_the_same_batches(pictures, workers):
     alone = list(load(Batches(pictures, CONFIG), 2, 5))
-    helped = list(load(Batches(pictures, replace(CONFIG, workers=2)), 2, 5))
+    helped = list(load(Batches(pictures, replace(CONFIG, workers=workers)), 2, 5))
     assert len(helped) == 3 and all(torch.equal(a.pixels, b.pixels) for a, b in zip(alone, helped))
 
 
