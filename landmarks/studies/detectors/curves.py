@@ -168,6 +168,20 @@ def _tile(picture: np.ndarray, boxes: np.ndarray, colours: Sequence[tuple[int, i
     return tile
 
 
+def protocol(
+    photographs: Photographs, split: str, names: Sequence[str], detectors: dict[str, Detector]
+) -> dict[str, Any]:
+    """What a report says of how its figures came about."""
+    return {
+        "data": photographs.name,
+        "split": split,
+        "photographs": len(names),
+        "side": SIDE,
+        "least_face": LEAST,
+        "detectors": {name: detector.settings() for name, detector in detectors.items()},
+    }
+
+
 def main() -> None:
     parser = argparse.ArgumentParser(description="Faces found in photographs that are turned, blurred, darkened.")
     parser.add_argument("data", help="photographs with boxes, as for `landmarks evaluate`")
@@ -190,15 +204,8 @@ def main() -> None:
         table.add_row(row["change"], f"{row['strength']:g}", *cells)
     console.print(table)
     if arguments.out:
-        protocol = {
-            "data": photographs.name,
-            "split": arguments.split,
-            "photographs": len(names),
-            "side": SIDE,
-            "least_face": LEAST,
-            "detectors": {name: detector.settings() for name, detector in detectors.items()},
-        }
-        write_text(arguments.out, json.dumps({"protocol": protocol, "curves": rows}, indent=1) + "\n")
+        told = {"protocol": protocol(photographs, arguments.split, names, detectors), "curves": rows}
+        write_text(arguments.out, json.dumps(told, indent=1) + "\n")
     if arguments.sheet:
         drawn = sheet(photographs, names, next(iter(detectors.values())))
         data = cv2.imencode(arguments.sheet.suffix, drawn[..., ::-1], [cv2.IMWRITE_JPEG_QUALITY, SHEET_QUALITY])[1]

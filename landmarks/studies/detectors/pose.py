@@ -26,7 +26,7 @@ from landmarks.detection.create import create_detector
 from landmarks.errors import DataError, WeightsError
 from landmarks.evaluation.detection import LEAST_OVERLAP, overlaps
 from landmarks.inference.annotator import Annotator
-from landmarks.studies.detectors.curves import LEAST, SIDE, pictures
+from landmarks.studies.detectors.curves import LEAST, pictures, protocol
 
 SURE = 0.5
 """Quality from which the network's angles are believed."""
@@ -89,17 +89,9 @@ def main(arguments: Sequence[str] | None = None) -> None:
         table.add_row(row["of"], span, str(row["faces"]), *cells)
     Console().print(table)
     if given.out:
-        protocol = {
-            "data": photographs.name,
-            "split": given.split,
-            "photographs": len(names),
-            "side": SIDE,
-            "least_face": LEAST,
-            "angles_by": given.weights,
-            "detectors": {name: detector.settings() for name, detector in detectors.items()},
-        }
-        told = [{key: None if value != value else value for key, value in row.items()} for row in rows]
-        write_text(given.out, json.dumps({"protocol": protocol, "poses": told}, indent=1) + "\n")
+        how = protocol(photographs, given.split, names, detectors) | {"angles_by": given.weights}
+        poses = [{key: None if value != value else value for key, value in row.items()} for row in rows]
+        write_text(given.out, json.dumps({"protocol": how, "poses": poses}, indent=1) + "\n")
 
 
 if __name__ == "__main__":
