@@ -73,7 +73,7 @@ ENCODERS = (
 DETECTOR_HELP = (
     f"{', '.join(DETECTORS)}, a CSV file of boxes, or an exported detector (.onnx). LANDMARKS_YUNET names yunet's "
     "file. A detector that is a network shrinks an image to 640 pixels on its longest side; yunet:320 shrinks it to "
-    "320."
+    "320. facegrid enlarges a smaller one, at most to twice its sides."
 )
 SCHEME_HELP = "Number of landmarks, 5 or 68."
 PASSES_HELP = (

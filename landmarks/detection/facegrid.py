@@ -11,7 +11,7 @@ import numpy as np
 
 from landmarks import shipped
 from landmarks.detection.base import Detections
-from landmarks.detection.search import shrink, suppress
+from landmarks.detection.search import MOST_ENLARGED, enlarge, shrink, suppress
 from landmarks.errors import DetectorError, WeightsError
 from landmarks.geometry import BoxRule, grid_cells
 from landmarks.sessions import open_session
@@ -60,17 +60,19 @@ class FaceGrid:
         self._sha256 = hashlib.sha256(data).hexdigest()
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
-        small, factors = shrink(image, self.max_side)
-        boxes, scores = self.find(small)
+        small, shrunk = shrink(image, self.max_side)
+        copy, enlarged = enlarge(small, self.max_side)
+        boxes, scores = self.find(copy)
         keep = suppress(boxes, scores, MAX_OVERLAP)
-        return Detections(boxes[keep] * np.tile(factors, 2) - 0.5, scores[keep])
+        return Detections(boxes[keep] * np.tile(np.multiply(shrunk, enlarged), 2) - 0.5, scores[keep])
 
     @property
     def least_side(self) -> int:
         return self.max_side
 
     def settings(self) -> dict[str, Any]:
-        return {"threshold": self.threshold, "max_side": self.max_side, "weights": self._sha256}
+        looks = {"max_side": self.max_side, "most_enlarged": MOST_ENLARGED}
+        return {"threshold": self.threshold, **looks, "weights": self._sha256}
 
     def find(self, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         """What the cells find in a picture (H, W, 3) uint8 RGB: boxes (N, 4) measured from its corner, scores (N,)."""

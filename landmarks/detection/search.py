@@ -17,6 +17,8 @@ COARSE_SIDE, COARSE_BORDER = 128, 32
 """Long side and black border of the copy on which faces are sought that fill the image; best of those tried."""
 COARSE_SHARE = 0.5
 """The coarse look is for boxes at least this large, as a share of the image's long side; others are left out."""
+MOST_ENLARGED = 2.0
+"""By how much `enlarge` makes a small picture larger: photographs gain, and face crops stay quick."""
 MAX_OVERLAP = 0.3
 """Of two boxes whose intersection over union is larger, the one with the lower score goes."""
 
@@ -64,6 +66,13 @@ def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float
     if max(image.shape[:2]) > side:
         image = cv2.resize(image, _scaled(image, side), interpolation=cv2.INTER_LINEAR)
     return image, (width / image.shape[1], height / image.shape[0])
+
+
+def enlarge(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """A copy of up to `side` pixels a side, by no more than MOST_ENLARGED, and what `shrink` tells of its own."""
+    longest = max(image.shape[:2])
+    copy = _resize(image, min(side, round(MOST_ENLARGED * longest))) if longest < side else image
+    return copy, (image.shape[1] / copy.shape[1], image.shape[0] / copy.shape[0])
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:

@@ -9,7 +9,7 @@ from landmarks.detection.base import Detections
 from landmarks.detection.boxes import BoxFile
 from landmarks.detection.centerface import CenterFace
 from landmarks.detection.create import create_detector
-from landmarks.detection.search import search
+from landmarks.detection.search import enlarge, search
 from landmarks.detection.whole_image import WholeImage
 from landmarks.detection.yunet import YuNet
 from landmarks.errors import DataError, DetectorError
@@ -160,6 +160,22 @@ def test_the_copy_is_bounded():
     search(np.zeros((3000, 4000, 3), np.uint8), find, 480)
     search(np.zeros((30, 40, 3), np.uint8), find, 480)
     assert sizes == [(384, 480), (160, 192), (256, 320), (160, 192)]
+
+
+@pytest.mark.parametrize(
+    "height, width, side, wanted",
+    [
+        (100, 150, 640, (200, 300)),
+        (300, 400, 640, (480, 640)),
+        (640, 20, 640, (640, 20)),
+        (1, 1, 640, (2, 2)),
+        (90, 3, 96, (96, 3)),
+    ],
+)
+def test_a_small_image_is_enlarged_at_most_twice_and_never_beyond_the_side(height, width, side, wanted):
+    copy, factors = enlarge(np.zeros((height, width, 3), np.uint8), side)
+    assert copy.shape[:2] == wanted
+    np.testing.assert_allclose(factors, (width / wanted[1], height / wanted[0]))
 
 
 class TestDetections:
