@@ -3,9 +3,8 @@
 from __future__ import annotations
 
 import csv
-import heapq
 from pathlib import Path
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, NamedTuple
 
 import numpy as np
 
@@ -47,8 +46,11 @@ class Review:
     def __init__(self, out: Path, layout: Layout, most: int = MOST) -> None:
         self.lines, self.layout, self.most = PartialFile(out / "review.csv"), layout, most
         self.waiting: list[Record] = []
-        self.count = self.doubtful = self.upside_down = 0
-        self.heap: list[tuple[float, int, Record, int]] = []  # The least doubtful of those kept is on top.
+        self.doubtful = self.upside_down = 0
+        self.kept: Faces | None = None
+        """The most doubtful faces so far, the most doubtful first."""
+        self.doubts = np.zeros(0)
+        self.places: list[_Place] = []
 
     def write(self, record: Record) -> None:
         if len(record.faces):
@@ -64,29 +66,43 @@ class Review:
         doubt = doubts(together)
         self.doubtful += int((doubt > DOUBTFUL).sum())
         self.upside_down += int(upside_down(together).sum())
-        owners = [(record, index) for record in self.waiting for index in range(len(record.faces))]
-        least = self.heap[0][0] if len(self.heap) == self.most else -1.0
-        for at in np.flatnonzero(doubt > least).tolist():
-            if len(self.heap) < self.most or doubt[at] > self.heap[0][0]:
-                record, index = owners[at]
-                kept = type(record)(
-                    record.image, record.status, record.faces[index], width=record.width, height=record.height
-                )
-                push = heapq.heappush if len(self.heap) < self.most else heapq.heapreplace
-                push(self.heap, (float(doubt[at]), -(self.count + at), kept, index))
-        self.count += len(owners)
+        places = [
+            _Place(record.image, index, record.width, record.height)
+            for record in self.waiting
+            for index in range(len(record.faces))
+        ]
         self.waiting.clear()
+        least = self.doubts[-1] if len(self.doubts) == self.most else -1.0
+        news = np.flatnonzero(doubt > least)
+        if not len(news):
+            return
+        faces = together[news] if self.kept is None else Faces.concatenate([self.kept, together[news]])
+        all_doubts, all_places = np.append(self.doubts, doubt[news]), self.places + [places[i] for i in news.tolist()]
+        order = np.argsort(-all_doubts, kind="stable")[: self.most]
+        self.kept, self.doubts = faces[order], all_doubts[order]
+        self.places = [all_places[i] for i in order.tolist()]
 
     def close(self) -> None:
         self._look()
         writer = csv.writer(self.lines)
         writer.writerow(["rank", "image", "face", "doubt", "reason", *BOX, *self.layout.per_face])
-        for rank, (doubt, _, record, index) in enumerate(sorted(self.heap, key=lambda kept: (-kept[0], -kept[1])), 1):
-            (face,) = plain_faces(record.faces)
-            numbers = [*(face.box or ()), *face.numbers.values()]
-            reason = "; ".join(reasons(record)) or ("lowest of the run" if doubt >= NOTABLE else "")
-            writer.writerow([rank, csv_text(record.image), index, round(doubt, 4), reason, *numbers])
+        if self.kept is not None:
+            sizes = np.array([[place.width, place.height] for place in self.places])
+            told = zip(self.places, self.doubts.tolist(), plain_faces(self.kept), reasons(self.kept, sizes))
+            for rank, (place, doubt, face, found) in enumerate(told, 1):
+                reason = "; ".join(found) or ("lowest of the run" if doubt >= NOTABLE else "")
+                numbers = [*(face.box or ()), *face.numbers.values()]
+                writer.writerow([rank, csv_text(place.image), place.face, round(doubt, 4), reason, *numbers])
         self.lines.close()
+
+
+class _Place(NamedTuple):
+    """Where a face is: its image, its number there, the image's size."""
+
+    image: str
+    face: int
+    width: int
+    height: int
 
 
 def doubts(faces: Faces) -> np.ndarray:
@@ -106,28 +122,28 @@ def upside_down(faces: Faces) -> np.ndarray:
         return np.abs(roll(faces.points, faces.scheme)) > np.pi / 2
 
 
-def reasons(record: Record) -> list[str]:
-    """What is doubtful about the one face of a record, the weightiest first."""
-    faces = record.faces
-    points, box = faces.points[0], faces.boxes[0]
-    found = []
-    if not np.isfinite(points).all():
-        found.append("landmarks missing")
-    if faces.quality is not None and faces.quality[0] < 0.5:
-        found.append(f"low quality {faces.quality[0]:.2f}")
-    if faces.scores[0] < 0.7:
-        found.append(f"low detector score {faces.scores[0]:.2f}")
-    if upside_down(faces)[0]:
-        found.append("upside down")
-    left, right = faces.scheme.anchors(faces.points)[0, :2]
-    if (distance := np.hypot(*(right - left))) < SMALL:
-        found.append(f"small: {distance:.0f} pixels between the eyes")
-    last = (record.width - 0.5, record.height - 0.5)
-    if (points < -0.5).any() or (points > last).any():
-        found.append("landmarks outside the image")
-    elif (box[:2] < -0.5).any() or (box[2:] > last).any():
-        found.append("cut by the border")
+def reasons(faces: Faces, sizes: np.ndarray) -> list[list[str]]:
+    """What is doubtful about each face, the weightiest first. sizes: (N, 2) width and height of its image."""
+    found: list[list[str]] = [[] for _ in range(len(faces))]
+
+    def tell(which: np.ndarray | np.bool_, text: str, values: np.ndarray | None = None) -> None:
+        for i in np.flatnonzero(which).tolist():
+            found[i].append(text if values is None else text.format(values[i]))
+
+    last = sizes - 0.5
+    with np.errstate(invalid="ignore"):  # Points may be infinite.
+        left, right = np.moveaxis(faces.scheme.anchors(faces.points)[:, :2], 1, 0)
+        distance = np.hypot(*(right - left).T)
+        outside = ((faces.points < -0.5) | (faces.points > last[:, None])).any(axis=(1, 2))
+        cut = ((faces.boxes[:, :2] < -0.5) | (faces.boxes[:, 2:] > last)).any(axis=1) & ~outside
+    tell(~np.isfinite(faces.points).all(axis=(1, 2)), "landmarks missing")
+    if faces.quality is not None:
+        tell(faces.quality < 0.5, "low quality {:.2f}", faces.quality)
+    tell(faces.scores < 0.7, "low detector score {:.2f}", faces.scores)
+    tell(upside_down(faces), "upside down")
+    tell(distance < SMALL, "small: {:.0f} pixels between the eyes", distance)
+    tell(outside, "landmarks outside the image")
+    tell(cut, "cut by the border")
     for name, scores in faces.attributes.items():
-        if scores.confidence[0] < UNSURE:
-            found.append(f"unsure of {name} ({scores.confidence[0]:.2f})")
+        tell(scores.confidence < UNSURE, f"unsure of {name} ({{:.2f}})", scores.confidence)
     return found

@@ -11,7 +11,6 @@ import numpy as np
 from landmarks.corrections import Corrected
 from landmarks.corrections.correction import Point
 from landmarks.formats.doubts import reasons
-from landmarks.record import Record
 from landmarks.review.run import Run
 
 
@@ -70,16 +69,14 @@ class Shown:
         """How doubtful a face of an image is, and why. row: see `labels`; added: whether a person has added it."""
         if row is None:
             return {"doubt": None, "quality": None, "reasons": ["added by hand"] if added else []}
-        width, height = self.run.sizes[image].tolist()
         face = self.run.faces[row]
         shown = replace(face, attributes={name: face.attributes[name] for name in self.attributes})
-        one = Record(self.run.names[image], "ok", shown, width=width, height=height)
         quality = self.run.faces.quality
         known = quality is not None and np.isfinite(quality[row])
         return {
             "doubt": round(float(self.run.doubt[row]), 4),
             "quality": round(float(quality[row]), 4) if quality is not None and known else None,
-            "reasons": reasons(one),
+            "reasons": reasons(shown, self.run.sizes[image][None])[0],
         }
 
     def _points(self, row: int) -> list[list[float] | None]:

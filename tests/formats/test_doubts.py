@@ -60,7 +60,7 @@ def test_review_is_bounded(tmp_path):
     review = Review(tmp_path, Layout.of(some_faces(0)), most=5)
     for i in range(200):
         review.write(record(some_faces(2, seed=i), f"{i}.jpg"))
-    assert len(review.heap) == 5 and len(review.waiting) < 64
+    assert len(review.kept) == len(review.places) == 5 and len(review.waiting) < 64
     review.close()
     scores = pd.read_csv(tmp_path / "review.csv")["score"]
     every = np.concatenate([some_faces(2, seed=i).scores for i in range(200)])
