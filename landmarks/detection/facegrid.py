@@ -12,7 +12,7 @@ import numpy as np
 
 from landmarks import shipped
 from landmarks.detection.base import Detections
-from landmarks.detection.search import MOST_ENLARGED, enlarge, shrink, suppress
+from landmarks.detection.search import MOST_ENLARGED, fit, suppress
 from landmarks.errors import DetectorError, WeightsError
 from landmarks.geometry import BoxRule, grid_cells
 from landmarks.sessions import open_session
@@ -39,9 +39,9 @@ class FaceGrid:
 
     name = "facegrid"
     # landmarks.studies.detectors.fit_rule on 1,500 training faces of MTFL.
-    rule = BoxRule(shift_y=0.078, extent=0.424)
+    rule = BoxRule(shift_y=0.076, extent=0.436)
 
-    def __init__(self, model: str | Path | None = None, threshold: float = 0.55, max_side: int = 640) -> None:
+    def __init__(self, model: str | Path | None = None, threshold: float = 0.52, max_side: int = 640) -> None:
         """model: an exported detector; None: the one that comes with the package."""
         self.threshold, self.max_side = threshold, max_side
         path = Path(model or shipped.SHIPPED / FILE)
@@ -61,11 +61,10 @@ class FaceGrid:
         self._sha256 = hashlib.sha256(data).hexdigest()
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
-        small, shrunk = shrink(image, self.max_side)
-        copy, enlarged = enlarge(small, self.max_side)
+        copy, factors = fit(image, self.max_side)
         boxes, scores = self.find(copy)
         keep = suppress(boxes, scores, MAX_OVERLAP)
-        return Detections(boxes[keep] * np.tile(np.multiply(shrunk, enlarged), 2) - 0.5, scores[keep])
+        return Detections(boxes[keep] * np.tile(factors, 2) - 0.5, scores[keep])
 
     @property
     def least_side(self) -> int:

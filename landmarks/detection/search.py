@@ -18,7 +18,7 @@ COARSE_SIDE, COARSE_BORDER = 128, 32
 COARSE_SHARE = 0.5
 """The coarse look is for boxes at least this large, as a share of the image's long side; others are left out."""
 MOST_ENLARGED = 2.0
-"""By how much `enlarge` makes a small picture larger: photographs gain, and face crops stay quick."""
+"""By how much `fit` makes a small picture larger: photographs gain, and face crops stay quick."""
 MAX_OVERLAP = 0.3
 """Of two boxes whose intersection over union is larger, the one with the lower score goes."""
 
@@ -68,11 +68,13 @@ def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float
     return image, (width / image.shape[1], height / image.shape[0])
 
 
-def enlarge(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float]]:
-    """A copy of up to `side` pixels a side, by no more than MOST_ENLARGED, and what `shrink` tells of its own."""
-    longest = max(image.shape[:2])
-    copy = _resize(image, min(side, round(MOST_ENLARGED * longest))) if longest < side else image
-    return copy, (image.shape[1] / copy.shape[1], image.shape[0] / copy.shape[0])
+def fit(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float]]:
+    """A copy of `side` pixels a side, of a small image smaller: it is enlarged by no more than MOST_ENLARGED; and what
+    `shrink` tells of its pixels."""
+    small, (across, down) = shrink(image, side)
+    longest = max(small.shape[:2])
+    copy = _resize(small, min(side, round(MOST_ENLARGED * longest))) if longest < side else small
+    return copy, (across * small.shape[1] / copy.shape[1], down * small.shape[0] / copy.shape[0])
 
 
 def _resize(image: np.ndarray, side: int) -> np.ndarray:

@@ -31,7 +31,7 @@ def evaluate_detectors(
     data: photographs with boxes, see `read_photographs`; detectors: names as `create_detector` takes them, None for all
     that are installed; report: is told how many pictures are done, and of how many, over all detectors. Levels that the
     dataset does not know are left out; instead, every face counts. A photograph that cannot be decoded is counted.
-    Raises DataError or DetectorError.
+    Raises DataError, if none can be too, or DetectorError.
     """
     photographs = read_photographs(data)
     names = photographs.names(split)
@@ -57,17 +57,20 @@ def _measured(
     if "threshold" not in settings:
         raise DetectorError(f"the detector {spec} gives no scores; name one that does")
     detector = create_detector(spec, threshold=LEAST_SCORE)
-    judged, unreadable = [], 0
+    judged: list[Judged] = []
+    unreadable: list[str] = []
     for done, name in enumerate(names, 1):
         faces = photographs.labels(name)
         try:
             found = detector(photographs.pixels(name), name)
-        except ImageError:
-            unreadable += 1
+        except ImageError as error:
+            unreadable.append(str(error))
             continue
         levels = faces.levels if faces.levels.any() else np.repeat(~faces.ignore[:, None], len(LEVELS), axis=1)
         judged.append(Judged(found.boxes + 0.5, found.scores, faces.boxes + 0.5, levels, faces.ignore, _group(name)))
         report(done)
+    if not judged:
+        raise DataError(f"none of the {len(names)} photographs can be decoded: {unreadable[0]}")
     known = photographs.table[list(LEVELS)].to_numpy(bool).any()
     precision = {
         level: {"value": average_precision(judged, i), "interval": precision_interval(judged, i)}
@@ -76,7 +79,7 @@ def _measured(
     return {
         "settings": settings,
         "average_precision": precision if known else {"all": precision[LEVELS[0]]},
-        "unreadable": unreadable,
+        "unreadable": len(unreadable),
         **at_threshold(judged, settings["threshold"]),
     }
 
@@ -101,6 +104,10 @@ def detector_tables(figures: dict[str, Any]) -> list[Table]:
     first.add_row("threshold", *(f"{figure['settings']['threshold']:.2f}" for figure in detectors.values()))
     first.add_row("faces found at it", *(f"{100 * figure['recall']:.1f}" for figure in detectors.values()))
     first.add_row("false ones a picture", *(f"{figure['false_per_picture']:.2f}" for figure in detectors.values()))
+    if any(figure["unreadable"] for figure in detectors.values()):
+        first.add_row(
+            "photographs that cannot be decoded", *(str(figure["unreadable"]) for figure in detectors.values())
+        )
     tables = [first]
     for key, by in (("recall_by_size", "size in pixels"), ("recall_by_group", "folder")):
         table = Table("", "faces", *detectors, title=f"faces found by {by}, %")

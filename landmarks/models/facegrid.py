@@ -47,7 +47,7 @@ class FaceGridConfig:
     """Channels of the first map, of stride 4."""
     widths: tuple[int, ...] = (48, 80, 128, 128)
     """Channels of the maps of strides 8, 16, 32 and 64."""
-    further: tuple[int, ...] = (1, 1, 1, 1)
+    further: tuple[int, ...] = (1, 2, 3, 2)
     """Convolutions of each of these strides beside the one that halves the map."""
 
     def __post_init__(self) -> None:

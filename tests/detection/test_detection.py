@@ -9,7 +9,7 @@ from landmarks.detection.base import Detections
 from landmarks.detection.boxes import BoxFile
 from landmarks.detection.centerface import CenterFace
 from landmarks.detection.create import create_detector
-from landmarks.detection.search import enlarge, search
+from landmarks.detection.search import fit, search
 from landmarks.detection.whole_image import WholeImage
 from landmarks.detection.yunet import YuNet
 from landmarks.errors import DataError, DetectorError
@@ -173,7 +173,7 @@ def test_the_copy_is_bounded():
     ],
 )
 def test_a_small_image_is_enlarged_at_most_twice_and_never_beyond_the_side(height, width, side, wanted):
-    copy, factors = enlarge(np.zeros((height, width, 3), np.uint8), side)
+    copy, factors = fit(np.zeros((height, width, 3), np.uint8), side)
     assert copy.shape[:2] == wanted
     np.testing.assert_allclose(factors, (width / wanted[1], height / wanted[0]))
 

@@ -11,7 +11,7 @@ from typer.testing import CliRunner
 from landmarks.cli.commands import app
 from landmarks.datasets.photographs import tells_only_boxes
 from landmarks.detection.create import installed_detectors
-from landmarks.errors import LandmarksError
+from landmarks.errors import DataError, LandmarksError
 from landmarks.evaluation.detectors import evaluate_detectors
 from tests.helpers.faces import write_png
 
@@ -81,3 +81,19 @@ def test_boxes_alone_are_told_from_annotated_faces(photographs, mtfl):
 def test_calls_that_cannot_be_meant(photographs, options, message):
     result = CliRunner().invoke(app, ["evaluate", "--data", str(photographs), "--quiet", *options])
     assert isinstance(result.exception, LandmarksError) and message in str(result.exception)
+
+
+def test_photographs_that_cannot_be_decoded_are_told(photographs, tmp_path):
+    import shutil
+
+    copy = tmp_path / "wider"
+    shutil.copytree(photographs, copy)
+    words = ["evaluate", "--data", str(copy), "--detector", "centerface", "--quiet"]
+    (copy / "images" / "3--Noise" / "3.png").write_bytes(b"no picture")
+    result = CliRunner().invoke(app, words)
+    assert result.exit_code == 0, result.output
+    assert "cannot be decoded" in " ".join(result.output.split())
+    for picture in (copy / "images").rglob("*.png"):
+        picture.unlink()
+    with pytest.raises(DataError, match=r"none of the 4 photographs can be decoded: .*0\.png"):
+        evaluate_detectors(copy, ["centerface"])

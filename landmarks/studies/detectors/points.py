@@ -22,6 +22,7 @@ from rich.table import Table
 from landmarks import metrics
 from landmarks.datasets.dataset import load_crops
 from landmarks.detection.facegrid import FaceGrid
+from landmarks.detection.search import fit
 from landmarks.evaluation.placement import validation_faces
 from landmarks.geometry import face_squares, grid_cells, rotate
 from landmarks.inference.backend import Backend, load_backend
@@ -54,19 +55,21 @@ def turned(picture: np.ndarray, points: np.ndarray, degrees: float) -> tuple[np.
 
 
 @torch.inference_mode()
-def start(network: Network, picture: np.ndarray, inside: np.ndarray, threshold: float) -> Start | None:
-    """The face of the highest score whose box holds the point `inside`; None where none reaches the threshold."""
+def start(network: Network, picture: np.ndarray, inside: np.ndarray, threshold: float, side: int) -> Start | None:
+    """The face of the highest score whose box holds the point `inside`; None where none reaches the threshold. side: of
+    what the detector looks at."""
     step = STRIDES[-1]
-    height, width = picture.shape[:2]
-    canvas = cv2.copyMakeBorder(picture, 0, -height % step, 0, -width % step, cv2.BORDER_CONSTANT)
+    copy, factors = fit(picture, side)
+    height, width = copy.shape[:2]
+    canvas = cv2.copyMakeBorder(copy, 0, -height % step, 0, -width % step, cv2.BORDER_CONSTANT)
     cells = torch.from_numpy(grid_cells(canvas.shape[0], canvas.shape[1], STRIDES))
     told = decode(network(torch.from_numpy(canvas).permute(2, 0, 1)[None]), cells)
-    boxes, scores = told.boxes[0].numpy() - 0.5, told.logits[0].sigmoid().numpy()
+    boxes, scores = told.boxes[0].numpy() * np.tile(factors, 2) - 0.5, told.logits[0].sigmoid().numpy()
     holds = (boxes[:, :2] <= inside).all(axis=1) & (inside <= boxes[:, 2:]).all(axis=1) & (scores >= threshold)
     if not holds.any():
         return None
     best = int(np.where(holds, scores, -1).argmax())
-    return Start(boxes[best], told.points[0, best].numpy() - 0.5)
+    return Start(boxes[best], told.points[0, best].numpy() * factors - 0.5)
 
 
 def both_ways(backend: Backend, pictures: list[np.ndarray], starts: list[Start], scheme: Scheme) -> list[np.ndarray]:
@@ -88,7 +91,7 @@ def main() -> None:
     arguments = parser.parse_args()
     crops, backend, scheme = load_crops(arguments.data), load_backend(arguments.weights), SCHEMES[arguments.scheme]
     network, _ = load_facegrid(SHIPPED / "detector.safetensors")
-    threshold = FaceGrid().threshold
+    detector = FaceGrid()
     rows, true = validation_faces(crops, scheme)
     title = "mean error / failures at 10 %, in % of the inter-ocular distance"
     table = Table("turned by", "faces", "found", "with the locator", "without it", title=title)
@@ -96,7 +99,8 @@ def main() -> None:
         pictures, starts, wanted = [], [], []
         for row, points in zip(track(rows, description=f"{angle} degrees"), true):
             picture, moved = turned(crops.picture(row), points, angle)
-            found = start(network, picture, scheme.anchors(moved[None])[0].mean(axis=0), threshold)
+            inside = scheme.anchors(moved[None])[0].mean(axis=0)
+            found = start(network, picture, inside, detector.threshold, detector.max_side)
             if found is not None:
                 pictures.append(picture)
                 starts.append(found)
