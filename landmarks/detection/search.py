@@ -69,8 +69,10 @@ def shrink(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float
 
 
 def fit(image: np.ndarray, side: int) -> tuple[np.ndarray, tuple[float, float]]:
-    """A copy of `side` pixels a side, of a small image smaller: it is enlarged by no more than MOST_ENLARGED; and what
-    `shrink` tells of its pixels."""
+    """A copy of at most `side` pixels a side, and how many of the image's are one of its own, in x and y.
+
+    A large image is shrunk as by `shrink`, a small one enlarged, by no more than MOST_ENLARGED.
+    """
     small, (across, down) = shrink(image, side)
     longest = max(small.shape[:2])
     copy = _resize(small, min(side, round(MOST_ENLARGED * longest))) if longest < side else small
