@@ -9,6 +9,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -192,9 +193,13 @@ def _shrink_under_crops(
         yield cv2.resize(part, (int(columns), int(rows)), interpolation=cv2.INTER_AREA), small[i]
 
 
-def grid_cells(height: int, width: int, strides: Sequence[int]) -> np.ndarray:
+@lru_cache(maxsize=16)
+def grid_cells(height: int, width: int, strides: tuple[int, ...]) -> np.ndarray:
     """The cells of a detector's grids over an image: (C, 3) float32 centre x, y, measured from the image's corner, and
-    stride. Grid after grid as `strides` has them, row by row; parts of cells are left out."""
+    stride. Grid after grid as `strides` has them, row by row; parts of cells are left out.
+
+    Most images of a run are of a few sizes, so the same array is given again: it is not to be written to.
+    """
     grids = []
     for stride in strides:
         rows, columns = np.indices((height // stride, width // stride)).reshape(2, -1)

@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import hashlib
-from functools import lru_cache
 from pathlib import Path
 from typing import Any
 
@@ -85,13 +84,7 @@ class FaceGrid:
         seen = np.flatnonzero(logits >= np.log(self.threshold / (1 - self.threshold)))
         if len(seen) > MAX_CELLS:
             seen = seen[np.argpartition(-logits[seen], MAX_CELLS)[:MAX_CELLS]]
-        centre, stride = np.split(_cells(height, width)[seen], [2], axis=1)
+        centre, stride = np.split(grid_cells(height, width, STRIDES)[seen], [2], axis=1)
         told = np.concatenate([grid[0, BOX].reshape(4, -1) for grid in grids], axis=1)[:, seen].T
         away = np.logaddexp(0, told) * stride
         return np.concatenate([centre - away[:, :2], centre + away[:, 2:]], axis=1), 1 / (1 + np.exp(-logits[seen]))
-
-
-@lru_cache(maxsize=16)
-def _cells(height: int, width: int) -> np.ndarray:
-    """`grid_cells` of a picture; most pictures of a run are of a few sizes."""
-    return grid_cells(height, width, STRIDES)

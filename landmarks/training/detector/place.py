@@ -3,7 +3,6 @@
 from __future__ import annotations
 
 import math
-from functools import lru_cache
 
 import cv2
 import numpy as np
@@ -92,7 +91,6 @@ def sort_out(
     return learn, ~learn & (seen > 0)
 
 
-@lru_cache
 def crop_cells(side: int) -> np.ndarray:
     """Centre x, y and stride of the cells (C, 3) float32 of a crop of side x side pixels, in the network's order."""
     return grid_cells(side, side, STRIDES)
