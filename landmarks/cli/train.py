@@ -67,7 +67,7 @@ def train(
             raise LandmarksError(
                 "--encoder is for landmark networks; a detector's widths are --set detector.widths=[...]"
             )
-        with progress("decoding photographs") as step:
+        with progress("looking at photographs") as step:
             path = train_detector(config, data, out, device, chosen, threads, start, report_steps, step)
     else:
         path = train_from_config(config, data, out, device, chosen, threads, start, report)

@@ -1,8 +1,8 @@
-"""Have detectors label photographs: `python -m landmarks.teaching.teach SOURCE --out FOLDER`
+"""Have a detector label photographs: `python -m landmarks.teaching.teach SOURCE --out FOLDER`
 
-SOURCE is whatever `landmarks train` takes for a detector, or with --unlabelled a folder of photographs. CenterFace, and
-YuNet where its file is there, look at every photograph of the parts train and val; what came with it is kept; see
-`landmarks.teaching.agree`. Faces that are large enough get their five points from shipped weights.
+SOURCE is whatever `landmarks train` takes for a detector, or with --unlabelled a folder of photographs. CenterFace
+looks three times at every photograph of the parts train and val; what came with it is kept; see
+`landmarks.teaching.believe`. Faces that are large enough get their five points from shipped weights.
 
 FOLDER becomes a dataset that the training takes: `faces.csv`, and `photographs.json` with the place of the images. A
 call that was stopped goes on where it was, from FOLDER/found.jsonl.
@@ -12,7 +12,6 @@ from __future__ import annotations
 
 import argparse
 import json
-import os
 import sys
 import warnings
 from collections.abc import Callable, Sequence
@@ -29,12 +28,12 @@ from landmarks.datasets.photographs import COLUMNS, POINTS, FaceLabels, Photogra
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.detection.base import Detector
 from landmarks.detection.centerface import CenterFace
-from landmarks.detection.yunet import VARIABLE, YuNet
-from landmarks.errors import DataError, DetectorError, ImageError, LandmarksError, WeightsError
+from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.faces import Faces
 from landmarks.sources.names import is_image
-from landmarks.teaching.agree import AGREE, DOUBTFUL, TRUST, Opinion, label
+from landmarks.teaching.believe import DOUBTFUL, SAME, boxes_from, label
 from landmarks.teaching.turned import Turned
+from landmarks.teaching.views import ENLARGED, Views
 from landmarks.training.detector.overlap import overlaps, sizes
 
 FOUND = "found.jsonl"
@@ -55,21 +54,20 @@ def teach(
     photographs: Photographs,
     labelled: bool,
     out: str | Path,
-    teachers: Sequence[Detector],
+    teacher: Detector,
     locator: Locator,
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Photographs:
     """Label the train and val photographs and write them to `out`; return them with their labels.
 
-    labelled: whether people looked for their faces. teachers: one or two detectors, the better one first. Photographs
-    that cannot be decoded are left out, which a warning says. Raises DataError if `out` holds other photographs'
-    labels, LandmarksError if another process writes there.
+    labelled: whether people looked for their faces. Photographs that cannot be decoded are left out, which a warning
+    says. Raises DataError if `out` holds other photographs' labels, LandmarksError if another process writes there.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     lock = Lock(out / "lock")
     try:
-        return _teach(photographs, labelled, out, teachers, locator, progress)
+        return _teach(photographs, labelled, out, teacher, locator, progress)
     finally:
         lock.release()
 
@@ -78,7 +76,7 @@ def _teach(
     photographs: Photographs,
     labelled: bool,
     out: Path,
-    teachers: Sequence[Detector],
+    teacher: Detector,
     locator: Locator,
     progress: Callable[[int, int], None],
 ) -> Photographs:
@@ -88,7 +86,7 @@ def _teach(
     settings = {
         "root": str(photographs.files.root.resolve()),
         "labelled": labelled,
-        "teachers": {teacher.name: teacher.settings() for teacher in teachers},
+        "teacher": {teacher.name: teacher.settings()},
     }
     done = _done_already(out / FOUND, settings)
     left_out = LeftOut()
@@ -99,7 +97,7 @@ def _teach(
                 continue
             given = photographs.labels(name) if labelled else None
             try:
-                faces = _look(photographs.pixels(name), given, by_points, teachers, locator)
+                faces = _look(photographs.pixels(name), given, by_points, teacher, locator)
             except ImageError as error:
                 left_out.add(name, error.status, str(error))
                 continue
@@ -121,30 +119,30 @@ def _teach(
 
 
 def _look(
-    pixels: np.ndarray, given: FaceLabels | None, by_points: bool, teachers: Sequence[Detector], locator: Locator
+    pixels: np.ndarray, given: FaceLabels | None, by_points: bool, teacher: Detector, locator: Locator
 ) -> FaceLabels:
     """All labels of one photograph."""
-    opinions = [Opinion(teacher(pixels), TRUST[teacher.name]) for teacher in teachers]
-    faces = label(given, opinions, by_points)
+    found = teacher(pixels)
+    faces = label(given, found, by_points)
     bare = ~faces.ignore & np.isnan(faces.points).any(axis=(1, 2)) & (sizes(faces.boxes) >= LEAST_POINTED)
     rows = np.flatnonzero(bare)
     if not len(rows):
         return faces
-    boxes = _as_found(faces.boxes[rows], opinions[0].boxes(DOUBTFUL))
-    found, points = locator.predict([pixels], [boxes])[0], faces.points.copy()
-    assert found.quality is not None
-    for row, five, quality in zip(rows, found.points, found.quality):
+    boxes = _as_found(faces.boxes[rows], boxes_from(found, DOUBTFUL))
+    told, points = locator.predict([pixels], [boxes])[0], faces.points.copy()
+    assert told.quality is not None
+    for row, five, quality in zip(rows, told.points, told.quality):
         if quality > LEAST_QUALITY and np.isfinite(five).all():
             points[row] = five
     return replace(faces, points=points)
 
 
 def _as_found(boxes: np.ndarray, found: np.ndarray) -> np.ndarray:
-    """Boxes (N, 4), each as a teacher has it (M, 4) where it found the face: such boxes the network knows best."""
+    """Boxes (N, 4), each as the teacher has it (M, 4) where it found the face: such boxes the network knows best."""
     if not len(found):
         return boxes
     table = overlaps(boxes, found)
-    return np.where((table.max(axis=1) > AGREE)[:, None], found[table.argmax(axis=1)], boxes)
+    return np.where((table.max(axis=1) > SAME)[:, None], found[table.argmax(axis=1)], boxes)
 
 
 def _plain(faces: FaceLabels) -> list[list[float | None]]:
@@ -166,7 +164,7 @@ def _done_already(path: Path, settings: dict[str, Any]) -> dict[str, list[list[f
     except (ValueError, KeyError, TypeError) as error:
         raise DataError(f"{path}: is damaged ({error}); delete it to begin again") from error
     if head != first:
-        raise DataError(f"{path}: is of other photographs or teachers; give another --out or delete it")
+        raise DataError(f"{path}: is of other photographs or another teacher; give another --out or delete it")
     if whole != data or not whole:
         write_bytes(path, whole or first.encode())
     return done
@@ -180,24 +178,12 @@ def plain_folder(path: str | Path) -> Photographs:
         raise DataError(f"{path}: no images are in it")
     table = pd.DataFrame({"image": names, "split": "train"}).reindex(columns=COLUMNS)
     table[COLUMNS[-4:]] = False
-    return Photographs(Path(path).stem, table, files, "Photographs without labels, labelled by detectors.")
+    return Photographs(Path(path).stem, table, files, "Photographs without labels, labelled by a detector.")
 
 
-def teachers_at_hand(side: int) -> list[Detector]:
-    """CenterFace, and YuNet where its file is named, at the score from which they have doubts. Raises DetectorError."""
-    makers: list[tuple[bool, Callable[[], Detector]]] = [
-        (True, lambda: CenterFace(DOUBTFUL, side)),
-        (VARIABLE in os.environ, lambda: YuNet(None, DOUBTFUL, side)),
-    ]
-    found, reasons = [], []
-    for wanted, make in makers:
-        try:
-            found += [make()] if wanted else []
-        except DetectorError as error:
-            reasons.append(str(error))
-    if not found:
-        raise DetectorError("no detector is there to teach: " + "; ".join(reasons))
-    return found
+def the_teacher(side: int) -> Detector:
+    """CenterFace in three looks, of the first at a copy of `side` pixels. Raises DetectorError if it is missing."""
+    return Views(CenterFace(DOUBTFUL, side), CenterFace(DOUBTFUL, round(ENLARGED * side)))
 
 
 def main(words: Sequence[str] | None = None) -> None:
@@ -208,25 +194,23 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="write the labelled dataset to this folder")
     parser.add_argument("--unlabelled", action="store_true", help="take all images, whatever labels are there")
     parser.add_argument("--turned", action="store_true", help="look at each photograph in four turns: people lie in it")
-    parser.add_argument("--side", type=int, default=640, help="long side in pixels of what the detectors look at")
+    parser.add_argument("--side", type=int, default=640, help="long side in pixels of what the first look is at")
     parser.add_argument("--weights", default="compact", help="the network that tells the points")
     chosen = parser.parse_args(words)
     try:
         photographs = plain_folder(chosen.source) if chosen.unlabelled else read_photographs(chosen.source)
-        upright = teachers_at_hand(chosen.side)
-        teachers: list[Detector] = [Turned(teacher) for teacher in upright] if chosen.turned else upright
-        locator = Annotator(chosen.weights, detector=upright[0], scheme=5, device="cpu", tasks=())
+        upright = the_teacher(chosen.side)
+        teacher: Detector = Turned(upright) if chosen.turned else upright
+        locator = Annotator(chosen.weights, detector=upright, scheme=5, device="cpu", tasks=())
         if locator.empty.quality is None:
             raise WeightsError(f"{chosen.weights}: is not calibrated and cannot tell which of its points are good")
-        taught = teach(photographs, not chosen.unlabelled, chosen.out, teachers, locator, _told())
+        taught = teach(photographs, not chosen.unlabelled, chosen.out, teacher, locator, _told())
     except LandmarksError as error:
         raise SystemExit(str(error)) from error
     faces = taught.table["x0"].notna()
     ignored = int((faces & taught.table["ignore"]).sum())
-    by = " and ".join(teacher.name for teacher in teachers)
-    print(
-        f"{taught.table['image'].nunique()} photographs, {int(faces.sum()) - ignored} faces, {ignored} ignored, by {by}"
-    )
+    count = taught.table["image"].nunique()
+    print(f"{count} photographs, {int(faces.sum()) - ignored} faces, {ignored} ignored, by {teacher.name}")
 
 
 def _told() -> Callable[[int, int], None]:

@@ -1,4 +1,4 @@
-"""Teachers that label photographs: what is written, read back and trained on; a call that was stopped."""
+"""A teacher that labels photographs: what is written, read back and trained on; a call that was stopped."""
 
 from __future__ import annotations
 
@@ -10,7 +10,7 @@ import pytest
 from landmarks.datasets.photographs import read_photographs
 from landmarks.detection.base import Detections
 from landmarks.errors import DataError, DetectorError
-from landmarks.teaching.teach import FOUND, main, plain_folder, teach, teachers_at_hand
+from landmarks.teaching.teach import FOUND, main, plain_folder, teach, the_teacher
 from landmarks.training.detector.from_config import train_detector
 from tests.helpers.faces import draw_face, write_png
 from tests.helpers.photographs import drawn_box
@@ -63,7 +63,7 @@ def lines(path):
 @pytest.mark.filterwarnings("ignore:left out")
 def test_photographs_without_labels(folder, tmp_path):
     out = tmp_path / "out"
-    teach(plain_folder(folder), False, out, [Teacher("centerface"), Teacher("yunet")], Points())
+    teach(plain_folder(folder), False, out, Teacher("centerface"), Points())
     again = read_photographs(out)
     faces = again.labels("3.png")
     box = drawn_box(draw_face(3)[1])
@@ -80,25 +80,25 @@ def test_photographs_without_labels(folder, tmp_path):
 def test_a_call_that_was_stopped_goes_on(folder, tmp_path):
     out, whole = tmp_path / "out", tmp_path / "whole"
     photographs = plain_folder(folder)
-    teach(photographs, False, whole, [Teacher("centerface")], Points())
+    teach(photographs, False, whole, Teacher("centerface"), Points())
     with pytest.raises(KeyboardInterrupt):
-        teach(photographs, False, out, [Teacher("centerface", most=2)], Points())
+        teach(photographs, False, out, Teacher("centerface", most=2), Points())
     with open(out / FOUND, "a") as file:
         file.write('{"image": "half')  # killed within a line
     rest = Teacher("centerface")
-    teach(photographs, False, out, [rest], Points())
+    teach(photographs, False, out, rest, Points())
     assert rest.seen == 4 and lines(out) == lines(whole)
     assert (out / "faces.csv").read_text() == (whole / "faces.csv").read_text()
 
 
 @pytest.mark.filterwarnings("ignore:left out")
-def test_other_teachers_in_the_same_folder_are_refused(folder, tmp_path):
-    teach(plain_folder(folder), False, tmp_path / "out", [Teacher("centerface")], Points())
-    with pytest.raises(DataError, match="is of other photographs or teachers"):
-        teach(plain_folder(folder), False, tmp_path / "out", [Teacher("centerface", 0.8)], Points())
+def test_another_teacher_in_the_same_folder_is_refused(folder, tmp_path):
+    teach(plain_folder(folder), False, tmp_path / "out", Teacher("centerface"), Points())
+    with pytest.raises(DataError, match="is of other photographs or another teacher"):
+        teach(plain_folder(folder), False, tmp_path / "out", Teacher("centerface", 0.8), Points())
     (tmp_path / "out" / FOUND).write_text("{}\nnonsense\n")
     with pytest.raises(DataError, match="is damaged"):
-        teach(plain_folder(folder), False, tmp_path / "out", [Teacher("centerface")], Points())
+        teach(plain_folder(folder), False, tmp_path / "out", Teacher("centerface"), Points())
 
 
 def test_labels_and_splits_of_people_stay_and_the_test_part_is_not_looked_at(tmp_path):
@@ -108,7 +108,7 @@ def test_labels_and_splits_of_people_stay_and_the_test_part_is_not_looked_at(tmp
     rows = ["0.png,train,1,2,30,40,no", "1.png,val,100,100,150,150,yes", "2.png,test,1,2,30,40,no"]
     (root / "faces.csv").write_text("\n".join(["image,split,x0,y0,x1,y1,ignore", *rows]))
     teacher = Teacher("centerface")
-    taught = teach(read_photographs(root), True, tmp_path / "out", [teacher], Points())
+    taught = teach(read_photographs(root), True, tmp_path / "out", teacher, Points())
     assert teacher.seen == 2 and taught.names("val") == ["1.png"] and not taught.names("test")
     faces = taught.labels("0.png")
     assert faces.boxes[0].tolist() == [1, 2, 30, 40] and faces.ignore.tolist() == [False, True]
@@ -116,7 +116,7 @@ def test_labels_and_splits_of_people_stay_and_the_test_part_is_not_looked_at(tmp
 
 def test_points_alone_become_boxes(mtfl, tmp_path):
     photographs = read_photographs(mtfl)
-    taught = teach(photographs, True, tmp_path, [Teacher("centerface")], Points())
+    taught = teach(photographs, True, tmp_path, Teacher("centerface"), Points())
     first = next(name for name in photographs.table["image"] if name.endswith("000.png"))
     faces = taught.labels(first)
     np.testing.assert_allclose(faces.boxes, [drawn_box(draw_face(0)[1])], atol=0.01)
@@ -132,7 +132,6 @@ def test_folders_without_images_or_labels(tmp_path):
 
 
 def test_no_teacher(monkeypatch):
-    monkeypatch.setenv("LANDMARKS_YUNET", "nowhere.onnx")
     monkeypatch.setattr("landmarks.detection.centerface.find_spec", lambda name: None)
-    with pytest.raises(DetectorError, match="no detector is there to teach"):
-        teachers_at_hand(320)
+    with pytest.raises(DetectorError, match="ships CenterFace, is not there"):
+        the_teacher(320)

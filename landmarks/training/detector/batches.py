@@ -15,6 +15,7 @@ from torch.utils.data import DataLoader, Dataset
 from landmarks.device import cores
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.crops import CropMaker
+from landmarks.training.detector.hard import Hard
 from landmarks.training.detector.losses import Truth
 from landmarks.training.detector.pictures import Pictures
 from landmarks.training.detector.place import ignored_cells
@@ -43,10 +44,10 @@ class Batch:
 
 
 class Batches(Dataset[Batch]):
-    """By number. A batch depends on the pictures, the config and its number alone."""
+    """By number. A batch depends on the pictures, what is hard in them, the config and its number alone."""
 
-    def __init__(self, pictures: Pictures, config: DetectorTraining) -> None:
-        self.config, self._make = config, CropMaker(pictures, config)
+    def __init__(self, pictures: Pictures, config: DetectorTraining, hard: Hard | None = None) -> None:
+        self.config, self._make = config, CropMaker(pictures, config, hard)
 
     def __getitem__(self, number: int) -> Batch:
         rng = np.random.default_rng([self.config.seed, number])

@@ -28,6 +28,8 @@ class Shares:
     """A piece of any photograph with faces."""
     empty: float = 0.06
     """A piece of a photograph without faces."""
+    decoy: float = 0.0
+    """A piece around what the weights to start from take for a face where there is none."""
 
     def __post_init__(self) -> None:
         if min(astuple(self)) < 0 or not sum(astuple(self)) > 0:
@@ -74,6 +76,9 @@ class DetectorTraining:
     """Share of the crops whose light, colours and sharpness are changed."""
     shares: Shares = field(default_factory=Shares)
     """Of the kinds of crops."""
+    hard: float = 0.0
+    """A face that the weights to start from do not see at all is drawn so many times more than an easy one: 4 makes it
+    five times as often. 0 draws all alike."""
     source_weights: dict[str, float] = field(default_factory=dict)
     """How often the faces and photographs of a dataset are drawn, by its name; 1 where not given."""
     log_steps: int = 50
@@ -92,13 +97,22 @@ class DetectorTraining:
         for name in ("steps", "batch_size", "log_steps", "validate_steps", "validate_batches"):
             if getattr(self, name) < 1:
                 raise ValueError(f"{name} must be 1 or more, not {getattr(self, name)}")
-        for name in ("rise_steps", "fall_steps", "weight_decay", "box_weight", "points_weight", "muon_rate", "workers"):
+        for name in (
+            "rise_steps",
+            "fall_steps",
+            "weight_decay",
+            "box_weight",
+            "points_weight",
+            "muon_rate",
+            "hard",
+            "workers",
+        ):
             if getattr(self, name) < 0:
                 raise ValueError(f"{name} must be 0 or more, not {getattr(self, name)}")
         if self.learning_rate <= 0 or self.clip_norm <= 0:
             raise ValueError("learning_rate and clip_norm must be above 0")
         weights = ("weight_decay", "box_weight", "points_weight")
-        for name in ("learning_rate", "muon_rate", *weights, "clip_norm", "largest"):
+        for name in ("learning_rate", "muon_rate", *weights, "clip_norm", "largest", "hard"):
             if getattr(self, name) > LARGEST:
                 raise ValueError(f"{name} must not be above {LARGEST:g}, where numbers of 32 bits end")
         for name in ("turned", "changed"):
@@ -117,6 +131,11 @@ class DetectorTraining:
             raise ValueError(f"side must be a multiple of {STRIDES[-1]} up to 512, not {self.side}")
         if not 1 <= self.smallest < self.largest:
             raise ValueError("smallest must be 1 or more and below largest")
+
+    @property
+    def looks(self) -> bool:
+        """Whether the weights to start from are to look at the pictures before they learn from them."""
+        return self.hard > 0 or self.shares.decoy > 0
 
     def rate_factor(self, step: int) -> float:
         """Share of `learning_rate` at a step, counted from 0: up to 1, level, down to nothing."""

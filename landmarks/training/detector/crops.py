@@ -1,4 +1,5 @@
-"""Training crops: a face at a random size and place, four portraits side by side, or a piece of a picture."""
+"""Training crops: a face at a random size and place, four portraits side by side, or a piece of a picture,
+of any or of one in which a detector sees a face where there is none."""
 
 from __future__ import annotations
 
@@ -10,6 +11,7 @@ import numpy as np
 
 from landmarks.errors import DataError
 from landmarks.training.detector.config import DetectorTraining
+from landmarks.training.detector.hard import Hard
 from landmarks.training.detector.overlap import sizes
 from landmarks.training.detector.pictures import BySize, Pictures
 from landmarks.training.detector.pixels import augment
@@ -21,6 +23,9 @@ LEAST_SHOWN = 0.5
 """The picture's long side is at least this share of the crop's."""
 ANY_TURN, MOST_TURN = 1 / 16, math.pi / 3
 """Share of the turned crops that are turned by any angle, and by how much, in radians, the others are at most."""
+DECOY_ZOOM, LARGEST_DECOY, DECOY_MARGIN = (0.5, 2.0), 0.625, 0.15
+"""By how much a picture is zoomed around a decoy, which is no larger than a share of the crop, and no nearer to its
+border than another one."""
 INSIDE = 0.75
 """Share of the upright crops that are moved into the picture as far as can be."""
 LEAST_PORTRAIT = 20.0
@@ -44,17 +49,24 @@ class Crop:
 class CropMaker:
     """Makes crops of pictures. Raises DataError if there are no faces to be learned."""
 
-    def __init__(self, pictures: Pictures, config: DetectorTraining) -> None:
+    def __init__(self, pictures: Pictures, config: DetectorTraining, hard: Hard | None = None) -> None:
+        """hard: what is hard in the pictures; None: nothing is known to be."""
         self.pictures, self.config = pictures, config
-        self.in_scenes = BySize(pictures, pictures.scenes)
-        self.in_portraits = BySize(pictures, pictures.portraits)
+        seen = hard or Hard()
+
+        def times(number: int) -> np.ndarray:
+            return seen.times(number, len(pictures.faces(number).boxes), config.hard)
+
+        self.in_scenes = BySize(pictures, pictures.scenes, times)
+        self.in_portraits = BySize(pictures, pictures.portraits, times)
+        self.decoys, self._decoys_until = seen.decoys, np.cumsum(seen.decoys[:, -1])
         self.in_any = np.cumsum(pictures.weights(pictures.scenes))
         of: dict[str, Sized] = {
             "face": self.in_scenes, "portrait": self.in_portraits, "mosaic": self.in_portraits,
-            "anywhere": pictures.scenes, "empty": pictures.empty,
+            "anywhere": pictures.scenes, "empty": pictures.empty, "decoy": self.decoys,
         }  # fmt: skip
         shares = {kind: share for kind, share in asdict(config.shares).items() if share > 0 and len(of[kind])}
-        if not any(kind != "empty" for kind in shares):
+        if not set(shares) - {"empty", "decoy"}:
             raise DataError("no photograph of the split has a face to be learned")
         self._kinds, self._shares = list(shares), np.array(list(shares.values())) / sum(shares.values())
 
@@ -65,6 +77,8 @@ class CropMaker:
             crop = self.mosaic(rng)
         elif kind in ("empty", "anywhere"):
             crop = self.anywhere(kind == "empty", rng)
+        elif kind == "decoy":
+            crop = self.around_decoy(rng)
         else:
             sizes_wanted = (self.config.smallest, self.config.largest)
             crop = self.around_face(kind == "portrait", (side, side), sizes_wanted, rng)
@@ -106,6 +120,21 @@ class CropMaker:
         middle = np.full(2, side / 2)
         centre = _inside(rng.uniform(0, [width, height]), middle / zoom, (height, width))
         return self._take(number, centre, middle, zoom, self._angle(rng), (side, side), rng)
+
+    def around_decoy(self, rng: np.random.Generator) -> Crop:
+        """A crop with a decoy, at about its size; those of higher scores are drawn more often."""
+        side = self.config.side
+        at_all = np.searchsorted(self._decoys_until, rng.uniform(0, self._decoys_until[-1]), side="right")
+        number, *corners, _ = self.decoys[min(int(at_all), len(self.decoys) - 1)]
+        box, shape = np.array(corners), self.pictures.store.shape(int(number))
+        factor = math.exp(rng.uniform(math.log(DECOY_ZOOM[0]), math.log(DECOY_ZOOM[1])))
+        shown = min(LEAST_SHOWN * side / max(shape), 1.0)
+        zoom = min(max(min(factor, LARGEST_DECOY * side / sizes(box[None])[0]), shown), MOST_ENLARGED)
+        at = rng.uniform(DECOY_MARGIN * side, (1 - DECOY_MARGIN) * side, 2)
+        centre, angle, half = (box[:2] + box[2:]) / 2, self._angle(rng), np.full(2, side / 2)
+        if angle == 0 and rng.random() < INSIDE:
+            centre, at = _inside(centre + (half - at) / zoom, half / zoom, shape), half
+        return self._take(int(number), centre, at, zoom, angle, (side, side), rng)
 
     def mosaic(self, rng: np.random.Generator) -> Crop:
         """Four portraits, their seams crossing at a random place."""

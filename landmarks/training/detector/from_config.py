@@ -19,13 +19,15 @@ from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
 from landmarks.models.files import resolve
 from landmarks.training.detector.batches import Batches
 from landmarks.training.detector.config import DetectorFile
+from landmarks.training.detector.deepen import deepened
+from landmarks.training.detector.hard import Hard, looked
 from landmarks.training.detector.loop import fit
 from landmarks.training.detector.pictures import Pictures, digest
 from landmarks.training.detector.store import open_store
 
 SECTION = "detector"
 """The section of a TOML file that says that it is about a detector."""
-WEIGHTS, PICTURES = "weights.safetensors", "pictures"
+WEIGHTS, PICTURES, HARD = "weights.safetensors", "pictures", "hard.safetensors"
 
 
 def is_detector(config: str | Path) -> bool:
@@ -52,8 +54,9 @@ def train_detector(
     """Train a face detector as a config file says; write `weights.safetensors` to `out`, return its path.
 
     data: whatever `read_photographs` reads; settings: `KEY=VALUE` in place of what the file says; start: weights to
-    begin with, a shipped name or a file, instead of random ones; report: gets each row of the log; progress: is told
-    how many pictures are decoded. They are decoded once, into `out/pictures`. Raises LandmarksError.
+    begin with, a shipped name or a file, instead of random ones, of as many further convolutions as the config's or
+    fewer; report: gets each row of the log; progress: is told how many pictures are decoded, and how many have been
+    looked at for what is hard. They are decoded once, into `out/pictures`. Raises LandmarksError.
     """
     file, out = read_detector_config(config, settings), Path(out)
     if threads:
@@ -62,12 +65,15 @@ def train_detector(
     start_path = None if start is None else resolve(start)
     torch.manual_seed(file.training.seed)
     network = FaceGrid(file.detector) if start_path is None else _begin_with(start_path, file)
+    if file.training.looks and start_path is None:
+        where = named(config, settings)
+        raise LandmarksError(f"{where}: `hard` and `decoy` are about weights to start from; give --start")
     names = sorted({photographs.name for photographs in datasets})
     for name in set(file.training.source_weights) - set(names):
         known = unknown("dataset", name, names)
         raise LandmarksError(f"{named(config, settings)}: training.source_weights: {known}; give its photographs too")
     store = open_store(datasets, out / PICTURES, progress)
-    learnt = _batches(Pictures(store, datasets, "train", file.training.source_weights), file, data)
+    pictures = Pictures(store, datasets, "train", file.training.source_weights)
     unseen = Pictures(store, datasets, "val")
     held_out = Batches(unseen, file.training) if unseen.count() else None
     about: dict[str, Any] = {"version": __version__, "training": dataclasses.asdict(file.training)}
@@ -75,6 +81,10 @@ def train_detector(
     if start_path is not None:
         about["started_from"] = {"sha256": hashlib.sha256(start_path.read_bytes()).hexdigest()}
         identity["start"] = about["started_from"]["sha256"]
+    hard = None
+    if file.training.looks:
+        hard = looked(out / HARD, network, pictures, f"{identity['data']} {identity['start']}", progress)
+    learnt = _batches(pictures, file, data, hard)
     last: dict[str, Any] = {}
 
     def keep(row: dict[str, Any]) -> None:
@@ -87,24 +97,23 @@ def train_detector(
     return out / WEIGHTS
 
 
-def _batches(pictures: Pictures, file: DetectorFile, data: Sequence[str | Path]) -> Batches:
+def _batches(pictures: Pictures, file: DetectorFile, data: Sequence[str | Path], hard: Hard | None) -> Batches:
     """Raises DataError naming the data."""
     try:
-        return Batches(pictures, file.training)
+        return Batches(pictures, file.training, hard)
     except DataError as error:
         where = ", ".join(map(str, data))
         raise DataError(f"{where}: {error}; give data with boxes, or let detectors label them first") from error
 
 
 def _begin_with(path: Path, file: DetectorFile) -> FaceGrid:
-    """A network with the weights of a file. Raises WeightsError if it is of other widths."""
+    """A network with the weights of a file, deeper where the section says so. Raises WeightsError if it is of other
+    widths."""
     network, _ = load_facegrid(path)
-    if network.config != file.detector:
-        raise WeightsError(
-            f"{path}: does not fit the section [{SECTION}]: {file.detector}, the weights have {network.config}; give "
-            "it the values that the weights were trained with"
-        )
-    return network
+    try:
+        return deepened(network, file.detector)
+    except WeightsError as error:
+        raise WeightsError(f"{path}: does not fit the section [{SECTION}]: {error}") from error
 
 
 def _facts(photographs: Photographs) -> dict[str, Any]:

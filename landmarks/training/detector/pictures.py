@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping, Sequence
+from collections.abc import Callable, Mapping, Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -64,6 +64,10 @@ class Pictures:
     def __len__(self) -> int:
         return len(self._faces)
 
+    def numbers(self) -> list[int]:
+        """Of all pictures, in the order of the store."""
+        return list(self._faces)
+
     def faces(self, number: int) -> Faces:
         """The faces of a picture."""
         return self._faces[number]
@@ -80,12 +84,12 @@ class Pictures:
 class BySize:
     """Draws faces of about a wanted size; those of crowded pictures less than in proportion."""
 
-    def __init__(self, pictures: Pictures, numbers: np.ndarray) -> None:
-        """numbers: the pictures (N,) from which it draws."""
+    def __init__(self, pictures: Pictures, numbers: np.ndarray, times: Callable[[int], np.ndarray]) -> None:
+        """numbers: the pictures (N,) from which it draws; times: how often each face of one is, beside the others."""
         rows = [
-            (size, number, i, weight * len(faces.boxes) ** -0.5)
+            (size, number, i, often[i] * weight * len(faces.boxes) ** -0.5)
             for number, weight in zip(numbers.tolist(), pictures.weights(numbers))
-            for faces in [pictures.faces(number)]
+            for faces, often in [(pictures.faces(number), times(number))]
             for i, size in enumerate(sizes(faces.boxes))
             if not faces.ignore[i] and size >= LEAST_DRAWN
         ]

@@ -31,6 +31,11 @@ def only(**shares):
     )
 
 
+def alike(pictures):
+    """All faces of a picture are drawn as often."""
+    return lambda number: np.ones(len(pictures.faces(number).boxes))
+
+
 def test_pictures_by_kind(pictures):
     assert [len(kind) for kind in (pictures.scenes, pictures.portraits, pictures.empty)] == [3, 4, 1]
     assert pictures.count() == 3 * 3 + 4 and len(pictures) == 8
@@ -70,7 +75,7 @@ def test_no_face_no_crop_of_it(pictures):
 
 
 def test_faces_are_drawn_by_size(pictures):
-    drawn = BySize(pictures, np.concatenate([pictures.scenes, pictures.portraits]))
+    drawn = BySize(pictures, np.concatenate([pictures.scenes, pictures.portraits]), alike(pictures))
     rng = np.random.default_rng(0)
     size = lambda number, i: sizes(pictures.faces(number).boxes)[i]  # noqa: E731
     found = [size(*drawn.draw(20, 40, rng)) for _ in range(50)]
@@ -92,7 +97,7 @@ def test_datasets_are_drawn_by_their_weights(tmp_path, weights, share):
     pictures = Pictures(store, datasets, "train", weights)
     second = {n for n in pictures.scenes.tolist() if store.index["dataset"][n] == 1}
     assert 0 < len(second) == len(pictures.scenes) / 2
-    rng, drawn = np.random.default_rng(0), BySize(pictures, pictures.scenes)
+    rng, drawn = np.random.default_rng(0), BySize(pictures, pictures.scenes, alike(pictures))
     found = [drawn.draw(1, 1000, rng)[0] in second for _ in range(600)]
     assert np.mean(found) == pytest.approx(share, abs=0.06)
     taken, make = [], CropMaker(pictures, CONFIG)
