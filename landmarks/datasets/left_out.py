@@ -10,12 +10,13 @@ from pathlib import Path
 from landmarks.atomic import write_text
 
 FILE = "left_out.csv"
-COPY, NOWHERE, UNSEEN = "copy", "nowhere", "unseen"
+COPY, MEASURED, NOWHERE, UNSEEN = "copy", "measured", "nowhere", "unseen"
 MEANINGS = {
     "missing": "without their image",
     "unreadable": "in images that cannot be read",
     "too_large": "in images that are too large",
     COPY: "in copies of an earlier image",
+    MEASURED: "in copies of images that something is measured on",
     NOWHERE: "without a box or points from an eye to a mouth corner",
     UNSEEN: "in which the detector finds no face",
 }

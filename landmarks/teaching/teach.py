@@ -23,7 +23,7 @@ import numpy as np
 import pandas as pd
 
 from landmarks.atomic import Lock, write_bytes
-from landmarks.datasets.left_out import LeftOut
+from landmarks.datasets.left_out import MEASURED, LeftOut
 from landmarks.datasets.photographs import COLUMNS, POINTS, FaceLabels, Photographs, read_photographs, write_photographs
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.detection.base import Detector
@@ -32,6 +32,7 @@ from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.faces import Faces
 from landmarks.sources.names import is_image
 from landmarks.teaching.believe import DOUBTFUL, SAME, boxes_from, label
+from landmarks.teaching.copies import Held
 from landmarks.teaching.turned import Turned
 from landmarks.teaching.views import ENLARGED, Views
 from landmarks.training.detector.overlap import overlaps, sizes
@@ -56,18 +57,21 @@ def teach(
     out: str | Path,
     teacher: Detector,
     locator: Locator,
+    apart_from: Sequence[Photographs] = (),
     progress: Callable[[int, int], None] = lambda done, total: None,
 ) -> Photographs:
     """Label the train and val photographs and write them to `out`; return them with their labels.
 
-    labelled: whether people looked for their faces. Photographs that cannot be decoded are left out, which a warning
-    says. Raises DataError if `out` holds other photographs' labels, LandmarksError if another process writes there.
+    labelled: whether people looked for their faces; apart_from: datasets to be measured on, of whose val and test
+    photographs no copy may be learned from. Such copies, and photographs that cannot be decoded, are left out, which a
+    warning says. Raises DataError if `out` holds other photographs' labels, LandmarksError if another process writes
+    there.
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
     lock = Lock(out / "lock")
     try:
-        return _teach(photographs, labelled, out, teacher, locator, progress)
+        return _teach(photographs, labelled, out, teacher, locator, apart_from, progress)
     finally:
         lock.release()
 
@@ -78,6 +82,7 @@ def _teach(
     out: Path,
     teacher: Detector,
     locator: Locator,
+    apart_from: Sequence[Photographs],
     progress: Callable[[int, int], None],
 ) -> Photographs:
     split = {name: part for part in ("train", "val") for name in photographs.names(part)}
@@ -87,7 +92,9 @@ def _teach(
         "root": str(photographs.files.root.resolve()),
         "labelled": labelled,
         "teacher": {teacher.name: teacher.settings()},
+        "apart_from": sorted(str(data.files.root.resolve()) for data in apart_from),
     }
+    held = Held(apart_from)
     done = _done_already(out / FOUND, settings)
     left_out = LeftOut()
     with open(out / FOUND, "a", encoding="utf-8") as file:
@@ -97,10 +104,14 @@ def _teach(
                 continue
             given = photographs.labels(name) if labelled else None
             try:
-                faces = _look(photographs.pixels(name), given, by_points, teacher, locator)
+                pixels = photographs.pixels(name)
             except ImageError as error:
                 left_out.add(name, error.status, str(error))
                 continue
+            if of := held.copy_of(pixels):
+                left_out.add(name, MEASURED, f"{name}: is a copy of a photograph to be measured on, {of}")
+                continue
+            faces = _look(pixels, given, by_points, teacher, locator)
             done[name] = _plain(faces)
             file.write(json.dumps({"image": name, "faces": done[name]}) + "\n")
             file.flush()
@@ -194,6 +205,10 @@ def main(words: Sequence[str] | None = None) -> None:
     parser.add_argument("--out", type=Path, required=True, help="write the labelled dataset to this folder")
     parser.add_argument("--unlabelled", action="store_true", help="take all images, whatever labels are there")
     parser.add_argument("--turned", action="store_true", help="look at each photograph in four turns: people lie in it")
+    parser.add_argument(
+        "--apart-from", action="append", type=Path, default=[], metavar="DATASET",
+        help="leave out copies of this dataset's val and test photographs; give it again for more",
+    )  # fmt: skip
     parser.add_argument("--side", type=int, default=640, help="long side in pixels of what the first look is at")
     parser.add_argument("--weights", default="compact", help="the network that tells the points")
     chosen = parser.parse_args(words)
@@ -204,7 +219,8 @@ def main(words: Sequence[str] | None = None) -> None:
         locator = Annotator(chosen.weights, detector=upright, scheme=5, device="cpu", tasks=())
         if locator.empty.quality is None:
             raise WeightsError(f"{chosen.weights}: is not calibrated and cannot tell which of its points are good")
-        taught = teach(photographs, not chosen.unlabelled, chosen.out, teacher, locator, _told())
+        apart_from = [read_photographs(path) for path in chosen.apart_from]
+        taught = teach(photographs, not chosen.unlabelled, chosen.out, teacher, locator, apart_from, _told())
     except LandmarksError as error:
         raise SystemExit(str(error)) from error
     faces = taught.table["x0"].notna()

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from types import SimpleNamespace
 
+import cv2
 import numpy as np
 import pytest
 
@@ -112,6 +113,24 @@ def test_labels_and_splits_of_people_stay_and_the_test_part_is_not_looked_at(tmp
     assert teacher.seen == 2 and taught.names("val") == ["1.png"] and not taught.names("test")
     faces = taught.labels("0.png")
     assert faces.boxes[0].tolist() == [1, 2, 30, 40] and faces.ignore.tolist() == [False, True]
+
+
+@pytest.mark.filterwarnings("ignore:left out")
+def test_copies_of_what_is_measured_on_are_left_out(folder, tmp_path):
+    measured = tmp_path / "measured"
+    write_png(measured / "x.png", cv2.resize(draw_face(1)[0][:, ::-1], None, fx=0.7, fy=0.7))
+    write_png(measured / "y.png", draw_face(2)[0])
+    (measured / "faces.csv").write_text("image,split,x0,y0,x1,y1\nx.png,test,1,2,30,40\ny.png,train,1,2,30,40\n")
+    out = tmp_path / "out"
+    held = [read_photographs(measured)]
+    taught = teach(plain_folder(folder), False, out, Teacher("centerface"), Points(), held)
+    assert set(taught.table["image"]) == {"0.png", "2.png", "3.png", "4.png", "none.png"}
+    assert (
+        '1.png,measured,"1.png: is a copy of a photograph to be measured on, custom: x.png"'
+        in (out / "left_out.csv").read_text()
+    )
+    with pytest.raises(DataError, match="is of other photographs or another teacher"):
+        teach(plain_folder(folder), False, out, Teacher("centerface"), Points())
 
 
 def test_points_alone_become_boxes(mtfl, tmp_path):
