@@ -16,15 +16,14 @@ from landmarks.schemes import POINTS_5
 from landmarks.training.detector.overlap import overlaps, sizes
 
 SURE = 0.5
-"""Score, the mean of the teacher's three looks, from which it is believed: on photographs that it had not learned from
-and whose faces people had labelled, 19 of 20 such boxes of 16 pixels or more that a second detector did not confirm
-were of a face, and nearly all of the others."""
+"""Score, the mean of the teacher's three looks, from which it is believed. `landmarks.studies.detectors.teachers` tells
+how many of such boxes are of a face, and how many faces get one: more than where YuNet has to agree."""
 CONFIRMED = 0.35
 """The same where points that people labelled confirm the box."""
 MISSED = 0.45
 """Score from which a face that people who labelled all of them left out is ignored; below it is none."""
 DOUBTFUL = 0.2
-"""Score from which a box is ignored if it is no label; of those below, one in ten was of a face."""
+"""Score from which a box is ignored if it is no label."""
 SAME = 0.5
 """Boxes that overlap more are of the same face."""
 COVERED = 0.4
