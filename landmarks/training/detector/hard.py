@@ -96,6 +96,7 @@ def looked(
     with replacing(path) as partial:
         tensors = {"numbers": numbers, "counts": counts, "scores": flat, "decoys": found.decoys}
         save_file(tensors, partial, metadata={"about": about})
+        partial.chmod(0o644)  # safetensors makes files that only their owner may read
     return found
 
 
