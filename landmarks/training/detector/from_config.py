@@ -17,13 +17,13 @@ from landmarks.device import choose_device
 from landmarks.errors import DataError, LandmarksError, WeightsError, unknown
 from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
 from landmarks.models.files import resolve
-from landmarks.training.detector.batches import Batches
 from landmarks.training.detector.config import DetectorFile
+from landmarks.training.detector.crops.batches import Batches
+from landmarks.training.detector.crops.hard import Hard, looked
+from landmarks.training.detector.crops.pictures import Pictures, digest
+from landmarks.training.detector.crops.store import open_store
 from landmarks.training.detector.deepen import deepened
-from landmarks.training.detector.hard import Hard, looked
 from landmarks.training.detector.loop import fit
-from landmarks.training.detector.pictures import Pictures, digest
-from landmarks.training.detector.store import open_store
 
 SECTION = "detector"
 """The section of a TOML file that says that it is about a detector."""

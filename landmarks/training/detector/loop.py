@@ -24,10 +24,10 @@ from landmarks.atomic import Lock, write_text
 from landmarks.errors import WeightsError
 from landmarks.models.facegrid import FaceGrid, decode
 from landmarks.training.checkpoint import resume, save_state
-from landmarks.training.detector.batches import Batch, Batches, load
 from landmarks.training.detector.config import DetectorTraining
+from landmarks.training.detector.crops.batches import Batch, Batches, load
+from landmarks.training.detector.crops.place import crop_cells
 from landmarks.training.detector.losses import losses
-from landmarks.training.detector.place import crop_cells
 from landmarks.training.muon import Muon, groups_of
 
 STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"

@@ -5,8 +5,8 @@ from __future__ import annotations
 import pytest
 
 from landmarks.datasets.photographs import read_photographs
-from landmarks.training.detector.pictures import Pictures
-from landmarks.training.detector.store import open_store
+from landmarks.training.detector.crops.pictures import Pictures
+from landmarks.training.detector.crops.store import open_store
 from tests.helpers.photographs import photographs
 
 

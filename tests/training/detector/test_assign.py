@@ -7,7 +7,7 @@ import torch
 
 from landmarks.models.facegrid import STRIDES
 from landmarks.training.detector.assign import assign, near_cells
-from landmarks.training.detector.place import crop_cells
+from landmarks.training.detector.crops.place import crop_cells
 
 SIDE = 128
 PLACES = torch.from_numpy(crop_cells(SIDE))

@@ -10,15 +10,15 @@ import torch
 
 from landmarks.datasets.photographs import read_photographs
 from landmarks.errors import DataError
-from landmarks.training.detector import crops
-from landmarks.training.detector.batches import Batches, load
 from landmarks.training.detector.config import DetectorTraining, Shares
-from landmarks.training.detector.crops import CropMaker
+from landmarks.training.detector.crops import maker as crops
+from landmarks.training.detector.crops.batches import Batches, load
+from landmarks.training.detector.crops.maker import CropMaker
+from landmarks.training.detector.crops.pictures import BySize, Pictures
+from landmarks.training.detector.crops.pixels import STEPS, augment, cover, tone
+from landmarks.training.detector.crops.place import crop_cells
+from landmarks.training.detector.crops.store import INDEX, PIXELS, Store, open_store
 from landmarks.training.detector.overlap import sizes
-from landmarks.training.detector.pictures import BySize, Pictures
-from landmarks.training.detector.pixels import STEPS, augment, cover, tone
-from landmarks.training.detector.place import crop_cells
-from landmarks.training.detector.store import INDEX, PIXELS, Store, open_store
 from tests.helpers.faces import write_png
 from tests.helpers.photographs import photographs
 

@@ -12,13 +12,13 @@ from torch import nn
 
 from landmarks.errors import LandmarksError
 from landmarks.models.facegrid import FaceGrid, FaceGridConfig
-from landmarks.training.detector import hard as module
 from landmarks.training.detector.config import DetectorTraining, Shares
-from landmarks.training.detector.crops import CropMaker
+from landmarks.training.detector.crops import hard as module
+from landmarks.training.detector.crops.hard import Hard, look, looked
+from landmarks.training.detector.crops.maker import CropMaker
+from landmarks.training.detector.crops.pictures import BySize
 from landmarks.training.detector.from_config import HARD, train_detector
-from landmarks.training.detector.hard import Hard, look, looked
 from landmarks.training.detector.overlap import overlaps
-from landmarks.training.detector.pictures import BySize
 from tests.training.detector.test_from_config import TOML
 
 CONFIG = DetectorTraining(batch_size=4, side=128, largest=100.0, workers=0)

@@ -15,13 +15,13 @@ from landmarks.atomic import Lock
 from landmarks.datasets.photographs import read_photographs
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.facegrid import FaceGrid, FaceGridConfig, decode
-from landmarks.training.detector.batches import Batches
 from landmarks.training.detector.config import DetectorTraining, Shares
+from landmarks.training.detector.crops.batches import Batches
+from landmarks.training.detector.crops.pictures import Pictures
+from landmarks.training.detector.crops.place import crop_cells
+from landmarks.training.detector.crops.store import open_store
 from landmarks.training.detector.loop import LOG, STATE, fit, losses_of, validate
 from landmarks.training.detector.overlap import overlaps
-from landmarks.training.detector.pictures import Pictures
-from landmarks.training.detector.place import crop_cells
-from landmarks.training.detector.store import open_store
 
 SMALL = FaceGridConfig(8, (8, 12, 16, 16))
 CONFIG = DetectorTraining(

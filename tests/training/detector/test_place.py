@@ -6,8 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
-from landmarks.training.detector.overlap import sizes
-from landmarks.training.detector.place import (
+from landmarks.training.detector.crops.place import (
     crop_cells,
     crop_matrix,
     cut,
@@ -16,6 +15,7 @@ from landmarks.training.detector.place import (
     move_points,
     sort_out,
 )
+from landmarks.training.detector.overlap import sizes
 
 BOXES = np.array([[10.0, 20, 40, 60], [-5, 0, 20, 30]])
 POINTS = np.random.default_rng(0).uniform(0, 80, (2, 5, 2))

@@ -22,8 +22,8 @@ from landmarks.detection.facegrid import MAX_OVERLAP
 from landmarks.detection.search import fit, suppress
 from landmarks.geometry import grid_cells
 from landmarks.models.facegrid import STRIDES, FaceGrid, decode
+from landmarks.training.detector.crops.pictures import Pictures
 from landmarks.training.detector.overlap import overlaps
-from landmarks.training.detector.pictures import Pictures
 
 EASY = 0.6
 """Score from which a face is no harder than others."""

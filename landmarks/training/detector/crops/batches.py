@@ -14,11 +14,11 @@ from torch.utils.data import DataLoader, Dataset
 
 from landmarks.device import cores
 from landmarks.training.detector.config import DetectorTraining
-from landmarks.training.detector.crops import CropMaker
-from landmarks.training.detector.hard import Hard
+from landmarks.training.detector.crops.hard import Hard
+from landmarks.training.detector.crops.maker import CropMaker
+from landmarks.training.detector.crops.pictures import Pictures
+from landmarks.training.detector.crops.place import ignored_cells
 from landmarks.training.detector.losses import Truth
-from landmarks.training.detector.pictures import Pictures
-from landmarks.training.detector.place import ignored_cells
 
 AHEAD = 4
 """Batches that each process has ready."""

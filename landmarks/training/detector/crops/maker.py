@@ -11,11 +11,11 @@ import numpy as np
 
 from landmarks.errors import DataError
 from landmarks.training.detector.config import DetectorTraining
-from landmarks.training.detector.hard import Hard
+from landmarks.training.detector.crops.hard import Hard
+from landmarks.training.detector.crops.pictures import BySize, Pictures
+from landmarks.training.detector.crops.pixels import augment
+from landmarks.training.detector.crops.place import crop_matrix, cut, move_boxes, move_points, sort_out
 from landmarks.training.detector.overlap import sizes
-from landmarks.training.detector.pictures import BySize, Pictures
-from landmarks.training.detector.pixels import augment
-from landmarks.training.detector.place import crop_matrix, cut, move_boxes, move_points, sort_out
 
 MOST_ENLARGED, MOST_SHRUNK = 2.5, 4.0
 """By how much a picture is zoomed at most, so that a face has the size that is wanted."""
