@@ -94,8 +94,8 @@ def _teach(
         "teacher": {teacher.name: teacher.settings()},
         "apart_from": sorted(str(data.files.root.resolve()) for data in apart_from),
     }
-    held = Held(apart_from)
     done = _done_already(out / FOUND, settings)
+    held = Held(apart_from)
     left_out = LeftOut()
     with open(out / FOUND, "a", encoding="utf-8") as file:
         for count, name in enumerate(split):
