@@ -11,7 +11,8 @@ import numpy as np
 
 from landmarks import shipped
 from landmarks.detection.base import Detections
-from landmarks.detection.search import MOST_ENLARGED, fit, suppress
+from landmarks.detection.overlap import agree
+from landmarks.detection.search import MOST_ENLARGED, fit
 from landmarks.errors import DetectorError, WeightsError
 from landmarks.geometry import BoxRule, grid_cells
 from landmarks.sessions import open_session
@@ -25,6 +26,8 @@ LOGIT, BOX = 0, slice(1, 5)
 """Where a cell's 15 numbers say the score, the distances of the box's sides, in strides, before softplus."""
 MAX_CELLS = 3000
 """The cells of the highest scores are looked at, and no more: in noise all might be."""
+LEAST_SAID = 0.02
+"""Score from which a cell has a say in a face that another one sees better."""
 MAX_OVERLAP = 0.45
 """Of two boxes whose intersection over union is larger, the one with the lower score goes. Chosen on WIDER
 FACE's validation events: at 0.3 the faces of crowds hid each other."""
@@ -61,9 +64,8 @@ class FaceGrid:
 
     def __call__(self, image: np.ndarray, name: str = "") -> Detections:
         copy, factors = fit(image, self.max_side)
-        boxes, scores = self.find(copy)
-        keep = suppress(boxes, scores, MAX_OVERLAP)
-        return Detections(boxes[keep] * np.tile(factors, 2) - 0.5, scores[keep])
+        boxes, scores = agree(*self.find(copy), self.threshold, MAX_OVERLAP)
+        return Detections(boxes * np.tile(factors, 2) - 0.5, scores)
 
     @property
     def least_side(self) -> int:
@@ -81,7 +83,7 @@ class FaceGrid:
         height, width = canvas.shape[:2]
         grids = self._session.run(GRIDS, {"pixels": canvas.reshape(1, height, width // 4, 12)})
         logits = np.concatenate([grid[0, LOGIT].ravel() for grid in grids])
-        seen = np.flatnonzero(logits >= np.log(self.threshold / (1 - self.threshold)))
+        seen = np.flatnonzero(logits >= np.log(LEAST_SAID / (1 - LEAST_SAID)))
         if len(seen) > MAX_CELLS:
             seen = seen[np.argpartition(-logits[seen], MAX_CELLS)[:MAX_CELLS]]
         centre, stride = np.split(grid_cells(height, width, STRIDES)[seen], [2], axis=1)

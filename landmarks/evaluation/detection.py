@@ -18,6 +18,7 @@ from typing import Any
 
 import numpy as np
 
+from landmarks.detection.overlap import overlaps
 from landmarks.metrics import bootstrap
 
 LEVELS = ("easy", "medium", "hard")
@@ -100,14 +101,6 @@ def _named(low: int, high: int) -> str:
 
 def _share(hit: np.ndarray) -> float:
     return float(hit.mean()) if len(hit) else float("nan")
-
-
-def overlaps(found: np.ndarray, true: np.ndarray, pixel: float = 0.0) -> np.ndarray:
-    """Intersection over union of all pairs. (N, 4), (M, 4) -> (N, M); pixel: 1 where the last one belongs to a box."""
-    low, high = np.maximum(found[:, None, :2], true[None, :, :2]), np.minimum(found[:, None, 2:], true[None, :, 2:])
-    common = np.maximum(high - low + pixel, 0).prod(axis=2)
-    areas = [np.maximum(boxes[:, 2:] - boxes[:, :2] + pixel, 0).prod(axis=1) for boxes in (found, true)]
-    return common / np.maximum(areas[0][:, None] + areas[1][None, :] - common, 1e-9)
 
 
 def _match(found: np.ndarray, true: np.ndarray, counts: np.ndarray) -> tuple[np.ndarray, np.ndarray]:

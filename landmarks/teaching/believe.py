@@ -12,8 +12,8 @@ import numpy as np
 
 from landmarks.datasets.photographs import LEVELS, FaceLabels
 from landmarks.detection.base import Detections
+from landmarks.detection.overlap import overlaps, sizes
 from landmarks.schemes import POINTS_5
-from landmarks.training.detector.overlap import overlaps, sizes
 
 SURE = 0.5
 """Score, the mean of the teacher's three looks, from which it is believed. `landmarks.studies.detectors.teachers` tells

@@ -28,6 +28,7 @@ from landmarks.datasets.photographs import COLUMNS, POINTS, FaceLabels, Photogra
 from landmarks.datasets.readers.dataset_files import Files
 from landmarks.detection.base import Detector
 from landmarks.detection.centerface import CenterFace
+from landmarks.detection.overlap import overlaps, sizes
 from landmarks.errors import DataError, ImageError, LandmarksError, WeightsError
 from landmarks.faces import Faces
 from landmarks.sources.names import is_image
@@ -35,7 +36,6 @@ from landmarks.teaching.believe import DOUBTFUL, SAME, boxes_from, label
 from landmarks.teaching.copies import Held
 from landmarks.teaching.turned import Turned
 from landmarks.teaching.views import ENLARGED, Views
-from landmarks.training.detector.overlap import overlaps, sizes
 
 FOUND = "found.jsonl"
 LEAST_POINTED = 24.0

@@ -11,7 +11,7 @@ import cv2
 import numpy as np
 
 from landmarks.detection.base import Detections, Detector
-from landmarks.training.detector.overlap import overlaps
+from landmarks.detection.overlap import overlaps
 
 ENLARGED = 1.6
 """By how much the third look's copy is larger."""

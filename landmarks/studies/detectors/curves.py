@@ -25,8 +25,9 @@ from landmarks.atomic import replacing, write_text
 from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
+from landmarks.detection.overlap import overlaps
 from landmarks.errors import DataError, ImageError
-from landmarks.evaluation.detection import LEAST_OVERLAP, overlaps
+from landmarks.evaluation.detection import LEAST_OVERLAP
 
 SIDE, LEAST = 640, 24.0
 """Longest side of the photographs, and sqrt(width x height) of the smallest faces that count there, in pixels."""

@@ -23,8 +23,9 @@ from landmarks.atomic import write_text
 from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.detection.base import Detector
 from landmarks.detection.create import create_detector
+from landmarks.detection.overlap import overlaps
 from landmarks.errors import DataError, WeightsError
-from landmarks.evaluation.detection import LEAST_OVERLAP, overlaps
+from landmarks.evaluation.detection import LEAST_OVERLAP
 from landmarks.inference.annotator import Annotator
 from landmarks.studies.detectors.curves import LEAST, pictures, protocol
 

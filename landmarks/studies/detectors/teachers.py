@@ -23,13 +23,13 @@ from landmarks.atomic import write_text
 from landmarks.datasets.photographs import FaceLabels, read_photographs
 from landmarks.detection.base import Detections, Detector
 from landmarks.detection.centerface import CenterFace
+from landmarks.detection.overlap import overlaps, sizes
 from landmarks.detection.yunet import YuNet
 from landmarks.errors import DataError, DetectorError
-from landmarks.evaluation.detection import LEAST_OVERLAP, overlaps
+from landmarks.evaluation.detection import LEAST_OVERLAP
 from landmarks.studies.detectors.curves import protocol
 from landmarks.teaching.believe import DOUBTFUL
 from landmarks.teaching.views import ENLARGED, Views
-from landmarks.training.detector.overlap import sizes
 
 SIDE = 640
 """Long side of a photograph, as sizes are counted."""

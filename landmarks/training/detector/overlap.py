@@ -2,25 +2,10 @@
 
 from __future__ import annotations
 
-import numpy as np
 import torch
 from torch import Tensor
 
 EPSILON = 1e-6
-
-
-def sizes(boxes: np.ndarray) -> np.ndarray:
-    """Root of the area. (N, 4) -> (N,)."""
-    return np.sqrt(np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1))
-
-
-def overlaps(first: np.ndarray, second: np.ndarray) -> np.ndarray:
-    """Intersection over union of all pairs. (N, 4), (M, 4) -> (N, M)."""
-    low = np.maximum(first[:, None, :2], second[None, :, :2])
-    high = np.minimum(first[:, None, 2:], second[None, :, 2:])
-    common = np.maximum(high - low, 0).prod(axis=2)
-    areas = [np.maximum(boxes[:, 2:] - boxes[:, :2], 0).prod(axis=1) for boxes in (first, second)]
-    return common / np.maximum(areas[0][:, None] + areas[1][None, :] - common, EPSILON)
 
 
 def pair_overlaps(found: Tensor, true: Tensor) -> Tensor:

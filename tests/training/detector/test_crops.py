@@ -9,6 +9,7 @@ import pytest
 import torch
 
 from landmarks.datasets.photographs import read_photographs
+from landmarks.detection.overlap import sizes
 from landmarks.errors import DataError
 from landmarks.training.detector.config import DetectorTraining, Shares
 from landmarks.training.detector.crops import maker as crops
@@ -18,7 +19,6 @@ from landmarks.training.detector.crops.pictures import BySize, Pictures
 from landmarks.training.detector.crops.pixels import STEPS, augment, cover, tone
 from landmarks.training.detector.crops.place import crop_cells
 from landmarks.training.detector.crops.store import INDEX, PIXELS, Store, open_store
-from landmarks.training.detector.overlap import sizes
 from tests.helpers.faces import write_png
 from tests.helpers.photographs import photographs
 

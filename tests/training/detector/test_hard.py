@@ -10,6 +10,7 @@ import pytest
 import torch
 from torch import nn
 
+from landmarks.detection.overlap import overlaps
 from landmarks.errors import LandmarksError
 from landmarks.models.facegrid import FaceGrid, FaceGridConfig
 from landmarks.training.detector.config import DetectorTraining, Shares
@@ -18,7 +19,6 @@ from landmarks.training.detector.crops.hard import Hard, look, looked
 from landmarks.training.detector.crops.maker import CropMaker
 from landmarks.training.detector.crops.pictures import BySize
 from landmarks.training.detector.from_config import HARD, train_detector
-from landmarks.training.detector.overlap import overlaps
 from tests.training.detector.test_from_config import TOML
 
 CONFIG = DetectorTraining(batch_size=4, side=128, largest=100.0, workers=0)

@@ -13,6 +13,7 @@ import torch
 
 from landmarks.atomic import Lock
 from landmarks.datasets.photographs import read_photographs
+from landmarks.detection.overlap import overlaps
 from landmarks.errors import LandmarksError, WeightsError
 from landmarks.models.facegrid import FaceGrid, FaceGridConfig, decode
 from landmarks.training.detector.config import DetectorTraining, Shares
@@ -21,7 +22,6 @@ from landmarks.training.detector.crops.pictures import Pictures
 from landmarks.training.detector.crops.place import crop_cells
 from landmarks.training.detector.crops.store import open_store
 from landmarks.training.detector.loop import LOG, STATE, fit, losses_of, validate
-from landmarks.training.detector.overlap import overlaps
 
 SMALL = FaceGridConfig(8, (8, 12, 16, 16))
 CONFIG = DetectorTraining(

@@ -9,10 +9,11 @@ import pytest
 import torch
 from torch.autograd import gradcheck
 
+from landmarks.detection.overlap import overlaps, sizes
 from landmarks.models.facegrid import CellOutputs
 from landmarks.training.detector.crops.place import crop_cells
 from landmarks.training.detector.losses import Truth, losses, points_loss, quality_focal_loss
-from landmarks.training.detector.overlap import eiou_loss, overlaps, pair_overlaps, sizes
+from landmarks.training.detector.overlap import eiou_loss, pair_overlaps
 
 SIDE = 128
 PLACES = torch.from_numpy(crop_cells(SIDE))

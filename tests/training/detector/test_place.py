@@ -6,6 +6,7 @@ import cv2
 import numpy as np
 import pytest
 
+from landmarks.detection.overlap import sizes
 from landmarks.training.detector.crops.place import (
     crop_cells,
     crop_matrix,
@@ -15,7 +16,6 @@ from landmarks.training.detector.crops.place import (
     move_points,
     sort_out,
 )
-from landmarks.training.detector.overlap import sizes
 
 BOXES = np.array([[10.0, 20, 40, 60], [-5, 0, 20, 30]])
 POINTS = np.random.default_rng(0).uniform(0, 80, (2, 5, 2))

@@ -19,11 +19,11 @@ from torch.nn import functional as F
 
 from landmarks.atomic import replacing
 from landmarks.detection.facegrid import MAX_OVERLAP
+from landmarks.detection.overlap import overlaps
 from landmarks.detection.search import fit, suppress
 from landmarks.geometry import grid_cells
 from landmarks.models.facegrid import STRIDES, FaceGrid, decode
 from landmarks.training.detector.crops.pictures import Pictures
-from landmarks.training.detector.overlap import overlaps
 
 EASY = 0.6
 """Score from which a face is no harder than others."""

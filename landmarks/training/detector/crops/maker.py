@@ -9,13 +9,13 @@ from dataclasses import asdict, dataclass, replace
 
 import numpy as np
 
+from landmarks.detection.overlap import sizes
 from landmarks.errors import DataError
 from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.crops.hard import Hard
 from landmarks.training.detector.crops.pictures import BySize, Pictures
 from landmarks.training.detector.crops.pixels import augment
 from landmarks.training.detector.crops.place import crop_matrix, cut, move_boxes, move_points, sort_out
-from landmarks.training.detector.overlap import sizes
 
 MOST_ENLARGED, MOST_SHRUNK = 2.5, 4.0
 """By how much a picture is zoomed at most, so that a face has the size that is wanted."""

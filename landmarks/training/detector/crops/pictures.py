@@ -9,8 +9,8 @@ from dataclasses import dataclass
 import numpy as np
 
 from landmarks.datasets.photographs import COLUMNS, Photographs
+from landmarks.detection.overlap import sizes
 from landmarks.training.detector.crops.store import Store
-from landmarks.training.detector.overlap import sizes
 
 PORTRAIT = 0.25
 """In a portrait the largest face has at least this share of the picture's long side."""
