@@ -16,6 +16,7 @@ import cv2
 import numpy as np
 
 from landmarks import images
+from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.faces import Faces
 from landmarks.inference.annotator import Annotator
 from landmarks.metrics import interocular
@@ -63,7 +64,7 @@ def difference(by_default: Faces, exact: Faces) -> Difference:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Large JPEGs, decoded as far as is needed and whole.")
     parser.add_argument("photos", help="folder of photographs")
-    parser.add_argument("--detector", default="centerface")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR)
     arguments = parser.parse_args()
     cv2.setNumThreads(1)
     ways = [Annotator("compact", arguments.detector, 68, device="cpu", exact=exact) for exact in (False, True)]

@@ -21,6 +21,8 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
+from landmarks.detection.base import DEFAULT_DETECTOR
+
 PAUSE = 0.002
 """Seconds between two looks at the journal."""
 OWN = Path(__file__).resolve().parent.parent.parent
@@ -79,7 +81,7 @@ def processor_seconds(session: int) -> float:
 def main() -> None:
     parser = argparse.ArgumentParser(description="Seconds from `landmarks annotate` to its first row.")
     parser.add_argument("photos", nargs="+", type=Path)
-    parser.add_argument("--detector", default="centerface")
+    parser.add_argument("--detector", default=DEFAULT_DETECTOR)
     parser.add_argument("--workers", default=None)
     parser.add_argument("--rounds", type=int, default=5)
     parser.add_argument("--beside", type=Path, help="folder of another version, to take turns with")

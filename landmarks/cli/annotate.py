@@ -24,6 +24,7 @@ from landmarks.cli.shared import (
     progress,
     split_names,
 )
+from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import LandmarksError
 from landmarks.inference.choice import DEFAULT_WEIGHTS
 
@@ -70,7 +71,7 @@ def annotate(
         typer.Option("--exact", help="Decode large JPEGs whole, though less would do.", rich_help_panel=INPUT),
     ] = False,
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP, rich_help_panel=FACES)] = DEFAULT_WEIGHTS,
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = "centerface",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP, rich_help_panel=FACES)] = DEFAULT_DETECTOR,
     boxes: Annotated[
         Optional[Path],
         typer.Option(

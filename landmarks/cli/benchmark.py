@@ -21,6 +21,7 @@ from landmarks.cli.shared import (
     split_names,
     table,
 )
+from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import LandmarksError
 from landmarks.inference.choice import DEFAULT_WEIGHTS
 
@@ -31,7 +32,7 @@ if TYPE_CHECKING:
 def benchmark(
     sources: Annotated[list[str], typer.Argument(help="Images with faces: files, folders, globs.")],
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = DEFAULT_WEIGHTS,
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = DEFAULT_DETECTOR,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,
     threads: Annotated[

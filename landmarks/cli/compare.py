@@ -10,6 +10,7 @@ from rich.console import Console
 
 from landmarks.cli.logs import say
 from landmarks.cli.shared import DETECTOR_HELP, output, table
+from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import DataError, LandmarksError
 
 WIDTH = 170
@@ -46,7 +47,7 @@ def compare(
     split: Annotated[
         str, typer.Option(help="Measure on the faces of this split. Choose settings on val, not on test.")
     ] = "test",
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = DEFAULT_DETECTOR,
     jobs: Annotated[
         Optional[int],
         typer.Option(

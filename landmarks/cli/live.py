@@ -18,12 +18,13 @@ from landmarks.cli.shared import (
     counted,
     number_of_points,
 )
+from landmarks.detection.base import DEFAULT_DETECTOR
 
 
 def live(
     source: Annotated[str, typer.Argument(help="The number of a camera, or a video file.")] = "0",
     weights: Annotated[str, typer.Option(help=WEIGHTS_HELP)] = "compact",
-    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = "centerface",
+    detector: Annotated[str, typer.Option(help=DETECTOR_HELP)] = DEFAULT_DETECTOR,
     scheme: Annotated[int, typer.Option(help=SCHEME_HELP, parser=number_of_points, metavar="NUMBER")] = 5,
     device: Annotated[str, typer.Option(help=DEVICE_HELP)] = "auto",
     backend: Annotated[Optional[str], typer.Option(help=BACKEND_HELP)] = None,

@@ -9,13 +9,13 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmarks import images
+from landmarks.detection.base import DEFAULT_DETECTOR, Detector
 from landmarks.device import AUTO
 from landmarks.errors import WeightsError
 from landmarks.inference.choice import DEFAULT_WEIGHTS, check_backend, modules
 from landmarks.schemes import SCHEMES, Scheme, scheme_of_size
 
 if TYPE_CHECKING:
-    from landmarks.detection.base import Detector
     from landmarks.inference.annotator import Annotator
     from landmarks.inference.backend import Backend
     from landmarks.models.config import NetworkConfig
@@ -36,7 +36,7 @@ class AnnotatorConfig:
 
     weights: str | Path | Model | Backend = DEFAULT_WEIGHTS
     """Shipped weights by name, a weights file, an exported .onnx file, a loaded model or a backend."""
-    detector: str | Path | Detector = "centerface"
+    detector: str | Path | Detector = DEFAULT_DETECTOR
     """`facegrid`, `centerface`, `yunet`, `whole-image`, a CSV file of boxes, an exported detector, or a Detector;
     `yunet:320` sets the longest side."""
     scheme: int = 5

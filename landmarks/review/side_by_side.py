@@ -7,6 +7,7 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from landmarks import images
+from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import LandmarksError
 from landmarks.formats.plain import plain
 from landmarks.formats.tools.shared import edges
@@ -22,7 +23,7 @@ MOST = 4
 class SideBySide:
     """Annotates pictures with several networks, which are loaded when the first picture comes. Threads may share it."""
 
-    def __init__(self, names: Sequence[str], detector: str = "centerface", hidden: Collection[str] = ()) -> None:
+    def __init__(self, names: Sequence[str], detector: str = DEFAULT_DETECTOR, hidden: Collection[str] = ()) -> None:
         """names: shipped weights or files; hidden: attributes of which nothing is told. Raises LandmarksError for none
         or too many networks."""
         if not 1 <= len(names) <= MOST:
