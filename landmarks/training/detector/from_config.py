@@ -24,6 +24,7 @@ from landmarks.training.detector.crops.pictures import Pictures, digest
 from landmarks.training.detector.crops.store import open_store
 from landmarks.training.detector.deepen import deepened
 from landmarks.training.detector.loop import fit
+from landmarks.training.detector.team import Team, joined
 
 SECTION = "detector"
 """The section of a TOML file that says that it is about a detector."""
@@ -56,9 +57,30 @@ def train_detector(
     data: whatever `read_photographs` reads; settings: `KEY=VALUE` in place of what the file says; start: weights to
     begin with, a shipped name or a file, instead of random ones, of as many further convolutions as the config's or
     fewer; report: gets each row of the log; progress: is told how many pictures are decoded, and how many have been
-    looked at for what is hard. They are decoded once, into `out/pictures`. Raises LandmarksError.
+    looked at for what is hard. They are decoded once, into `out/pictures`. Where torchrun started several processes,
+    each learns from its part of every batch. Raises LandmarksError.
     """
-    file, out = read_detector_config(config, settings), Path(out)
+    chosen = str(choose_device(device))
+    with joined(chosen) as team:
+        return _train_detector(config, data, Path(out), chosen, settings, threads, start, report, progress, team)
+
+
+def _train_detector(
+    config: str | Path,
+    data: Sequence[str | Path],
+    out: Path,
+    device: str,
+    settings: Sequence[str],
+    threads: int,
+    start: str | Path | None,
+    report: Callable[[dict[str, Any]], None],
+    progress: Callable[[int, int], None],
+    team: Team,
+) -> Path:
+    file = read_detector_config(config, settings)
+    if file.training.batch_size % team.count:
+        size, where = file.training.batch_size, named(config, settings)
+        raise LandmarksError(f"{where}: training.batch_size: {team.count} processes cannot share {size} crops alike")
     if threads:
         torch.set_num_threads(threads)
     datasets = [read_photographs(path) for path in data]
@@ -72,7 +94,7 @@ def train_detector(
     for name in set(file.training.source_weights) - set(names):
         known = unknown("dataset", name, names)
         raise LandmarksError(f"{named(config, settings)}: training.source_weights: {known}; give its photographs too")
-    store = open_store(datasets, out / PICTURES, progress)
+    store = team.in_turn(lambda: open_store(datasets, out / PICTURES, progress))
     pictures = Pictures(store, datasets, "train", file.training.source_weights)
     unseen = Pictures(store, datasets, "val")
     held_out = Batches(unseen, file.training) if unseen.count() else None
@@ -81,26 +103,32 @@ def train_detector(
     if start_path is not None:
         about["started_from"] = {"sha256": hashlib.sha256(start_path.read_bytes()).hexdigest()}
         identity["start"] = about["started_from"]["sha256"]
+    if team.count > 1:
+        about["processes"] = identity["processes"] = team.count
     hard = None
     if file.training.looks:
-        hard = looked(out / HARD, network, pictures, f"{identity['data']} {identity['start']}", progress)
-    learnt = _batches(pictures, file, data, hard)
+        seen = f"{identity['data']} {identity['start']}"
+        hard = team.in_turn(lambda: looked(out / HARD, network, pictures, seen, progress))
+    learnt = _batches(pictures, file, data, hard, team)
     last: dict[str, Any] = {}
 
     def keep(row: dict[str, Any]) -> None:
         last.update(row.get("val", {}))
         report(row)
 
-    trained = fit(network, learnt, held_out, file.training, out, identity, str(choose_device(device)), keep)
+    trained = fit(network, learnt, held_out, file.training, out, identity, device, keep, team)
     about |= {"trained_on": [_facts(photographs) for photographs in datasets], "validation": last}
-    save_facegrid(trained.cpu(), out / WEIGHTS, about)
+    if team.leads:
+        save_facegrid(trained.cpu(), out / WEIGHTS, about)
     return out / WEIGHTS
 
 
-def _batches(pictures: Pictures, file: DetectorFile, data: Sequence[str | Path], hard: Hard | None) -> Batches:
+def _batches(
+    pictures: Pictures, file: DetectorFile, data: Sequence[str | Path], hard: Hard | None, team: Team
+) -> Batches:
     """Raises DataError naming the data."""
     try:
-        return Batches(pictures, file.training, hard)
+        return Batches(pictures, file.training, hard, team)
     except DataError as error:
         where = ", ".join(map(str, data))
         raise DataError(f"{where}: {error}; give data with boxes, or let detectors label them first") from error

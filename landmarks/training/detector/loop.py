@@ -28,6 +28,7 @@ from landmarks.training.detector.config import DetectorTraining
 from landmarks.training.detector.crops.batches import Batch, Batches, load
 from landmarks.training.detector.crops.place import crop_cells
 from landmarks.training.detector.losses import losses
+from landmarks.training.detector.team import ALONE, Team
 from landmarks.training.muon import Muon, groups_of
 
 STATE, LOG, LOCK = "state.safetensors", "log.jsonl", "lock"
@@ -46,10 +47,13 @@ def fit(
     settings: dict[str, Any],
     device: str = "cpu",
     report: Callable[[dict[str, Any]], None] = lambda row: None,
+    team: Team = ALONE,
 ) -> FaceGrid:
     """Train a detector's network; return the running average of its weights in evaluation mode.
 
     held_out: batches of other photographs, seen every `validate_steps` by the averaged weights; None for none.
+    team: this process among those that make a call with the same arguments; only its leader writes, looks at `held_out`
+    and reports.
 
     Writes to `out`: `log.jsonl`, a row every `log_steps` with the means of the losses since the last one, and
     `state.safetensors`, from which an interrupted call with the same settings (plain values) goes on: on a CPU the
@@ -59,12 +63,15 @@ def fit(
     """
     out = Path(out)
     out.mkdir(parents=True, exist_ok=True)
-    lock = Lock(out / LOCK)
+    lock = Lock(out / LOCK) if team.leads else None
     try:
         with _asked_to_stop() as asked:
-            return _fit(network, learnt, held_out, config, out, settings, device, report, asked)
+            return _fit(
+                network, learnt, held_out if team.leads else None, config, out, settings, device, report, asked, team
+            )
     finally:
-        lock.release()
+        if lock is not None:
+            lock.release()
 
 
 def inner_kernels(network: FaceGrid) -> list[nn.Parameter]:
@@ -83,6 +90,7 @@ def _fit(
     device: str,
     report: Callable[[dict[str, Any]], None],
     asked: list[int],
+    team: Team,
 ) -> FaceGrid:
     network = network.to(memory_format=torch.channels_last).to(device)  # type: ignore[call-overload]
     average = AveragedModel(network, multi_avg_fn=_follow(config.average_decay), use_buffers=True)
@@ -97,7 +105,7 @@ def _fit(
     started = saved = time.monotonic()
     summed = skipped = 0
     for step, batch in enumerate(load(learnt, done, config.steps), done + 1):
-        figures = _learn(network, optimizer, batch.to(device), places, config)
+        figures = _learn(network, optimizer, batch.to(device), places, config, team)
         skipped = 0 if math.isfinite(figures["loss"]) else skipped + 1
         if skipped >= MOST_SKIPPED:
             raise WeightsError(f"{out}: the loss was not finite {skipped} times in a row; lower learning_rate")
@@ -119,13 +127,13 @@ def _fit(
             row = {"step": step, "val": validate(cast(FaceGrid, average.module), held_out, places, config, device)}
             rows.append(row)
         history += rows
-        ends = bool(asked) or step == config.steps
+        ends = team.any(bool(asked)) or step == config.steps
         at_rest = step % config.log_steps == 0 or step == config.steps
-        if ends or (at_rest and time.monotonic() - saved > SAVE_SECONDS):
+        if team.leads and (ends or (at_rest and time.monotonic() - saved > SAVE_SECONDS)):
             _save(out, settings, step, parts, optimizer, schedule, history)
             saved = time.monotonic()
         try:
-            for row in rows:
+            for row in rows if team.leads else []:
                 report(row)
         except BaseException:  # The caller's own end of it: what was learnt is kept, as after Ctrl-C.
             _save(out, settings, step, parts, optimizer, schedule, history)
@@ -138,15 +146,17 @@ def _fit(
 
 
 def _learn(
-    network: FaceGrid, optimizer: Optimizer, batch: Batch, places: Tensor, config: DetectorTraining
+    network: FaceGrid, optimizer: Optimizer, batch: Batch, places: Tensor, config: DetectorTraining, team: Team
 ) -> dict[str, float]:
     """One step, passed over where the loss or its gradient is not finite -> figures to log."""
     network.train()
     parts = losses_of(network, batch, places, config)
     optimizer.zero_grad(set_to_none=True)
     parts["loss"].backward()
+    team.share(network)
     norm = nn.utils.clip_grad_norm_(network.parameters(), config.clip_norm)
-    told = torch.stack([*parts.values(), norm]).detach().tolist()  # at once: a GPU is waited for but once
+    # At once: a GPU is waited for but once, and so are the other processes.
+    told = team.mean(torch.stack([*parts.values(), norm]).detach()).tolist()
     figures = dict(zip([*parts, "norm"], told))
     if math.isfinite(figures["loss"]) and math.isfinite(figures["norm"]):
         optimizer.step()

@@ -19,6 +19,7 @@ from landmarks.training.detector.crops.maker import CropMaker
 from landmarks.training.detector.crops.pictures import Pictures
 from landmarks.training.detector.crops.place import ignored_cells
 from landmarks.training.detector.losses import Truth
+from landmarks.training.detector.team import ALONE, Team
 
 AHEAD = 4
 """Batches that each process has ready."""
@@ -44,14 +45,18 @@ class Batch:
 
 
 class Batches(Dataset[Batch]):
-    """By number. A batch depends on the pictures, what is hard in them, the config and its number alone."""
+    """By number. A batch depends on the pictures, what is hard in them, the config, its number and whose part it is."""
 
-    def __init__(self, pictures: Pictures, config: DetectorTraining, hard: Hard | None = None) -> None:
-        self.config, self._make = config, CropMaker(pictures, config, hard)
+    def __init__(
+        self, pictures: Pictures, config: DetectorTraining, hard: Hard | None = None, team: Team = ALONE
+    ) -> None:
+        """Of each batch, this process of several makes its part."""
+        self.config, self._make, self._team = config, CropMaker(pictures, config, hard), team
 
     def __getitem__(self, number: int) -> Batch:
-        rng = np.random.default_rng([self.config.seed, number])
-        crops = [self._make(rng) for _ in range(self.config.batch_size)]
+        of = [self._team.rank] if self._team.rank else []
+        rng = np.random.default_rng([self.config.seed, number, *of])
+        crops = [self._make(rng) for _ in range(self.config.batch_size // self._team.count)]
         counts = [len(crop.boxes) for crop in crops]
         truth = Truth(
             torch.from_numpy(np.concatenate([crop.boxes for crop in crops]).astype(np.float32)),
