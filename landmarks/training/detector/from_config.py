@@ -15,7 +15,7 @@ from landmarks.config import build, named, override, read_toml
 from landmarks.datasets.photographs import Photographs, read_photographs
 from landmarks.device import choose_device
 from landmarks.errors import DataError, LandmarksError, WeightsError, unknown
-from landmarks.models.facegrid import FaceGrid, load_facegrid, save_facegrid
+from landmarks.models.facegrid import STRIDES, FaceGrid, load_facegrid, save_facegrid
 from landmarks.models.files import resolve
 from landmarks.training.detector.config import DetectorFile
 from landmarks.training.detector.crops.batches import Batches
@@ -78,9 +78,13 @@ def _train_detector(
     team: Team,
 ) -> Path:
     file = read_detector_config(config, settings)
-    if file.training.batch_size % team.count:
-        size, where = file.training.batch_size, named(config, settings)
-        raise LandmarksError(f"{where}: training.batch_size: {team.count} processes cannot share {size} crops alike")
+    crops, rest = divmod(file.training.batch_size, team.count)
+    if rest:
+        told = f"training.batch_size: {team.count} processes cannot share {file.training.batch_size} crops alike"
+        raise LandmarksError(f"{named(config, settings)}: {told}")
+    if crops == 1 and file.training.side == STRIDES[-1]:
+        told = f"training.batch_size: one crop of {STRIDES[-1]} pixels has one cell, of which there is no norm"
+        raise LandmarksError(f"{named(config, settings)}: {told}; give more crops or a larger side")
     if threads:
         torch.set_num_threads(threads)
     datasets = [read_photographs(path) for path in data]

@@ -102,6 +102,11 @@ def test_settings_that_cannot_be(config, setting, message):
         read_detector_config(config, [setting])
 
 
+def test_a_batch_of_a_single_cell_is_refused(config, drawn, tmp_path):
+    with pytest.raises(LandmarksError, match=r"one crop of 64 pixels has one cell.*give more crops or a larger side"):
+        train_detector(config, [drawn], tmp_path, "cpu", ["batch_size=1", "side=64", "largest=50.0"])
+
+
 def test_weights_of_datasets_that_are_not_given_are_refused(config, drawn, tmp_path):
     with pytest.raises(LandmarksError, match="source_weights: unknown dataset 'wide'; known: custom"):
         train_detector(config, [drawn], tmp_path / "out", "cpu", ["source_weights={wide = 2.0}"])
