@@ -16,9 +16,9 @@ import cv2
 import numpy as np
 
 from landmarks import images
-from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.faces import Faces
 from landmarks.inference.annotator import Annotator
+from landmarks.inference.choice import DEFAULT_DETECTOR
 from landmarks.metrics import interocular
 from landmarks.sources.find import find
 

@@ -21,7 +21,7 @@ from contextlib import suppress
 from dataclasses import dataclass
 from pathlib import Path
 
-from landmarks.detection.base import DEFAULT_DETECTOR
+from landmarks.inference.choice import DEFAULT_DETECTOR
 
 PAUSE = 0.002
 """Seconds between two looks at the journal."""

@@ -24,9 +24,8 @@ from landmarks.cli.shared import (
     progress,
     split_names,
 )
-from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import LandmarksError
-from landmarks.inference.choice import DEFAULT_WEIGHTS
+from landmarks.inference.choice import DEFAULT_DETECTOR, DEFAULT_WEIGHTS
 
 if TYPE_CHECKING:
     from landmarks.batch.run import Summary

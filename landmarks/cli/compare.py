@@ -10,8 +10,8 @@ from rich.console import Console
 
 from landmarks.cli.logs import say
 from landmarks.cli.shared import DETECTOR_HELP, output, table
-from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import DataError, LandmarksError
+from landmarks.inference.choice import DEFAULT_DETECTOR
 
 WIDTH = 170
 """Of the table in characters, however narrow the terminal: whole figures on two lines rather than parts of them."""

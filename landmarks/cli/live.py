@@ -18,7 +18,7 @@ from landmarks.cli.shared import (
     counted,
     number_of_points,
 )
-from landmarks.detection.base import DEFAULT_DETECTOR
+from landmarks.inference.choice import DEFAULT_DETECTOR
 
 
 def live(

@@ -48,7 +48,7 @@ def train(
     A line for each epoch goes to stderr: the epoch, the losses on validation faces, the seconds; of a detector's
     training a line for some steps. The path of the weights goes to stdout.
 
-    A detector learns faster on several cores with `torchrun --nproc-per-node 2 -m landmarks train ...`.
+    A detector learns somewhat faster on several cores with `torchrun --nproc-per-node 2 -m -- landmarks train ...`.
     """
     from landmarks.training.detector.from_config import is_detector, train_detector
     from landmarks.training.from_config import train_from_config

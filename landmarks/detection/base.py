@@ -13,9 +13,6 @@ import numpy as np
 
 from landmarks.geometry import BoxRule
 
-DEFAULT_DETECTOR = "centerface"
-"""Its name; see `landmarks.detection.create`."""
-
 
 @dataclass(frozen=True)
 class Detections:

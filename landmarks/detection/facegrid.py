@@ -41,9 +41,9 @@ class FaceGrid:
 
     name = "facegrid"
     # landmarks.studies.detectors.fit_rule on 1,500 training faces of MTFL.
-    rule = BoxRule(shift_y=0.074, extent=0.436)
+    rule = BoxRule(shift_y=0.075, extent=0.436)
 
-    def __init__(self, model: str | Path | None = None, threshold: float = 0.52, max_side: int = 640) -> None:
+    def __init__(self, model: str | Path | None = None, threshold: float = 0.5, max_side: int = 640) -> None:
         """model: an exported detector; None: the one that comes with the package."""
         self.threshold, self.max_side = threshold, max_side
         path = Path(model or shipped.SHIPPED / FILE)

@@ -33,8 +33,8 @@ def agree(boxes: np.ndarray, scores: np.ndarray, least: float, max_overlap: floa
     voting: Gidaris and Komodakis, ICCV 2015, section 5). Its score is the mean of its own and of the mean of the two
     highest, a missing one 0: what no second cell saw is less sure.
     """
-    keep = suppress(boxes, scores, max_overlap)
-    keep = keep[scores[keep] >= least]
+    own = np.flatnonzero(scores >= least)
+    keep = own[suppress(boxes[own], scores[own], max_overlap)]
     places, means = [np.zeros((0, 4))], [np.zeros(0)]
     for part in np.array_split(keep, range(AT_ONCE, len(keep), AT_ONCE)):
         table = overlaps(boxes[part], boxes)

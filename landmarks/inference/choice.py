@@ -14,6 +14,7 @@ RUNTIME = "onnxruntime"
 """The package that runs exported networks."""
 BACKENDS = (TORCH, ONNX)
 DEFAULT_WEIGHTS = "compact"
+DEFAULT_DETECTOR = "centerface"
 
 
 def check_backend(backend: str | None) -> None:

@@ -9,10 +9,10 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 from landmarks import images
-from landmarks.detection.base import DEFAULT_DETECTOR, Detector
+from landmarks.detection.base import Detector
 from landmarks.device import AUTO
 from landmarks.errors import WeightsError
-from landmarks.inference.choice import DEFAULT_WEIGHTS, check_backend, modules
+from landmarks.inference.choice import DEFAULT_DETECTOR, DEFAULT_WEIGHTS, check_backend, modules
 from landmarks.schemes import SCHEMES, Scheme, scheme_of_size
 
 if TYPE_CHECKING:

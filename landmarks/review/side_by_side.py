@@ -7,11 +7,11 @@ from collections.abc import Collection, Sequence
 from typing import Any
 
 from landmarks import images
-from landmarks.detection.base import DEFAULT_DETECTOR
 from landmarks.errors import LandmarksError
 from landmarks.formats.plain import plain
 from landmarks.formats.tools.shared import edges
 from landmarks.inference.annotator import Annotator
+from landmarks.inference.choice import DEFAULT_DETECTOR
 from landmarks.models.config import NetworkConfig
 from landmarks.schemes import SCHEMES
 

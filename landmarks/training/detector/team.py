@@ -1,7 +1,7 @@
 """Processes that train one network together, each from its own part of every batch, on one machine's cores.
 
-`torchrun --nproc-per-node 2 -m landmarks train ...` starts them. The gradient is the mean of theirs, so that they keep
-the same weights (synchronous data-parallel training: Dean et al., NeurIPS 2012, section 3, without a server). Batch
+`torchrun --nproc-per-node 2 -m -- landmarks train ...` starts them. The gradient is the mean of theirs, so that they
+keep the same weights (synchronous data-parallel training, as of Goyal et al., arXiv 1706.02677, section 2). Batch
 normalisation sees each process's part alone. The leader alone writes and reports.
 """
 

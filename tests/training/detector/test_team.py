@@ -115,7 +115,7 @@ def test_each_makes_its_own_part_of_a_batch_and_a_single_one_all(pictures):
 def test_a_training_of_two_is_told_once_and_goes_on_where_it_stopped(drawn, tmp_path):
     config = tmp_path / "detector.toml"
     config.write_text(CONFIG_FILE)
-    command = ["-m", "landmarks", "train", config, "--data", drawn, "--device", "cpu", "--out"]
+    command = ["-m", "--", "landmarks", "train", config, "--data", drawn, "--device", "cpu", "--out"]
     whole = run(*command, tmp_path / "whole")
     assert whole.returncode == 0, whole.stderr
     assert whole.stdout.count("weights:") == 1 and whole.stderr.count("step 2:") == 1
@@ -140,7 +140,7 @@ def test_a_training_of_two_is_told_once_and_goes_on_where_it_stopped(drawn, tmp_
 def test_processes_that_cannot_share_are_refused(drawn, tmp_path):
     config = tmp_path / "detector.toml"
     config.write_text(CONFIG_FILE.replace("batch_size = 4", "batch_size = 3"))
-    done = run("-m", "landmarks", "train", config, "--data", drawn, "--device", "cpu", "--out", tmp_path / "out")
+    done = run("-m", "--", "landmarks", "train", config, "--data", drawn, "--device", "cpu", "--out", tmp_path / "out")
     assert done.returncode and "2 processes cannot share 3 crops alike" in done.stderr
     assert not (tmp_path / "out" / WEIGHTS).exists()
 
