@@ -76,7 +76,8 @@ class FaceGrid:
         return {"threshold": self.threshold, **looks, "weights": self._sha256}
 
     def find(self, copy: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-        """What the cells find in a picture (H, W, 3) uint8 RGB: boxes (N, 4) measured from its corner, scores (N,)."""
+        """What the cells find in a picture (H, W, 3) uint8 RGB: boxes (N, 4) measured from its corner, scores (N,) from
+        LEAST_SAID on."""
         height, width = copy.shape[:2]
         step = STRIDES[-1]
         canvas = cv2.copyMakeBorder(copy, 0, -height % step, 0, -width % step, cv2.BORDER_CONSTANT)
