@@ -16,6 +16,7 @@ from landmarks.training.detector.crops.batches import Batches
 from landmarks.training.detector.from_config import WEIGHTS, train_detector
 from landmarks.training.detector.loop import LOG
 from landmarks.training.detector.team import Team, joined
+from tests.training.detector.test_from_config import TOML
 from tests.training.detector.test_loop import CONFIG
 
 pytestmark = pytest.mark.skipif(sys.platform == "win32", reason="torchrun wants libuv there")
@@ -57,23 +58,9 @@ def report(row):
 config, data, out = sys.argv[1:]
 train_detector(config, [data], out, "cpu", report=report)
 """
-CONFIG_FILE = """
-[detector]
-stem = 8
-widths = [8, 12, 16, 16]
-further = [1, 1, 1, 1]
-[training]
-steps = 6
-batch_size = 4
-side = 64
-largest = 50.0
-rise_steps = 2
-fall_steps = 2
-log_steps = 2
-validate_steps = 4
-validate_batches = 1
-workers = 0
-"""
+CONFIG_FILE = TOML + "rise_steps = 2\nfall_steps = 2\nvalidate_steps = 4\n"
+CONFIG_FILE = CONFIG_FILE.replace("steps = 2\nbatch_size = 2", "steps = 6\nbatch_size = 4", 1)
+CONFIG_FILE = CONFIG_FILE.replace("log_steps = 1", "log_steps = 2")
 
 
 def torchrun(*command):
